@@ -1,0 +1,40 @@
+"""Where the shipped machines and workloads lie: beside the package in a checkout, inside it in an installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sim.errors import InputError, nearest_name
+
+_PACKAGE = Path(__file__).resolve().parent
+_INSTALLED = _PACKAGE / "shipped_data"
+ROOT = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
+
+
+def names(folder: str) -> list[str]:
+    """Names of the shipped YAML files of `folder` (`arch_configs` or `workloads`), sorted."""
+    return sorted(path.stem for path in (ROOT / folder).glob("*.yaml"))
+
+
+def find(name: str, folder: str, suffixes: tuple[str, ...] = (".yaml", ".yml")) -> Path:
+    """The file that `name` means: a path as it is, else the shipped file of that name.
+
+    Raises
+    ------
+    InputError
+        Where neither exists; names the nearest shipped one.
+    """
+    path = Path(name).expanduser()
+    if path.suffix in suffixes or path.is_file():
+        if path.is_file():
+            return path
+        raise InputError("no such file", field=name, nearest=nearest_name(path.stem, names(folder)))
+    shipped = ROOT / folder / f"{name}.yaml"
+    if shipped.is_file():
+        return shipped
+    raise InputError(
+        f"neither a file nor a shipped name of {folder}",
+        field=name,
+        nearest=nearest_name(name, names(folder)),
+        facts={"shipped": ", ".join(names(folder))},
+    )

@@ -1,0 +1,231 @@
+"""YAML as a user wrote it: values together with the file and line of every key.
+
+load(path)      one file, `extends:` followed, later files over earlier ones
+with_overrides  `--set mxu.rows=32`
+validate        a pydantic model of it, or one InputError that points at the line
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sim import shipped
+from sim.errors import InputError, Place, nearest_name
+
+Path_ = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Plain data and where each key of it stands."""
+
+    values: dict[str, Any]
+    places: Mapping[Path_, Place]
+    file: str
+
+    def place(self, path: Path_) -> Place:
+        """The place of `path`, or of the nearest key above it that was written down."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.places:
+                return self.places[path[:length]]
+        return Place(self.file)
+
+
+def load(path: Path, folder: str) -> Source:
+    """Read a YAML file; `extends: NAME` lays it over a shipped file or one beside it.
+
+    Raises
+    ------
+    InputError
+        For text that is not YAML, a key written twice, or a chain of `extends` that closes on itself.
+    """
+    return _load(path, folder, ())
+
+
+def _load(path: Path, folder: str, seen: tuple[Path, ...]) -> Source:
+    if path.resolve() in seen:
+        chain = " -> ".join(p.name for p in (*seen, path))
+        raise InputError(f"extends itself: {chain}", place=Place(str(path)), field="extends")
+    own = read(path)
+    parent_name = own.values.pop("extends", None)
+    if parent_name is None:
+        return own
+    place = own.place(("extends",))
+    if not isinstance(parent_name, str):
+        raise InputError(f"expected the name of a file, found {parent_name!r}", place=place, field="extends")
+    beside = path.parent / parent_name
+    try:
+        parent_path = beside if beside.is_file() else shipped.find(parent_name, folder)
+    except InputError as error:
+        raise InputError(
+            error.problem, place=place, field=f"extends: {parent_name}", nearest=error.nearest, facts=error.facts
+        ) from None
+    parent = _load(parent_path, folder, (*seen, path.resolve()))
+    values = _merged(parent.values, own.values)
+    return Source(values, {**parent.places, **own.places}, str(path))
+
+
+def read(path: Path) -> Source:
+    """Read one YAML file as data, with the line of every key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
+    except UnicodeDecodeError:
+        raise InputError("not a text file in UTF-8", place=Place(str(path))) from None
+    places: dict[Path_, Place] = {}
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = {} if node is None else _build(node, (), str(path), places)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        raise InputError(f"not YAML: {error.problem}", place=Place(str(path), line)) from None
+    except yaml.YAMLError as error:
+        raise InputError(f"not YAML: {error}", place=Place(str(path))) from None
+    if not isinstance(values, dict):
+        raise InputError(f"expected keys and values, found {_kind(values)}", place=Place(str(path), 1))
+    return Source(values, places, str(path))
+
+
+def _build(node: yaml.Node, path: Path_, file: str, places: dict[Path_, Place]) -> Any:
+    if path:
+        places.setdefault(path, Place(file, node.start_mark.line + 1))
+    if isinstance(node, yaml.MappingNode):
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = _scalar(key_node, file)
+            here = Place(file, key_node.start_mark.line + 1)
+            if key in result:
+                raise InputError("written twice", place=here, field=".".join(map(str, (*path, key))))
+            places[(*path, key)] = here
+            result[key] = _build(value_node, (*path, key), file, places)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(item, (*path, index), file, places) for index, item in enumerate(node.value)]
+    return _scalar(node, file)
+
+
+def _scalar(node: yaml.Node, file: str) -> Any:
+    try:
+        return yaml.SafeLoader("").construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+    except (yaml.YAMLError, ValueError, TypeError):
+        raise InputError(f"cannot be read: {node.value!r}", place=Place(file, node.start_mark.line + 1)) from None
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    result = copy.deepcopy(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = _merged(result[key], value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def with_overrides(source: Source, assignments: Iterable[str]) -> Source:
+    """Lay `key.path=value` assignments of the command line over a source; values are read as YAML."""
+    values, places = copy.deepcopy(source.values), dict(source.places)
+    for assignment in assignments:
+        place = Place(f"--set {assignment}")
+        dotted, equals, text = assignment.partition("=")
+        if not equals or not all(dotted.split(".")):
+            raise InputError("expected KEY=VALUE, such as mxu.rows=32", place=place)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise InputError(f"not a YAML value: {text!r}", place=place) from None
+        *parents, last = dotted.split(".")
+        level = values
+        for parent in parents:
+            level = level.setdefault(parent, {})
+            if not isinstance(level, dict):
+                raise InputError(f"`{parent}` is a single value, not a section", place=place, field=dotted)
+        level[last] = value
+        path = tuple(dotted.split("."))
+        places = {key: at for key, at in places.items() if key[: len(path)] != path}
+        places[path] = place
+    return Source(values, places, source.file)
+
+
+def validate(model: type[Model], source: Source) -> Model:
+    """The model of a source.
+
+    Raises
+    ------
+    InputError
+        For the first thing that does not fit: file, line, key, what was found and what is allowed.
+    """
+    try:
+        return model.model_validate(source.values, strict=True)
+    except ValidationError as error:
+        raise _explained(error, model, source) from None
+
+
+def _explained(error: ValidationError, model: type[BaseModel], source: Source) -> InputError:
+    # An unknown key often explains the missing one beside it, so it is told first.
+    issues = error.errors()
+    issue = next((item for item in issues if item["type"] == "extra_forbidden"), issues[0])
+    path: Path_ = issue["loc"]
+    place, field = source.place(path), ".".join(str(part) for part in path)
+    if issue["type"] == "extra_forbidden":
+        allowed = sorted(_keys_at(model, path[:-1]))
+        nearest = nearest_name(str(path[-1]), allowed)
+        return InputError(
+            "unknown key", place=place, field=field, nearest=nearest, facts={"allowed": ", ".join(allowed)}
+        )
+    if issue["type"] == "missing":
+        return InputError("missing", place=place, field=field)
+    if issue["type"] == "value_error":
+        return InputError(f"{issue['ctx']['error']}", place=place, field=field or None)
+    if issue["type"] == "literal_error":
+        allowed_text = issue["ctx"]["expected"].replace("'", "")
+        nearest = nearest_name(str(issue["input"]), allowed_text.replace(" or ", ", ").split(", "))
+        return InputError(
+            f"found {issue['input']!r}", place=place, field=field, nearest=nearest, facts={"allowed": allowed_text}
+        )
+    expected = issue["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    problem = f"expected {expected}, found {_shown(issue['input'])}"
+    return InputError(problem, place=place, field=field or None)
+
+
+def _keys_at(model: Any, path: Path_) -> set[str]:
+    """Names of the fields that stand under `path` in a model, unions and lists looked through."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        if not path:
+            return {field.alias or name for name, field in model.model_fields.items()}
+        for name, field in model.model_fields.items():
+            if path[0] in (name, field.alias):
+                return _keys_at(field.annotation, path[1:])
+        return _keys_at(model, path[1:])
+    inner = path[1:] if path and isinstance(path[0], int) else path
+    return set().union(*(_keys_at(argument, inner) for argument in get_args(model)), set())
+
+
+def _kind(value: object) -> str:
+    return "a list" if isinstance(value, list) else f"the single value {value!r}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "a section of keys"
+    if isinstance(value, str):
+        hint = " (text; YAML writes it 1.0e+9)" if _looks_like_float(value) else " (text)"
+        return repr(value) + hint
+    return repr(value)
+
+
+def _looks_like_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "e" in text.lower()
