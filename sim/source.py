@@ -116,7 +116,7 @@ def _build(node: yaml.Node, path: Path_, file: str, places: dict[Path_, Place]) 
 
 def _scalar(node: yaml.Node, file: str) -> Any:
     try:
-        return yaml.SafeLoader("").construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return yaml.SafeLoader("").construct_object(node, deep=True)
     except (yaml.YAMLError, ValueError, TypeError):
         raise InputError(f"cannot be read: {node.value!r}", place=Place(file, node.start_mark.line + 1)) from None
 

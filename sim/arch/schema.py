@@ -1,0 +1,222 @@
+"""What a machine is: the keys of an arch YAML, with units in their names and their limits beside them.
+
+Every section may carry `source` (text, or a text for each key), which the report prints and nothing computes with.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from sim.errors import InputError
+from sim.source import Source
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A frozen group of keys; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    source: str | dict[str, str] = ""
+    """Where the numbers of this section come from."""
+
+
+class Clock(Section):
+    frequency_megahertz: Positive
+    """Frequency of the one clock domain."""
+
+    @property
+    def hertz(self) -> Fraction:
+        return Fraction(str(self.frequency_megahertz)) * 10**6
+
+
+class Mxu(Section):
+    """The matrix unit: rows take tokens, columns take outputs, a PE takes `dot_length` values of K at a time."""
+
+    pe: str
+    """Kind of the processing element; `sim.py list` shows the kinds."""
+    count: Count = 1
+    """MXUs that share the buffers. They split the outputs; activations are broadcast to all of them."""
+    rows: Count
+    columns: Count
+    dot_length: Annotated[int, Field(ge=16, le=128, multiple_of=16)] = 64
+    """Values of K in a group: one shared exponent, one exact integer dot product."""
+    lanes: Count | None = None
+    """Values of K a bit-parallel PE takes a cycle; bit-serial kinds have none."""
+    mantissa_bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Mantissa bits of kinds that align activations before multiplying (iFPU, FIGNA)."""
+    output_registers: Annotated[int, Field(ge=1)] = 2
+    """Accumulator sets a PE has; with two, one drains while the other accumulates."""
+    pipeline_cycles: Annotated[int, Field(ge=0)]
+    """From the last value of a dot product entering a PE to its sum standing in the output register."""
+
+
+class Buffer(Section):
+    bytes: Count
+    banks: Count = 1
+    """SRAM macros; energy and area are those of one macro of bytes / banks."""
+    fill_port_bits: Annotated[int, Field(ge=8, multiple_of=8)]
+    """Width of the write side that DRAM data enters by; reads have the dispatcher's port."""
+    double_buffered: bool = True
+    """Whether the next block's chunks may enter as chunks of the present one are released."""
+
+
+class ActivationBuffer(Buffer):
+    exponent_bytes: Annotated[int, Field(ge=0)] = 0
+    """Memory of the shared exponents; 0 on machines that keep FP16."""
+
+
+class Buffers(Section):
+    activation: ActivationBuffer
+    weight: Buffer
+
+
+class WeightDispatcher(Section):
+    port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
+    """Weights into each MXU a cycle."""
+
+
+class ActivationDispatcher(Section):
+    port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
+    """Activations to all rows a cycle."""
+    exponent_port_bits: Annotated[int, Field(ge=5)] | None = None
+    """Shared exponents to all rows a cycle; only with an Anda-format PE."""
+
+
+class Collector(Section):
+    port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
+    """FP16 outputs an MXU hands on a cycle."""
+
+
+class Bpc(Section):
+    lanes: Count
+    """Groups compressed at a time."""
+    group_size: Annotated[int, Field(ge=16, le=128, multiple_of=16)] = 64
+    """Values in a lane: the group size of the encoded output."""
+
+
+class Vector(Section):
+    fpus: Count
+    """FP16 operations (or multiply-accumulates) a cycle."""
+
+
+class Writer(Section):
+    blocks: Count
+    """Output blocks that may wait for DRAM."""
+
+
+class Controller(Section):
+    launch_cycles: Count
+    """From the start of a GeMM to the first load request."""
+
+
+class Dram(Section):
+    bandwidth_gigabytes_per_second: Positive
+    latency_nanoseconds: NotNegative
+    """From the last bit of a read leaving the channel to the buffer having it."""
+    burst_bytes: Count
+    """Every access moves whole bursts."""
+    transaction_bytes: Count
+    """What is moved between two decisions of the arbiter."""
+    arbitration: Literal["first_come", "priority", "round_robin"]
+    """first_come; priority (writes, then activations, then weights); round_robin."""
+    outstanding_loads: Count
+    """Chunks that each loader may have asked for and not yet received."""
+
+
+class Schedule(Section):
+    """How a GeMM is cut: blocks of tokens and outputs, chunks of K, and which blocks the outer loop runs over."""
+
+    token_block: Count
+    output_block: Count
+    """Outputs of a block; a run of column tiles that fills compressor groups at least."""
+    k_block: Count
+    """Values of K loaded and released together."""
+    order: Literal["tokens_outer", "outputs_outer"] = "tokens_outer"
+    """tokens_outer keeps activations and streams weights once a token block; outputs_outer the other way round."""
+
+
+class PeCost(Section):
+    energy_picojoules_per_cycle: Positive
+    """Of one PE at work for one cycle; PEs without a row or column to compute are gated."""
+    area_square_millimetres: Positive
+
+
+class BpcCost(Section):
+    power_milliwatts_per_lane: NotNegative
+    area_square_millimetres_per_lane: Positive
+
+
+class VectorCost(Section):
+    power_milliwatts_per_fpu: NotNegative
+    """Standing power, at work or not."""
+    energy_picojoules_per_operation: Positive
+    area_square_millimetres_per_fpu: Positive
+
+
+class ControllerCost(Section):
+    power_milliwatts: NotNegative
+    area_square_millimetres: Positive
+
+
+class SramCost(Section):
+    node_nanometres: Literal[16, 22]
+    """Which rows of the CACTI table (16 or 22)."""
+    activation_square_millimetres_per_mebibyte: Positive | None = None
+    """Printed area instead of the table's."""
+    weight_square_millimetres_per_mebibyte: Positive | None = None
+
+
+class DramCost(Section):
+    energy_picojoules_per_bit: Positive
+
+
+class Cost(Section):
+    pe: PeCost
+    bpc: BpcCost | None = None
+    vector: VectorCost
+    controller: ControllerCost
+    sram: SramCost
+    dram: DramCost
+
+
+class Arch(Section):
+    """A machine."""
+
+    name: Annotated[str, Field(min_length=1)]
+    clock: Clock
+    mxu: Mxu
+    buffers: Buffers
+    weight_dispatcher: WeightDispatcher
+    activation_dispatcher: ActivationDispatcher
+    collector: Collector
+    bpc: Bpc | None = None
+    vector: Vector
+    writer: Writer
+    controller: Controller
+    dram: Dram
+    schedule: Schedule
+    cost: Cost
+    _source: Source | None = PrivateAttr(default=None)
+
+    @property
+    def dram_bytes_per_cycle(self) -> Fraction:
+        """Bandwidth in bytes a cycle, exact."""
+        return Fraction(str(self.dram.bandwidth_gigabytes_per_second)) * 10**9 / self.clock.hertz
+
+    @property
+    def dram_latency_cycles(self) -> int:
+        """Latency rounded up to whole cycles."""
+        return math.ceil(Fraction(str(self.dram.latency_nanoseconds)) * self.clock.hertz / 10**9)
+
+    def refuse(self, field: str, problem: str, *, nearest: str | None = None, **facts: object) -> InputError:
+        """An error at one key of this machine, with the file and line where the key was written."""
+        place = self._source.place(tuple(field.split("."))) if self._source else None
+        return InputError(problem, place=place, field=field, nearest=nearest, facts=facts)
+

@@ -1,0 +1,210 @@
+"""Cursors over the loops of a plan: the MXU's tile operations, and the chunks each loader fetches, in order.
+
+A cursor is plain state, one attribute a loop, so that it can be read, compared and moved. Only the units that start
+work hold one; units downstream see the shapes in what they are handed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from sim.mapping.plan import Plan
+
+
+class Chunk(NamedTuple):
+    """A piece of an operand on its way from DRAM into a buffer."""
+
+    data_bytes: int
+    side_bytes: int
+
+
+class TileOp(NamedTuple):
+    """One output tile over a stretch of K, and what its first and last group do."""
+
+    rows: int
+    columns: int
+    groups: int
+    values: int
+    """Values of K, padding of the last group not counted."""
+    opens_tile: bool
+    closes_tile: bool
+    takes_weights: bool
+    """Waits for a chunk of weights to arrive."""
+    takes_activations: bool
+    frees_weights: int
+    """Bytes of the weight buffer that nobody needs after this."""
+    frees_activations: int
+    run_opens: bool
+    """First tile of a run of column tiles that leave as one output block."""
+    run_columns: int
+    """Columns of the run if this tile is its last, else 0."""
+
+
+class Cursor:
+    """A position in the loop nest outer > inner > row > column > chunk."""
+
+    __slots__ = ("_chunk_count", "chunk", "column", "columns", "inner", "outer", "plan", "row", "rows")
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.outer = self.inner = self.row = self.column = self.chunk = 0
+        self._chunk_count = plan.chunks
+        self._measure()
+
+    @property
+    def done(self) -> bool:
+        return self.outer == self.plan.outer.blocks
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the present block."""
+        return self.plan.tokens.block_size(self.outer if self.plan.order == "tokens_outer" else self.inner)
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the present block."""
+        return self.plan.outputs.block_size(self.inner if self.plan.order == "tokens_outer" else self.outer)
+
+    def _measure(self) -> None:
+        if not self.done:
+            self.rows = self.plan.tokens.tiles(self.tokens)
+            self.columns = self.plan.outputs.tiles(self.outputs)
+
+    def next_outer(self) -> None:
+        self.outer += 1
+        self._measure()
+
+    def next_inner(self) -> None:
+        self.inner += 1
+        if self.inner == self.plan.inner.blocks:
+            self.inner = 0
+            self.outer += 1
+        self._measure()
+
+    def next_tile(self) -> None:
+        self.column += 1
+        if self.column < self.columns:
+            return
+        self.column = 0
+        self.row += 1
+        if self.row == self.rows:
+            self.row = 0
+            self.next_inner()
+
+    def next_chunk(self) -> bool:
+        """Move along K; whether a new stretch of K begins."""
+        self.chunk += 1
+        if self.chunk < self._chunk_count:
+            return False
+        self.chunk = 0
+        return True
+
+
+class LoadCursor(Cursor):
+    """The chunks of one operand in the order in which the MXU first needs them."""
+
+    __slots__ = ("_advance", "_cache", "_operand", "_resident", "_tokens_side")
+
+    def __init__(self, plan: Plan, side: Literal["activations", "weights"]) -> None:
+        super().__init__(plan)
+        self._tokens_side = side == "activations"
+        self._operand = plan.activations if self._tokens_side else plan.weights
+        self._resident = plan.activations_resident if self._tokens_side else plan.weights_resident
+        is_outer = self._tokens_side == (plan.order == "tokens_outer")
+        self._advance = self.next_tile if not self._resident else self.next_outer if is_outer else self.next_inner
+        self._cache: dict[tuple[int, int], Chunk] = {}
+
+    @property
+    def opens_block(self) -> bool:
+        """Whether the present chunk is the first of its block."""
+        return self.chunk == 0
+
+    def present(self) -> Chunk:
+        """The chunk at this position."""
+        lanes = self.tokens if self._tokens_side else self.outputs
+        if not self._resident:
+            extent = self.plan.tokens if self._tokens_side else self.plan.outputs
+            lanes = min(extent.tile, lanes - (self.row if self._tokens_side else self.column) * extent.tile)
+        key = (lanes, self.chunk)
+        chunk = self._cache.get(key)
+        if chunk is None:
+            shape = (lanes, *self.plan.chunk(self.chunk))
+            chunk = Chunk(self._operand.data_bytes(*shape), self._operand.side_bytes(*shape))
+            self._cache[key] = chunk
+        return chunk
+
+    def step(self) -> None:
+        if self.next_chunk():
+            self._advance()
+
+
+class TileCursor(Cursor):
+    """The tile operations in the order in which the MXU does them.
+
+    A tile that neither takes nor frees a chunk is one operation over all of K; the others go chunk by chunk.
+    """
+
+    __slots__ = ("_cache",)
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._cache: dict[tuple[object, ...], TileOp] = {}
+
+    @property
+    def _whole(self) -> bool:
+        return not any(self._flags())
+
+    def _flags(self) -> tuple[bool, bool, bool, bool]:
+        """Whether this tile takes weights, takes activations, frees weights, frees activations."""
+        plan = self.plan
+        first = self.row == 0 and self.column == 0
+        last = self.row == self.rows - 1 and self.column == self.columns - 1
+        outer_first = first and self.inner == 0
+        outer_last = last and self.inner == plan.inner.blocks - 1
+        weights, activations = (first, last), (outer_first, outer_last)
+        if plan.order == "outputs_outer":
+            weights, activations = activations, weights
+        takes_w, frees_w = weights if plan.weights_resident else (True, True)
+        takes_a, frees_a = activations if plan.activations_resident else (True, True)
+        return takes_w, takes_a, frees_w, frees_a
+
+    def present(self) -> TileOp:
+        """The operation at this position."""
+        flags = self._flags()
+        key = (self.tokens, self.outputs, self.row == self.rows - 1, self.column, self.chunk, flags)
+        op = self._cache.get(key)
+        if op is None:
+            op = self._cache[key] = self._describe(flags)
+        return op
+
+    def _describe(self, flags: tuple[bool, bool, bool, bool]) -> TileOp:
+        plan = self.plan
+        takes_w, takes_a, frees_w, frees_a = flags
+        whole = not any(flags)
+        groups, values = (plan.groups, plan.gemm.k) if whole else plan.chunk(self.chunk)
+        rows = min(plan.tokens.tile, self.tokens - self.row * plan.tokens.tile)
+        columns = min(plan.outputs.tile, self.outputs - self.column * plan.outputs.tile)
+        run_start = self.column - self.column % plan.run_tiles
+        ends_run = (self.column + 1) % plan.run_tiles == 0 or self.column == self.columns - 1
+        closes = whole or self.chunk == plan.chunks - 1
+        run_columns = self.column * plan.outputs.tile + columns - run_start * plan.outputs.tile
+        weight_lanes = self.outputs if plan.weights_resident else columns
+        activation_lanes = self.tokens if plan.activations_resident else rows
+        return TileOp(
+            rows=rows,
+            columns=columns,
+            groups=groups,
+            values=values,
+            opens_tile=whole or self.chunk == 0,
+            closes_tile=closes,
+            takes_weights=takes_w,
+            takes_activations=takes_a,
+            frees_weights=plan.weights.data_bytes(weight_lanes, groups, values) if frees_w else 0,
+            frees_activations=plan.activations.data_bytes(activation_lanes, groups, values) if frees_a else 0,
+            run_opens=self.column == run_start,
+            run_columns=run_columns if ends_run and closes else 0,
+        )
+
+    def step(self) -> None:
+        if self._whole or self.next_chunk():
+            self.next_tile()

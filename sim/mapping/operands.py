@@ -1,0 +1,69 @@
+"""How an operand of a GeMM lies in memory: bytes of a block of it, on chip and in DRAM.
+
+A block is `lanes` rows of activations, or columns of weights, times a stretch of K: `values` values in `groups` groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sim.workload.gemm import WeightFormat
+
+
+def ceil_div(dividend: int, divisor: int) -> int:
+    """The quotient, rounded up."""
+    return -(-dividend // divisor)
+
+
+class Operand(Protocol):
+    """Bytes of a block, by the memory they stand in."""
+
+    def data_bytes(self, lanes: int, groups: int, values: int) -> int:
+        """Bytes in the operand's buffer."""
+        ...
+
+    def side_bytes(self, lanes: int, groups: int, values: int) -> int:
+        """Bytes in a memory beside the buffer (shared exponents)."""
+        ...
+
+
+@dataclass(frozen=True)
+class AndaActivations:
+    """A sign plane and `mantissa_bits` planes, whole groups always; 5-bit exponents in a memory of their own."""
+
+    mantissa_bits: int
+    group_size: int
+    exponent_bits: int = 5
+
+    def data_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return lanes * groups * self.group_size * (self.mantissa_bits + 1) // 8
+
+    def side_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return ceil_div(lanes * groups * self.exponent_bits, 8)
+
+
+@dataclass(frozen=True)
+class Fp16Activations:
+    """Two bytes a value."""
+
+    def data_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return lanes * values * 2
+
+    def side_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class GroupedWeights:
+    """Integers, and a scale and zero point for every quantisation group that the block touches."""
+
+    format: WeightFormat
+
+    def data_bytes(self, lanes: int, groups: int, values: int) -> int:
+        per_group = self.format.scale_bits + self.format.zero_point_bits
+        scales = ceil_div(values, self.format.group_size) * per_group if per_group else 0
+        return ceil_div(lanes * (values * self.format.bits + scales), 8)
+
+    def side_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return 0

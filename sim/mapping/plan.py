@@ -1,0 +1,167 @@
+"""A GeMM cut into blocks, tiles and chunks for one machine, or the reason why it does not fit.
+
+    for outer block                     tokens or outputs, as `order` says
+      for inner block                   the other of the two
+        for row tile, column tile       what the MXU holds at a time: output stationary
+          for chunk of K                what is loaded and released at a time
+
+An operand whose block, over all of K, fits its buffer is resident: loaded once a block and kept while the loops
+inside run over it. One that does not fit is streamed: loaded anew for every output tile, chunk by chunk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sim.arch.schema import Arch, Schedule
+from sim.mapping.operands import Operand, ceil_div
+from sim.workload.gemm import Gemm
+
+
+@dataclass(frozen=True)
+class Extent:
+    """One dimension of the output: its size, cut into blocks, and those into tiles."""
+
+    size: int
+    block: int
+    tile: int
+
+    @property
+    def blocks(self) -> int:
+        return ceil_div(self.size, self.block)
+
+    def block_size(self, index: int) -> int:
+        return min(self.block, self.size - index * self.block)
+
+    def tiles(self, block_size: int) -> int:
+        return ceil_div(block_size, self.tile)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the loops of the machine run over. Sizes in values, K also in groups of the MXU's dot length."""
+
+    gemm: Gemm
+    tokens: Extent
+    outputs: Extent
+    order: Literal["tokens_outer", "outputs_outer"]
+    group_size: int
+    chunk_groups: int
+    run_tiles: int
+    """Neighbouring column tiles that make up one output block of the compressor or writer."""
+    activations: Operand
+    weights: Operand
+    activations_resident: bool
+    weights_resident: bool
+
+    @property
+    def groups(self) -> int:
+        return ceil_div(self.gemm.k, self.group_size)
+
+    @property
+    def chunks(self) -> int:
+        return ceil_div(self.groups, self.chunk_groups)
+
+    @property
+    def outer(self) -> Extent:
+        return self.tokens if self.order == "tokens_outer" else self.outputs
+
+    @property
+    def inner(self) -> Extent:
+        return self.outputs if self.order == "tokens_outer" else self.tokens
+
+    def chunk(self, index: int) -> tuple[int, int]:
+        """Groups and values of one chunk of K."""
+        first = index * self.chunk_groups
+        groups = min(self.chunk_groups, self.groups - first)
+        return groups, min(groups * self.group_size, self.gemm.k - first * self.group_size)
+
+
+def make_plan(
+    arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule | None = None
+) -> Plan:
+    """Cut a GeMM as the schedule says.
+
+    Parameters
+    ----------
+    schedule
+        Instead of the machine's own.
+
+    Raises
+    ------
+    InputError
+        Where not even one chunk of one tile fits a buffer; says what is needed and what there is.
+    """
+    schedule = schedule or arch.schedule
+    tile_columns = arch.mxu.columns * arch.mxu.count
+    group = arch.mxu.dot_length
+    output_group = arch.bpc.group_size if arch.bpc else group
+    tokens = Extent(gemm.m, min(schedule.token_block, gemm.m), arch.mxu.rows)
+    outputs = Extent(gemm.n, min(max(schedule.output_block, tile_columns), gemm.n), tile_columns)
+    chunk_groups = min(ceil_div(schedule.k_block, group), ceil_div(gemm.k, group))
+    plan = Plan(
+        gemm=gemm,
+        tokens=tokens,
+        outputs=outputs,
+        order=schedule.order,
+        group_size=group,
+        chunk_groups=chunk_groups,
+        run_tiles=ceil_div(output_group, tile_columns),
+        activations=activations,
+        weights=weights,
+        activations_resident=_fits(arch, activations, tokens.block, ceil_div(gemm.k, group), gemm.k, "activation"),
+        weights_resident=_fits(arch, weights, outputs.block, ceil_div(gemm.k, group), gemm.k, "weight"),
+    )
+    groups, values = plan.chunk(0)
+    if not plan.activations_resident:
+        _require(arch, gemm, activations, min(tokens.tile, gemm.m), groups, values, "activation")
+    if not plan.weights_resident:
+        _require(arch, gemm, weights, min(outputs.tile, gemm.n), groups, values, "weight")
+    return plan
+
+
+def _capacity(arch: Arch, buffer: Literal["activation", "weight"]) -> tuple[int, int]:
+    if buffer == "weight":
+        return arch.buffers.weight.bytes, 0
+    return arch.buffers.activation.bytes, arch.buffers.activation.exponent_bytes
+
+
+def _fits(
+    arch: Arch, operand: Operand, lanes: int, groups: int, values: int, buffer: Literal["activation", "weight"]
+) -> bool:
+    data, side = _capacity(arch, buffer)
+    return operand.data_bytes(lanes, groups, values) <= data and operand.side_bytes(lanes, groups, values) <= side
+
+
+def _require(
+    arch: Arch,
+    gemm: Gemm,
+    operand: Operand,
+    lanes: int,
+    groups: int,
+    values: int,
+    buffer: Literal["activation", "weight"],
+) -> None:
+    data, side = _capacity(arch, buffer)
+    group = arch.mxu.dot_length
+    side_needed = operand.side_bytes(lanes, groups, values)
+    if side_needed > side:
+        raise arch.refuse(
+            f"buffers.{buffer}.exponent_bytes",
+            f"too small for one tile of {gemm.name}",
+            needed=f"{side_needed} bytes = exponents of {lanes} x {groups} groups",
+            available=f"{side} bytes",
+        )
+    needed = operand.data_bytes(lanes, groups, values)
+    if needed <= data:
+        return
+    what = "tokens" if buffer == "activation" else "outputs"
+    fitting = next((g for g in range(groups, 0, -1) if operand.data_bytes(lanes, g, g * group) <= data), 0)
+    raise arch.refuse(
+        f"buffers.{buffer}.bytes",
+        f"too small for one tile of {gemm.name}",
+        needed=f"{needed} bytes = {lanes} {what} x {values} values of K",
+        available=f"{data} bytes",
+        **({"fits with": f"schedule.k_block <= {fitting * group}"} if fitting else {}),
+    )

@@ -1,0 +1,63 @@
+"""Activation dispatcher: streams one word a row to all rows of the MXU, at the MXU's pace.
+
+A word is what a PE takes a cycle: a sign row or mantissa plane of a group (Anda), or `lanes` FP16 values. Exponents
+go through a port of their own with the first word of a group. For r rows
+
+    e   = ceil(r * word_bits / port_bits)                    cycles a word
+    e_0 = max(e, ceil(r * exponent_bits / exponent_port))    cycles for the first word of a group
+
+and the group's P = e_0 + (words - 1) * e cycles.
+"""
+
+from __future__ import annotations
+
+from sim.arch.schema import ActivationDispatcher as ActivationDispatcherConfig
+from sim.engine.channel import Channel
+from sim.mapping.operands import ceil_div
+from sim.units.unit import Bench, Steps, Unit
+
+EXPONENT_BITS = 5
+
+
+class ActivationDispatcher(Unit):
+    """Reads the activation buffer. At the tile grain the MXU books its time and no process runs."""
+
+    def __init__(self, bench: Bench, config: ActivationDispatcherConfig, word_bits: int) -> None:
+        super().__init__(bench, "activation_dispatcher")
+        self.config, self.word_bits = config, word_bits
+        self.requests: Channel[tuple[int, bool]] = Channel(bench.environment)
+        """Rows, and whether the word opens a group."""
+        self.done: Channel[None] = Channel(bench.environment)
+        self.bits_left = self.exponent_bits_left = 0
+        self.beats = 0
+
+    def run(self) -> Steps:
+        while True:
+            while not self.requests.items:
+                yield self.activity.rest(self.requests.filled())
+            self._open(*self.requests.pop())
+            while self.bits_left > 0 or self.exponent_bits_left > 0:
+                yield self.activity.work(1)
+                self.beats += 1
+                self.bits_left -= self.config.port_bits
+                self.exponent_bits_left -= self.config.exponent_port_bits or 0
+            self.done.put(None)
+
+    def _open(self, rows: int, opens_group: bool) -> None:
+        self.bits_left = rows * self.word_bits
+        exponents = opens_group and self.config.exponent_port_bits is not None
+        self.exponent_bits_left = rows * EXPONENT_BITS if exponents else 0
+
+    def start(self) -> None:
+        if self.bench.grain == "beat":
+            super().start()
+
+    def group_cycles(self, rows: int, words: int) -> int:
+        """P of the equation above."""
+        word = first = ceil_div(rows * self.word_bits, self.config.port_bits)
+        if self.config.exponent_port_bits is not None:
+            first = max(word, ceil_div(rows * EXPONENT_BITS, self.config.exponent_port_bits))
+        return first + (words - 1) * word
+
+    def counters(self) -> dict[str, int]:
+        return {"activation_dispatcher.beats": self.beats}

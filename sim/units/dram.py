@@ -1,0 +1,138 @@
+"""DRAM: one channel shared by the weight loader, the activation loader and the writer.
+
+    requests[port] --> arbiter --> channel --> (read latency) --> done
+
+The arbiter decides between transactions, at the end of a cycle, when all requests of the cycle are known; ties go to
+the lower port. Time on the channel is kept in ticks of 1/num cycle at num/den bytes a cycle, so b bytes take
+
+    b * den  ticks, granted in the cycle the channel frees, done in the first whole cycle after
+
+At the beat grain the channel moves burst by burst, at the tile grain transaction by transaction.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+from fractions import Fraction
+from functools import partial
+
+from sim.arch.schema import Dram as DramConfig
+from sim.mapping.operands import ceil_div
+from sim.units.unit import Bench, Unit
+
+
+class Port(IntEnum):
+    WEIGHTS = 0
+    ACTIVATIONS = 1
+    OUTPUTS = 2
+
+
+class Request:
+    """A chunk on its way: when it was asked for and what is left to move."""
+
+    __slots__ = ("arrival", "bytes_left", "done", "latency_cycles")
+
+    def __init__(self, arrival: int, size: int, latency_cycles: int, done: Callable[[], None]) -> None:
+        self.arrival, self.bytes_left = arrival, size
+        self.latency_cycles, self.done = latency_cycles, done
+
+
+class Dram(Unit):
+    """The channel and its arbiter; driven by requests, no process of its own."""
+
+    def __init__(self, bench: Bench, config: DramConfig, bytes_per_cycle: Fraction, latency_cycles: int) -> None:
+        super().__init__(bench, "dram")
+        self.config = config
+        self.ticks_per_cycle, self.ticks_per_byte = bytes_per_cycle.numerator, bytes_per_cycle.denominator
+        self.latency_cycles = latency_cycles
+        self.step_bytes = config.burst_bytes if bench.grain == "beat" else config.transaction_bytes
+        self.queues: tuple[deque[Request], ...] = tuple(deque() for _ in Port)
+        self.in_flight: list[tuple[int, Port]] = []
+        self.granted: tuple[Port, int] | None = None
+        """Port and bytes left of the transaction that the channel is in the middle of."""
+        self.next_port = Port.WEIGHTS
+        self.free_at_tick = 0
+        self.busy_ticks = 0
+        self.transactions = 0
+        self.bytes_moved = [0, 0, 0]
+        self._armed = False
+
+    def bus_bytes(self, size: int) -> int:
+        """What moves for a request: whole bursts."""
+        return ceil_div(size, self.config.burst_bytes) * self.config.burst_bytes
+
+    def read(self, port: Port, size: int, done: Callable[[], None]) -> None:
+        self._request(port, Request(self.bench.now, size, self.latency_cycles, done))
+
+    def write(self, size: int, done: Callable[[], None]) -> None:
+        """Posted: done when the last burst has left."""
+        self._request(Port.OUTPUTS, Request(self.bench.now, size, 0, done))
+
+    def _request(self, port: Port, request: Request) -> None:
+        request.bytes_left = self.bus_bytes(request.bytes_left)
+        self.queues[port].append(request)
+        self._arm()
+
+    def _arm(self) -> None:
+        if not self._armed:
+            self._armed = True
+            wait = max(0, self.free_at_tick // self.ticks_per_cycle - self.bench.now)
+            self.bench.environment.at_end_of_cycle(self._arbitrate, wait)
+
+    def _arbitrate(self, _: object) -> None:
+        self._armed = False
+        first_tick = self.bench.now * self.ticks_per_cycle
+        last_tick = first_tick + self.ticks_per_cycle
+        while any(self.queues):
+            start = max(self.free_at_tick, first_tick)
+            if start >= last_tick:
+                self._arm()
+                return
+            self._move(start)
+
+    def _move(self, start_tick: int) -> None:
+        """Move one step of the transaction at hand, or of the next."""
+        port, left = self.granted or self._grant()
+        request = self.queues[port][0]
+        size = min(left, self.step_bytes)
+        ticks = size * self.ticks_per_byte
+        self.free_at_tick = start_tick + ticks
+        self.busy_ticks += ticks
+        self.bytes_moved[port] += size
+        request.bytes_left -= size
+        self.granted = (port, left - size) if left > size else None
+        if request.bytes_left == 0:
+            self.queues[port].popleft()
+            arrival = ceil_div(self.free_at_tick, self.ticks_per_cycle) + request.latency_cycles
+            entry = (arrival, port)
+            self.in_flight.append(entry)
+            self.bench.environment.after(partial(self._complete, entry, request.done), arrival - self.bench.now)
+
+    def _complete(self, entry: tuple[int, Port], done: Callable[[], None], _: object) -> None:
+        self.in_flight.remove(entry)
+        done()
+
+    def _grant(self) -> tuple[Port, int]:
+        waiting = [port for port in Port if self.queues[port]]
+        match self.config.arbitration:
+            case "first_come":
+                port = min(waiting, key=lambda port: (self.queues[port][0].arrival, port))
+            case "priority":
+                port = max(waiting)
+            case "round_robin":
+                port = min(waiting, key=lambda port: (port - self.next_port) % len(Port))
+                self.next_port = Port((port + 1) % len(Port))
+        self.transactions += 1
+        return port, min(self.queues[port][0].bytes_left, self.config.transaction_bytes)
+
+    def counters(self) -> dict[str, int]:
+        weights, activations, outputs = self.bytes_moved
+        return {
+            "dram.weight_bytes": weights,
+            "dram.activation_bytes": activations,
+            "dram.output_bytes": outputs,
+            "dram.transactions": self.transactions,
+            "dram.busy_ticks": self.busy_ticks,
+        }

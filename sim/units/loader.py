@@ -1,0 +1,58 @@
+"""A loader (DMA engine): asks DRAM for the chunks of one operand, in the order the MXU needs them.
+
+One request a cycle at most; each waits for bytes in the buffer, then for its share of outstanding loads.
+A buffer that is not double buffered must be empty before the next block enters.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from simpy.events import Event
+
+from sim.engine.activity import State
+from sim.engine.channel import Credits
+from sim.mapping.nest import Chunk, LoadCursor
+from sim.units.buffer import Buffer
+from sim.units.dram import Dram, Port
+from sim.units.unit import Bench, Steps, Unit
+
+
+class Loader(Unit):
+    """Fetches one operand."""
+
+    def __init__(self, bench: Bench, name: str, cursor: LoadCursor, launched: Event, port: Port, dram: Dram, buffer: Buffer):
+        super().__init__(bench, name)
+        self.cursor, self.launched, self.port, self.dram, self.buffer = cursor, launched, port, dram, buffer
+        self.outstanding = Credits(bench.environment, dram.config.outstanding_loads)
+        self.chunk = Chunk(0, 0)
+        self.requests = 0
+        self.requested_bytes = 0
+
+    def run(self) -> Steps:
+        yield self.activity.rest(self.launched)
+        while not self.cursor.done:
+            self.chunk = self.cursor.present()
+            while self.buffer.space.available < self._space_needed():
+                yield self.activity.wait(self.buffer.space.given(), State.BUFFER_SPACE)
+            self.buffer.space.take(self.chunk.data_bytes)
+            while not self.outstanding.available:
+                yield self.activity.wait(self.outstanding.given(), State.DRAM)
+            self.outstanding.take()
+            self.cursor.step()
+            yield self.activity.work(1)
+            self.requests += 1
+            self.requested_bytes += self.dram.bus_bytes(self.chunk.data_bytes + self.chunk.side_bytes)
+            self.dram.read(self.port, self.chunk.data_bytes + self.chunk.side_bytes, partial(self._arrived, self.chunk))
+        self.activity.enter(State.IDLE)
+
+    def _space_needed(self) -> int:
+        opens_block = self.cursor.opens_block and not self.buffer.config.double_buffered
+        return self.buffer.space.capacity if opens_block else self.chunk.data_bytes
+
+    def _arrived(self, chunk: Chunk) -> None:
+        self.outstanding.give()
+        self.buffer.arrivals.put(chunk)
+
+    def counters(self) -> dict[str, int]:
+        return {f"{self.name}.requests": self.requests, f"{self.name}.requested_bytes": self.requested_bytes}

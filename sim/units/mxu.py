@@ -1,0 +1,140 @@
+"""Matrix unit: rows x columns PEs, output stationary (Anda, Sec. IV).
+
+    shadow weights --> PEs <-- activation words        PEs --> output registers --> pipeline --> collector
+
+A group starts by swapping in the shadow weights and takes as many words as the PE kind needs cycles. With P the cycles
+of a group's words and B those of a weight block, an operation of G groups takes, once its operands are there,
+
+    (G - 1) * max(P, B) + P  cycles
+
+A tile opens by taking an output register set and closes by handing its sums to the pipeline, which the MXU does not
+wait for: the next tile starts in the next cycle.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sim.engine.activity import State
+from sim.engine.channel import Channel, Credits
+from sim.mapping.nest import TileOp
+from sim.units.activation_dispatcher import ActivationDispatcher
+from sim.units.buffer import Buffer
+from sim.units.unit import Bench, Steps, Unit
+from sim.units.weight_dispatcher import WeightDispatcher
+
+
+class Tile(NamedTuple):
+    """A finished output tile in the pipeline."""
+
+    ready_at: int
+    rows: int
+    run_opens: bool
+    run_columns: int
+
+
+class Mxu(Unit):
+    """All MXUs of the machine: they share the activations and run in step.
+
+    Parameters
+    ----------
+    words
+        Activation words of a group: the PE's cycles.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        weights: WeightDispatcher,
+        activations: ActivationDispatcher,
+        activation_buffer: Buffer,
+        *,
+        words: int,
+        output_registers: int,
+        pipeline_cycles: int,
+    ) -> None:
+        super().__init__(bench, "mxu")
+        self.weights, self.activations, self.activation_buffer = weights, activations, activation_buffer
+        self.words, self.pipeline_cycles = words, pipeline_cycles
+        self.registers = Credits(bench.environment, output_registers)
+        self.pipeline: Channel[Tile] = Channel(bench.environment)
+        self.op: TileOp | None = None
+        self.groups_left = self.words_left = 0
+        self.macs = self.pe_cycles = self.groups = self.tiles = 0
+        self._compute = self.beat_compute if bench.grain == "beat" else self.tile_compute
+
+    def run(self) -> Steps:
+        while True:
+            yield from self._wait_for_weights()
+            self.op = self.weights.shadow.items[0]
+            if self.op is None:
+                break
+            if self.op.takes_activations:
+                while not self.activation_buffer.ready.items:
+                    yield self.activity.wait(self.activation_buffer.ready.filled(), State.ACTIVATIONS)
+                self.activation_buffer.ready.pop()
+            if self.op.opens_tile:
+                while not self.registers.available:
+                    yield self.activity.wait(self.registers.given(), State.OUTPUT_SPACE)
+                self.registers.take()
+            self.weights.shadow.pop()
+            yield from self._compute()
+            self._finish(self.op)
+        self.activity.enter(State.IDLE)
+
+    def _wait_for_weights(self) -> Steps:
+        while not self.weights.shadow.items:
+            yield self.activity.wait(self.weights.shadow.filled(), State.WEIGHTS)
+
+    def _finish(self, op: TileOp) -> None:
+        self.groups += op.groups
+        self.macs += op.rows * op.columns * op.values
+        self.pe_cycles += op.rows * op.columns * op.groups * self.words
+        if op.frees_activations:
+            self.activation_buffer.space.give(op.frees_activations)
+        if op.closes_tile:
+            self.tiles += 1
+            ready_at = self.bench.now + self.pipeline_cycles
+            self.pipeline.put(Tile(ready_at, op.rows, op.run_opens, op.run_columns))
+
+    def beat_compute(self) -> Steps:
+        assert self.op is not None
+        self.groups_left = self.op.groups
+        while True:
+            self.words_left = self.words
+            while self.words_left:
+                self.activations.requests.put((self.op.rows, self.words_left == self.words))
+                yield self.activity.work(1)
+                while not self.activations.done.items:
+                    yield self.activity.wait(self.activations.done.filled(), State.ACTIVATIONS)
+                self.activations.done.pop()
+                self.words_left -= 1
+            self.groups_left -= 1
+            if not self.groups_left:
+                break
+            yield from self._wait_for_weights()
+            self.weights.shadow.pop()
+
+    def group_cycles(self, op: TileOp) -> int:
+        """P of the equation above."""
+        return self.activations.group_cycles(op.rows, self.words)
+
+    def tile_compute(self) -> Steps:
+        assert self.op is not None
+        op, group = self.op, self.group_cycles(self.op)
+        waiting = max(0, self.weights.block_cycles(op) - group)
+        self.activations.beats += op.groups * group
+        self.activations.activity.book((State.BUSY, op.groups * group), (State.IDLE, (op.groups - 1) * waiting))
+        yield self.activity.spend(
+            (State.BUSY, op.groups * self.words),
+            (State.ACTIVATIONS, op.groups * (group - self.words)),
+            (State.WEIGHTS, (op.groups - 1) * waiting),
+        )
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "mxu.macs": self.macs,
+            "mxu.groups": self.groups,
+            "mxu.tiles": self.tiles,
+            "mxu.pe_cycles": self.pe_cycles,
+        }

@@ -1,0 +1,115 @@
+"""Weight dispatcher: reads blocks of weights from the buffer into the shadow registers of the PEs.
+
+    weight buffer --> dispatcher --> shadow --> (swap at the start of a group) --> PE
+
+The dispatcher leads: it walks the tile operations and hands them to the MXU with the first block of each. A block of
+c columns takes
+
+    B = ceil(c * dot_length * weight_bits / port_bits)  cycles
+
+and loads while the MXU computes the block before, so a group costs the MXU max(P, B) where P is its own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sim.engine.activity import State
+from sim.engine.channel import Channel
+from sim.mapping.nest import TileCursor, TileOp
+from sim.mapping.operands import ceil_div
+from sim.units.buffer import Buffer
+from sim.units.unit import Bench, Steps, Unit
+
+
+class WeightDispatcher(Unit):
+    """Leads the MXU through the plan; one port into each of the MXUs that split the outputs."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        cursor: TileCursor,
+        buffer: Buffer,
+        *,
+        port_bits: int,
+        mxu_columns: int,
+        group_bits: int,
+        mxu_group_cycles: Callable[[TileOp], int],
+    ) -> None:
+        super().__init__(bench, "weight_dispatcher")
+        self.cursor, self.buffer = cursor, buffer
+        self.port_bits, self.mxu_columns, self.group_bits = port_bits, mxu_columns, group_bits
+        self.mxu_group_cycles = mxu_group_cycles
+        self.shadow: Channel[TileOp | None] = Channel(bench.environment, capacity=1)
+        """Full while a block waits for the MXU to take it; None after the last."""
+        self.op: TileOp | None = None
+        self.groups_left = self.bits_left = 0
+        self.beats = 0
+        self._load_first, self._load_rest = (
+            (self.beat_load, self.beat_rest) if bench.grain == "beat" else (self.tile_load, self.tile_rest)
+        )
+
+    def run(self) -> Steps:
+        while not self.cursor.done:
+            yield from self._wait_for_shadow()
+            self._release()
+            self.op = self.cursor.present()
+            self.cursor.step()
+            if self.op.takes_weights:
+                while not self.buffer.ready.items:
+                    yield self.activity.wait(self.buffer.ready.filled(), State.WEIGHTS)
+                self.buffer.ready.pop()
+            yield from self._load_first()
+            self.shadow.put(self.op)
+            yield from self._load_rest()
+        yield from self._wait_for_shadow()
+        self._release()
+        self.shadow.put(None)
+        self.activity.enter(State.IDLE)
+
+    def _wait_for_shadow(self) -> Steps:
+        while not self.shadow.has_space:
+            yield self.activity.wait(self.shadow.freed(), State.OUTPUT_SPACE)
+
+    def _release(self) -> None:
+        """Free the chunk whose last block the PEs have just taken."""
+        if self.op is not None and self.op.frees_weights:
+            self.buffer.space.give(self.op.frees_weights)
+
+    def beat_load(self) -> Steps:
+        assert self.op is not None
+        self.bits_left = min(self.op.columns, self.mxu_columns) * self.group_bits
+        while self.bits_left > 0:
+            yield self.activity.work(1)
+            self.bits_left -= self.port_bits
+            self.beats += 1
+
+    def beat_rest(self) -> Steps:
+        assert self.op is not None
+        self.groups_left = self.op.groups - 1
+        while self.groups_left:
+            yield from self._wait_for_shadow()
+            yield from self.beat_load()
+            self.shadow.put(self.op)
+            self.groups_left -= 1
+
+    def block_cycles(self, op: TileOp) -> int:
+        """B of the equation above."""
+        return ceil_div(min(op.columns, self.mxu_columns) * self.group_bits, self.port_bits)
+
+    def tile_load(self) -> Steps:
+        assert self.op is not None
+        self.beats += self.op.groups * self.block_cycles(self.op)
+        yield self.activity.work(self.block_cycles(self.op))
+
+    def tile_rest(self) -> Steps:
+        """The blocks after the first load while the MXU computes, each from the cycle the one before is taken."""
+        assert self.op is not None
+        yield from self._wait_for_shadow()
+        block, rest = self.block_cycles(self.op), self.op.groups - 1
+        if rest:
+            waiting = max(self.mxu_group_cycles(self.op), block) - block
+            yield self.activity.spend((State.BUSY, rest * block), (State.OUTPUT_SPACE, rest * waiting))
+
+    def counters(self) -> dict[str, int]:
+        return {"weight_dispatcher.beats": self.beats}
