@@ -1,0 +1,82 @@
+"""Attention in pages of the key-value cache: which shapes occur, and how often.
+
+    prefill  the prompt goes page by page: page p has page_tokens queries and sees page_tokens * (p + 1) keys
+    decode   one query a sequence; the step at position t sees the pages of tokens 0..t
+
+Whole pages are read and multiplied; masked scores count as work. A sliding window drops the pages that lie wholly
+before it. The query heads that share a key-value head are stacked as rows of one product, so keys and values are read
+once a key-value head:
+
+    scores   [group * queries, head_size] x [head_size, keys]
+    context  [group * queries, keys] x [keys, head_size]         group = heads / key_value_heads
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sim.workload.gemm import FP16, Gemm, Item
+from sim.workload.model import Attention
+from sim.workload.vector import softmax
+
+
+@dataclass(frozen=True)
+class Span:
+    """`count` equal attentions, for one sequence and layer, of `queries` tokens to `keys` tokens."""
+
+    queries: int
+    keys: int
+    count: int
+
+
+def prefill_spans(attention: Attention, tokens: int) -> tuple[Span, ...]:
+    """The attentions of a prompt, page by page."""
+    page = attention.page_tokens
+    shapes: Counter[tuple[int, int]] = Counter()
+    for first in range(0, tokens, page):
+        shapes[min(page, tokens - first), _keys(attention, first)] += 1
+    return tuple(Span(queries, keys, count) for (queries, keys), count in shapes.items())
+
+
+def decode_spans(attention: Attention, context: int, steps: int) -> tuple[Span, ...]:
+    """The attentions of decoding `steps` tokens, the first of them at position `context`."""
+    shapes: Counter[int] = Counter()
+    for first, count in _equal_steps(attention, context, context + steps):
+        shapes[_keys(attention, first)] += count
+    return tuple(Span(1, keys, count) for keys, count in shapes.items())
+
+
+def _equal_steps(attention: Attention, position: int, end: int) -> Iterator[tuple[int, int]]:
+    """Runs (first position, length) in which neither the query nor the window's tail enters another page."""
+    page = attention.page_tokens
+    tail = (attention.window or 0) - 1
+    while position < end:
+        length = min(page - position % page, end - position)
+        if attention.window:
+            length = min(length, page - (position - tail) % page)
+        yield position, length
+        position += length
+
+
+def _keys(attention: Attention, position: int) -> int:
+    """Tokens in the pages that a query at `position` sees."""
+    page = attention.page_tokens
+    oldest = max(0, position + 1 - attention.window) if attention.window else 0
+    return (position // page + 1 - oldest // page) * page
+
+
+def attention_items(attention: Attention, spans: tuple[Span, ...], times: int) -> list[Item]:
+    """Scores, softmax and context of every span, done `times` times (layers, sequences)."""
+    items: list[Item] = []
+    group = attention.heads // attention.key_value_heads
+    for span in spans:
+        rows, count = group * span.queries, attention.key_value_heads * span.count * times
+        shape = f"[{span.queries}x{span.keys}]"
+        items += [
+            Gemm(f"scores{shape}", "scores", rows, attention.head_size, span.keys, count, weights=FP16),
+            softmax(f"softmax{shape}", rows, span.keys, count),
+            Gemm(f"context{shape}", "context", rows, span.keys, attention.head_size, count, weights=FP16),
+        ]
+    return items

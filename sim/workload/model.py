@@ -1,0 +1,141 @@
+"""What a model YAML says: the shapes of a decoder-only transformer and the run it is measured in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from sim.workload.gemm import WeightFormat
+
+Count = Annotated[int, Field(ge=1)]
+Tokens = Annotated[int, Field(ge=1, le=2**24)]
+MantissaBits = Annotated[int, Field(ge=1, le=16)]
+
+
+def _as_text(value: object) -> object:
+    """Let YAML's `6` and `[7, 6, 6, 6]` stand for the texts `6` and `7,6,6,6`."""
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+PrecisionChoice = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    WithJsonSchema({"type": ["string", "integer", "array"], "items": {"type": "integer"}}),
+]
+
+
+class Section(BaseModel):
+    """A frozen group of keys; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Attention(Section):
+    heads: Count
+    """Query heads."""
+    key_value_heads: Count
+    """Heads of keys and values; each is shared by heads / key_value_heads query heads."""
+    head_size: Count
+    """Values in a head."""
+    rotary: bool
+    """Whether queries and keys are rotated by their position."""
+    window: Tokens | None = None
+    """Sliding window: how many tokens back a query sees, itself included; absent: all."""
+    page_tokens: Tokens = 64
+    """Tokens in a page of the key-value cache: attention reads whole pages."""
+
+    @model_validator(mode="after")
+    def _shared_evenly(self) -> Attention:
+        if self.heads % self.key_value_heads:
+            raise ValueError(f"{self.heads} heads cannot share {self.key_value_heads} key_value_heads evenly")
+        return self
+
+
+class Mlp(Section):
+    gated: bool
+    """Whether a gate multiplies the up projection (gate and up projections, both of module `up`)."""
+    activation: Literal["relu", "gelu", "silu"]
+
+
+class Experts(Section):
+    """A mixture of experts in place of one MLP."""
+
+    count: Count
+    per_token: Count
+    """Experts each token is sent to."""
+
+    @model_validator(mode="after")
+    def _enough(self) -> Experts:
+        if self.per_token > self.count:
+            raise ValueError(f"{self.per_token} experts per_token of {self.count} experts")
+        return self
+
+
+class Weights(Section):
+    """Stored form of the weight matrices of the transformer blocks."""
+
+    bits: Literal[4] = 4
+    group_size: Annotated[int, Field(ge=64, multiple_of=64)] = 128
+    """Weights along K that share a scale and a zero point."""
+    scale_bits: Annotated[int, Field(ge=0, le=32)] = 16
+    zero_point_bits: Annotated[int, Field(ge=0, le=32)] = 4
+
+    @property
+    def format(self) -> WeightFormat:
+        return WeightFormat(self.bits, self.group_size, self.scale_bits, self.zero_point_bits)
+
+
+class NamedPrecision(Section):
+    mantissa_bits: Annotated[list[MantissaBits], Field(min_length=4, max_length=4)]
+    """Mantissa lengths of [qkv, o, up, down]."""
+    source: str
+
+
+class Run(Section):
+    """What is done with the model. A phase takes its own keys only: see `TAKES`."""
+
+    phase: Literal["prefill", "decode", "both"] = "prefill"
+    batch: Tokens = 1
+    """Sequences processed together."""
+    tokens: Tokens = 2048
+    """Prompt length of each sequence (prefill, both)."""
+    context: Tokens = 2048
+    """Tokens in the cache of each sequence when decoding starts (decode)."""
+    steps: Tokens = 1
+    """Tokens decoded for each sequence (decode, both)."""
+    scope: Literal["fp-int", "all"] = "fp-int"
+    """fp-int: the GeMMs with integer weights; all: attention products, head, router and vector functions too."""
+    precision: PrecisionChoice = "8"
+    """Name out of `precision`, `fp16`, one mantissa length, four of them (`7,6,6,6`), or a precision file."""
+
+
+_EVERY_PHASE = {"phase", "batch", "scope", "precision"}
+TAKES = {
+    "prefill": _EVERY_PHASE | {"tokens"},
+    "decode": _EVERY_PHASE | {"context", "steps"},
+    "both": _EVERY_PHASE | {"tokens", "steps"},
+}
+
+
+class Model(Section):
+    """A decoder-only transformer."""
+
+    name: Annotated[str, Field(min_length=1)]
+    source: str
+    """Where the shapes come from."""
+    hidden_size: Count
+    intermediate_size: Count
+    """Width of the MLP, of one expert where there are several."""
+    layers: Count
+    vocabulary: Count
+    norm: Literal["layer", "rms"]
+    attention: Attention
+    mlp: Mlp
+    experts: Experts | None = None
+    weights: Weights = Weights()
+    precision: dict[str, NamedPrecision] = {}
+    """Mantissa lengths by name."""
+    run: Run = Run()

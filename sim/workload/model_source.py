@@ -1,0 +1,66 @@
+"""From a model's source and the caller's options to a workload: the way every reader of models takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim import source
+from sim.errors import InputError, Place
+from sim.source import Source
+from sim.workload.gemm import Workload
+from sim.workload.model import TAKES, Model, Run
+from sim.workload.options import Options
+from sim.workload.phases import build_phases
+from sim.workload.precision import Precision, resolve
+
+
+def workload_of(described: Source, options: Options) -> Workload:
+    """The workload of a model.
+
+    Raises
+    ------
+    InputError
+        For whatever does not fit the schema, and for an option that the phase does not take.
+    """
+    written_phase = _run(described).get("phase", Run().phase)
+    described = _with_options(source.with_overrides(described, options.overrides), options)
+    model = source.validate(Model, described)
+    _refuse_untaken(model.run, described, same_phase=model.run.phase == written_phase)
+    named = {name: entry.mantissa_bits for name, entry in model.precision.items()}
+    precision = resolve(model.run.precision, named, described.place(("run", "precision")))
+    return Workload(model.name, build_phases(model, precision), precision, _resolved(model, precision))
+
+
+def _run(described: Source) -> dict[str, Any]:
+    run = described.values.get("run")
+    return run if isinstance(run, dict) else {}
+
+
+def _with_options(described: Source, options: Options) -> Source:
+    given = options.given()
+    if not given:
+        return described
+    places = {**described.places, **{("run", name): Place(f"--{name}") for name in given}}
+    return Source({**described.values, "run": {**_run(described), **given}}, places, described.file)
+
+
+def _refuse_untaken(run: Run, described: Source, *, same_phase: bool) -> None:
+    """Refuse keys of another phase, unless they stand in the file and the caller chose a phase other than the file's."""
+    for key in run.model_fields_set - TAKES[run.phase]:
+        place = described.place(("run", key))
+        if same_phase or place.file != described.file:
+            raise InputError(
+                f"phase `{run.phase}` does not take it",
+                place=place,
+                field=f"run.{key}",
+                facts={"allowed": ", ".join(sorted(TAKES[run.phase]))},
+            )
+
+
+def _resolved(model: Model, precision: Precision | None) -> dict[str, Any]:
+    """The model as a YAML that gives the same workload again, wherever it is read."""
+    resolved = model.model_dump(mode="json", exclude_none=True)
+    run = {key: value for key, value in resolved["run"].items() if key in TAKES[model.run.phase]}
+    if model.run.precision not in model.precision:
+        run["precision"] = "fp16" if precision is None else list(precision)
+    return {**resolved, "run": run}

@@ -1,0 +1,54 @@
+"""Operations of the vector unit, counted from their formulas.
+
+An add, multiply, multiply-accumulate, compare, exponential, tanh, division or reciprocal root is one operation.
+Bytes are FP16 values that no GeMM beside the function moves: functions that act on a GeMM's outputs as these leave
+(rotary, activation) move none, a norm reads and writes the residual stream, softmax reads scores and writes weights.
+"""
+
+from __future__ import annotations
+
+from sim.workload.gemm import VectorWork
+
+FP16_BYTES = 2
+
+NORM_OPERATIONS = {
+    # Operations a value, operations a row; both with the residual add before them.
+    "rms": (1 + 3, 2),  # accumulate square, times root, times gain; mean, reciprocal root
+    "layer": (1 + 5, 3),  # sum, subtract mean, accumulate square, times root, gain and bias; two means, reciprocal root
+}
+ACTIVATION_OPERATIONS = {
+    "relu": 1,
+    "silu": 3,  # x / (1 + exp(-x)): exponential, add, division
+    "gelu": 6,  # u = x^2; u = c u + 1; u = u x (scale in tanh's argument); tanh; u = u / 2 + 1 / 2; u x
+}
+SOFTMAX_OPERATIONS = 5  # maximum, scale and subtract, exponential, sum, times reciprocal
+ROTARY_OPERATIONS = 2  # x cos, then multiply-accumulate with the partner's sin
+
+
+def norm(name: str, kind: str, rows: int, width: int, count: int) -> VectorWork:
+    """Residual add and norm of [rows, width] values."""
+    a_value, a_row = NORM_OPERATIONS[kind]
+    traffic = FP16_BYTES * rows * width
+    return VectorWork(name, "norm", rows * (a_value * width + a_row), traffic, traffic, count)
+
+
+def rotary(rows: int, width: int, count: int) -> VectorWork:
+    """Rotation of the queries and keys of [rows, width] values."""
+    return VectorWork("rotary", "rotary", ROTARY_OPERATIONS * rows * width, 0, 0, count)
+
+
+def softmax(name: str, rows: int, width: int, count: int) -> VectorWork:
+    """Softmax along the width of [rows, width] scores, with one reciprocal a row."""
+    traffic = FP16_BYTES * rows * width
+    return VectorWork(name, "softmax", rows * (SOFTMAX_OPERATIONS * width + 1), traffic, traffic, count)
+
+
+def activation(name: str, kind: str, gated: bool, rows: int, width: int, count: int) -> VectorWork:
+    """Activation function of [rows, width] values, and the product with the up projection where gated."""
+    return VectorWork(name, "activation", (ACTIVATION_OPERATIONS[kind] + gated) * rows * width, 0, 0, count)
+
+
+def combine(rows: int, width: int, experts: int, count: int) -> VectorWork:
+    """Weighted sum of the outputs [rows, width] of `experts` experts a token."""
+    values = rows * width
+    return VectorWork("combine", "other", experts * values, FP16_BYTES * experts * values, FP16_BYTES * values, count)
