@@ -6,7 +6,7 @@ from typing import Any
 
 from sim import source
 from sim.errors import InputError, Place
-from sim.source import Source
+from sim.source import Path_, Source
 from sim.workload.gemm import Workload
 from sim.workload.model import TAKES, Model, Run
 from sim.workload.options import Options
@@ -22,7 +22,8 @@ def workload_of(described: Source, options: Options) -> Workload:
     InputError
         For whatever does not fit the schema, and for an option that the phase does not take.
     """
-    written_phase = _run(described).get("phase", Run().phase)
+    written = described.values.get("run")
+    written_phase = written.get("phase", Run().phase) if isinstance(written, dict) else Run().phase
     described = _with_options(source.with_overrides(described, options.overrides), options)
     model = source.validate(Model, described)
     _refuse_untaken(model.run, described, same_phase=model.run.phase == written_phase)
@@ -31,24 +32,19 @@ def workload_of(described: Source, options: Options) -> Workload:
     return Workload(model.name, build_phases(model, precision), precision, _resolved(model, precision))
 
 
-def _run(described: Source) -> dict[str, Any]:
-    run = described.values.get("run")
-    return run if isinstance(run, dict) else {}
-
-
 def _with_options(described: Source, options: Options) -> Source:
-    given = options.given()
-    if not given:
+    given, run = options.given(), described.values.get("run", {})
+    if not given or not isinstance(run, dict):
         return described
-    places = {**described.places, **{("run", name): Place(f"--{name}") for name in given}}
-    return Source({**described.values, "run": {**_run(described), **given}}, places, described.file)
+    places: dict[Path_, Place] = {("run", name): Place(f"--{name}") for name in given}
+    return Source({**described.values, "run": {**run, **given}}, {**described.places, **places}, described.file)
 
 
 def _refuse_untaken(run: Run, described: Source, *, same_phase: bool) -> None:
-    """Refuse keys of another phase, unless they stand in the file and the caller chose a phase other than the file's."""
+    """Refuse keys of another phase, unless a file holds them for the phase that the caller replaced."""
     for key in run.model_fields_set - TAKES[run.phase]:
         place = described.place(("run", key))
-        if same_phase or place.file != described.file:
+        if same_phase or place.file.startswith("--"):
             raise InputError(
                 f"phase `{run.phase}` does not take it",
                 place=place,

@@ -3,9 +3,10 @@
     norm  q k v  rotary  scores softmax context  o  norm  [router]  gate up  activation  down  [combine]
                                                                              after the layers:  norm  head
 
-Layers are equal, so one list stands for all of them, `count` times. A decode step has the same GeMMs as any other; only
-its attention grows. The head takes the last token of each sequence. Mixture of experts: tokens spread as evenly over the
-experts as whole tokens can; an expert's down outputs leave as FP16, since they are combined before anything reads them.
+Layers are equal, so one list stands for all of them, `count` times. A decode step has the same GeMMs as any other;
+only its attention grows. The head takes the last token of each sequence. Mixture of experts: tokens spread as evenly
+over the experts as whole tokens can; an expert's down outputs leave as FP16, since they are combined before anything
+reads them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sim.workload.precision import Precision, mantissa_bits, output_mantissa_bit
 
 @dataclass(frozen=True)
 class Forward:
-    """`passes` equal runs through the model of `rows` tokens in `sequences` sequences; spans are those of all passes."""
+    """`passes` runs of `rows` tokens, of `sequences` sequences, through the model; `spans` are those of all passes."""
 
     rows: int
     sequences: int

@@ -137,7 +137,7 @@ def _json(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 def _architecture(config: dict[str, Any], path: Path, lines: dict[str, int]) -> Architecture:
     name = config.get("model_type")
-    if name in ARCHITECTURES:
+    if isinstance(name, str) and name in ARCHITECTURES:
         return ARCHITECTURES[name]
     raise InputError(
         "missing" if name is None else f"unknown architecture `{name}`",
@@ -169,16 +169,16 @@ def _derive(values: dict[str, Any], activation_place: Place) -> None:
     attention, mlp, hidden = values["attention"], values["mlp"], values["hidden_size"]
     heads = attention["heads"]
     attention.setdefault("key_value_heads", heads)
-    if "head_size" not in attention and isinstance(heads, int) and isinstance(hidden, int) and heads > 0:
-        attention["head_size"] = hidden // heads
+    if isinstance(heads, int) and isinstance(hidden, int) and heads > 0 and hidden % heads == 0:
+        attention.setdefault("head_size", hidden // heads)
     if isinstance(hidden, int):
         values.setdefault("intermediate_size", 4 * hidden)
-    name = mlp["activation"]
+    name = str(mlp["activation"])
     if name not in ACTIVATIONS:
         raise InputError(
             f"unknown activation function `{name}`",
             place=activation_place,
-            nearest=nearest_name(str(name), ACTIVATIONS),
+            nearest=nearest_name(name, ACTIVATIONS),
             facts={"allowed": ", ".join(ACTIVATIONS)},
         )
     mlp["activation"] = ACTIVATIONS[name]
