@@ -78,9 +78,7 @@ class Plan:
         return groups, min(groups * self.group_size, self.gemm.k - first * self.group_size)
 
 
-def make_plan(
-    arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule | None = None
-) -> Plan:
+def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule | None = None) -> Plan:
     """Cut a GeMM as the schedule says.
 
     Parameters

@@ -7,10 +7,10 @@ component, keeps its own words, comes last, and takes the next free colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import cycle
 
-LABELS = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM", "u": "up/gate", "d": "down"}
+LABELS = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM", "sram": "SRAM", "u": "up/gate", "d": "down"}
 
 STATES = {
     "busy": "#0072B2",
@@ -37,7 +37,8 @@ COMPONENTS = {
 
 MODULES = {"qkv": "#0072B2", "o": "#56B4E9", "u": "#E69F00", "d": "#009E73", "attention": "#CC79A7", "head": "#999999"}
 
-_SPARE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A", "#A6761D", "#7570B3", "#66A61E")
+BASELINE = "#8A8A8A"
+SPARE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7570B3", "#A6761D", "#66A61E")
 
 
 def label(name: str) -> str:
@@ -45,10 +46,13 @@ def label(name: str) -> str:
     return LABELS.get(name, name.replace("_", " "))
 
 
-def colours(names: Iterable[str], known: dict[str, str] | None = None) -> dict[str, str]:
-    """A colour for every name, ordered as in `known`, the unknown ones last in the order in which they came."""
-    known = known or {}
-    wanted = list(dict.fromkeys(names))
-    ordered = [name for name in known if name in wanted] + [name for name in wanted if name not in known]
-    spare = cycle(colour for colour in _SPARE if colour not in known.values())
-    return {name: known.get(name) or next(spare) for name in ordered}
+def ordered(names: Iterable[str], known: Mapping[str, str]) -> list[str]:
+    """The names, each once, in the order of `known`; the unknown ones last in the order in which they came."""
+    found = dict.fromkeys(names)
+    return [name for name in known if name in found] + [name for name in found if name not in known]
+
+
+def colours(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """A colour for every name, in that order."""
+    spare = cycle([colour for colour in SPARE if colour not in known.values()])
+    return {name: known[name] if name in known else next(spare) for name in ordered(names, known)}

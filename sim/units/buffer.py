@@ -30,7 +30,7 @@ class Buffer(Unit):
         self.space = Credits(bench.environment, config.bytes)
         self.chunk = Chunk(0, 0)
         self.bits_left = 0
-        self.filled_bytes = 0
+        self.filled_bytes = self.filled_side_bytes = 0
         self.fill_beats = 0
         self._fill = self.beat_fill if bench.grain == "beat" else self.tile_fill
 
@@ -41,6 +41,7 @@ class Buffer(Unit):
             self.chunk = self.arrivals.pop()
             yield from self._fill()
             self.filled_bytes += self.chunk.data_bytes
+            self.filled_side_bytes += self.chunk.side_bytes
             self.ready.put(self.chunk)
 
     def beat_fill(self) -> Steps:
@@ -56,6 +57,8 @@ class Buffer(Unit):
         yield self.activity.work(beats)
 
     def counters(self) -> dict[str, int]:
-        return {f"{self.name}.filled_bytes": self.filled_bytes, f"{self.name}.fill_beats": self.fill_beats}
-
-
+        return {
+            f"{self.name}.filled_bytes": self.filled_bytes,
+            f"{self.name}.filled_side_bytes": self.filled_side_bytes,
+            f"{self.name}.fill_beats": self.fill_beats,
+        }

@@ -13,6 +13,7 @@ from simpy.events import Event
 from sim.engine.activity import State
 from sim.engine.channel import Credits
 from sim.mapping.nest import Chunk, LoadCursor
+from sim.mapping.vector_blocks import BlockCursor
 from sim.units.buffer import Buffer
 from sim.units.dram import Dram, Port
 from sim.units.unit import Bench, Steps, Unit
@@ -21,7 +22,16 @@ from sim.units.unit import Bench, Steps, Unit
 class Loader(Unit):
     """Fetches one operand."""
 
-    def __init__(self, bench: Bench, name: str, cursor: LoadCursor, launched: Event, port: Port, dram: Dram, buffer: Buffer):
+    def __init__(
+        self,
+        bench: Bench,
+        name: str,
+        cursor: LoadCursor | BlockCursor,
+        launched: Event,
+        port: Port,
+        dram: Dram,
+        buffer: Buffer,
+    ):
         super().__init__(bench, name)
         self.cursor, self.launched, self.port, self.dram, self.buffer = cursor, launched, port, dram, buffer
         self.outstanding = Credits(bench.environment, dram.config.outstanding_loads)

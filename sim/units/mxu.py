@@ -122,13 +122,12 @@ class Mxu(Unit):
     def tile_compute(self) -> Steps:
         assert self.op is not None
         op, group = self.op, self.group_cycles(self.op)
-        waiting = max(0, self.weights.block_cycles(op) - group)
-        self.activations.beats += op.groups * group
-        self.activations.activity.book((State.BUSY, op.groups * group), (State.IDLE, (op.groups - 1) * waiting))
+        waiting = (op.groups - 1) * max(0, self.weights.block_cycles(op) - group)
+        self.activations.book_groups(op.rows, self.words, op.groups, waiting)
         yield self.activity.spend(
             (State.BUSY, op.groups * self.words),
             (State.ACTIVATIONS, op.groups * (group - self.words)),
-            (State.WEIGHTS, (op.groups - 1) * waiting),
+            (State.WEIGHTS, waiting),
         )
 
     def counters(self) -> dict[str, int]:

@@ -7,7 +7,8 @@ c columns takes
 
     B = ceil(c * dot_length * weight_bits / port_bits)  cycles
 
-and loads while the MXU computes the block before, so a group costs the MXU max(P, B) where P is its own time.
+and loads while the MXU computes the block before, so a group costs the MXU max(P, B) where P is its own time. Scales
+and zero points come with the first beat through a side port.
 """
 
 from __future__ import annotations
@@ -34,17 +35,19 @@ class WeightDispatcher(Unit):
         port_bits: int,
         mxu_columns: int,
         group_bits: int,
+        scale_bits: int,
         mxu_group_cycles: Callable[[TileOp], int],
     ) -> None:
         super().__init__(bench, "weight_dispatcher")
         self.cursor, self.buffer = cursor, buffer
-        self.port_bits, self.mxu_columns, self.group_bits = port_bits, mxu_columns, group_bits
+        self.port_bits, self.mxu_columns = port_bits, mxu_columns
+        self.group_bits, self.scale_bits = group_bits, scale_bits
         self.mxu_group_cycles = mxu_group_cycles
         self.shadow: Channel[TileOp | None] = Channel(bench.environment, capacity=1)
         """Full while a block waits for the MXU to take it; None after the last."""
         self.op: TileOp | None = None
         self.groups_left = self.bits_left = 0
-        self.beats = 0
+        self.beats = self.read_bits = 0
         self._load_first, self._load_rest = (
             (self.beat_load, self.beat_rest) if bench.grain == "beat" else (self.tile_load, self.tile_rest)
         )
@@ -79,6 +82,7 @@ class WeightDispatcher(Unit):
     def beat_load(self) -> Steps:
         assert self.op is not None
         self.bits_left = min(self.op.columns, self.mxu_columns) * self.group_bits
+        self.read_bits += self.op.columns * (self.group_bits + self.scale_bits)
         while self.bits_left > 0:
             yield self.activity.work(1)
             self.bits_left -= self.port_bits
@@ -100,6 +104,7 @@ class WeightDispatcher(Unit):
     def tile_load(self) -> Steps:
         assert self.op is not None
         self.beats += self.op.groups * self.block_cycles(self.op)
+        self.read_bits += self.op.groups * self.op.columns * (self.group_bits + self.scale_bits)
         yield self.activity.work(self.block_cycles(self.op))
 
     def tile_rest(self) -> Steps:
@@ -112,4 +117,4 @@ class WeightDispatcher(Unit):
             yield self.activity.spend((State.BUSY, rest * block), (State.OUTPUT_SPACE, rest * waiting))
 
     def counters(self) -> dict[str, int]:
-        return {"weight_dispatcher.beats": self.beats}
+        return {"weight_dispatcher.beats": self.beats, "weight_dispatcher.read_bits": self.read_bits}

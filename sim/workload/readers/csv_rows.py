@@ -1,7 +1,7 @@
 """GeMMs as rows of a CSV: `name,M,N,K` and, under a header, any of `module,count,mantissa_bits`.
 
     name,M,N,K,module,count,mantissa_bits
-    q,2048,4096,4096,qkv,32,7
+    attention.q,2048,4096,4096,qkv,32,7
 
 A header may be left out where rows are just name,M,N,K. Blank lines and lines that begin with # are skipped. A row
 without `module` is of module `other`. A row without `mantissa_bits` takes its module's length out of the precision
