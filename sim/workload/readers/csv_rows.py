@@ -54,7 +54,9 @@ def read(path: Path, options: Options) -> Workload:
     gemms = tuple(_gemm(row, precision) for row in _rows(path))
     if not gemms:
         raise InputError("no GeMM in it", place=Place(str(path)), facts={"expected": "rows of name,M,N,K"})
-    return Workload(path.stem, (Phase("gemms", gemms),), precision, {"gemms": [asdict(gemm) for gemm in gemms]})
+    return Workload(
+        path.stem, (Phase("gemms", gemms),), precision, {"name": path.stem, "gemms": [asdict(gemm) for gemm in gemms]}
+    )
 
 
 def _refuse_model_options(options: Options) -> None:
