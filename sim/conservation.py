@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sim.bounds import Bounds, Traffic
-from sim.engine.activity import Activity
+from sim.engine.activity import State
 
 
 class BrokenLawError(Exception):
@@ -21,10 +21,11 @@ def require_equal(unit: str, law: str, left: int, right: int) -> None:
         raise BrokenLawError(unit, law, left, right)
 
 
-def check_time(activities: list[Activity], cycles: int) -> None:
-    """Busy, stalled and idle cycles of every unit add up to the run's."""
-    for activity in activities:
-        require_equal(activity.name, "busy + stalled + idle = total", sum(activity.cycles), cycles)
+def check_time(states: Mapping[str, Mapping[State, int]], cycles: int) -> None:
+    """Busy, stalled and idle cycles of every unit add up to the run's, and none is negative."""
+    for unit, spent in states.items():
+        require_equal(unit, "busy + stalled + idle = total", sum(spent.values()), cycles)
+        require_equal(unit, "negative times", sum(n < 0 for n in spent.values()), 0)
 
 
 def check_bounds(cycles: int, bounds: Bounds) -> None:

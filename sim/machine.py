@@ -1,20 +1,14 @@
-"""Builds a machine from its description, runs one piece of work on it, and checks the laws.
-
-controller -> loaders -> DRAM -> buffers -> dispatchers -> MXU -> collector -> [compressor] -> writer -> DRAM
-"""
+"""A machine: its description checked, a GeMM or vector work cut for it, simulated, and held against the laws."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from sim.arch.schema import Arch
-from sim.bounds import Bounds, Pace, Traffic, gemm_bounds, gemm_traffic, vector_bounds
-from sim.conservation import check_bounds, check_time, check_traffic, require_equal
-from sim.engine.activity import Recorder, State
-from sim.engine.environment import Environment
+from sim.assembly import Assembly, Options, Run
+from sim.bounds import Pace, gemm_bounds, gemm_traffic, vector_bounds
+from sim.conservation import check_traffic, require_equal
+from sim.engine.activity import Recorder
 from sim.mapping.nest import LoadCursor, TileCursor
-from sim.mapping.operands import GroupedWeights, Operand, RawBytes, ceil_div
+from sim.mapping.operands import GroupedWeights, RawBytes
 from sim.mapping.plan import Plan, make_plan
 from sim.mapping.vector_blocks import BlockCursor, cut
 from sim.units import processing_element
@@ -22,81 +16,23 @@ from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.bpc import Bpc
 from sim.units.buffer import Buffer
 from sim.units.collector import Collector, Sink
-from sim.units.controller import Controller
-from sim.units.dram import Dram, Port
+from sim.units.dram import Port
 from sim.units.loader import Loader
 from sim.units.mxu import Mxu
 from sim.units.processing_element import ProcessingElement
-from sim.units.unit import Bench, Grain, Unit
 from sim.units.vector import Vector
 from sim.units.weight_dispatcher import WeightDispatcher
-from sim.units.writer import Writer
 from sim.workload.gemm import Gemm, VectorWork
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one piece of work did on one machine.
-
-    Parameters
-    ----------
-    states
-        Cycles by unit and state; each unit's add up to `cycles`.
-    counters
-        Every counter, by name; units of measure in the names.
-    plan
-        How the GeMM was cut; None for vector work.
-    """
-
-    cycles: int
-    states: Mapping[str, Mapping[State, int]]
-    counters: Mapping[str, int]
-    bounds: Bounds
-    plan: Plan | None
-
-
-class Frame:
-    """The units that every kind of work needs, and the run itself."""
-
-    def __init__(self, arch: Arch, grain: Grain, recorder: Recorder | None) -> None:
-        self.arch = arch
-        self.bench = Bench(Environment(), grain, recorder)
-        self.controller = Controller(self.bench, arch.controller.launch_cycles)
-        self.dram = Dram(self.bench, arch.dram, arch.dram_bytes_per_cycle, arch.dram_latency_cycles)
-        self.activation_buffer = Buffer(self.bench, "activation_buffer", arch.buffers.activation)
-        self.units: list[Unit] = [self.controller, self.activation_buffer]
-
-    def writer(self, output: Operand, group_size: int, blocks: int) -> Writer:
-        slots = self.arch.writer.blocks
-        return Writer(self.bench, self.dram, output, slots=slots, group_size=group_size, blocks=blocks)
-
-    def finish(self, vector: Vector | None, writer: Writer) -> int:
-        """Run to the end of all work; returns the cycle."""
-        for unit in self.units:
-            unit.start()
-        if vector is not None:
-            self.bench.environment.run(until=vector.finished)
-        if not writer.finished.processed:
-            self.bench.environment.run(until=writer.finished)
-        for unit in self.units:
-            unit.activity.settle()
-        return self.bench.now
-
-    def result(self, cycles: int, bounds: Bounds, plan: Plan | None) -> Run:
-        """Collect the ledgers and counters."""
-        check_time([unit.activity for unit in self.units], cycles)
-        check_bounds(cycles, bounds)
-        states = {unit.name: dict(zip(State, unit.activity.cycles, strict=True)) for unit in self.units}
-        busy = ceil_div(self.dram.busy_ticks, self.dram.ticks_per_cycle)
-        states["dram"] = dict.fromkeys(State, 0) | {State.BUSY: busy, State.IDLE: cycles - busy}
-        counters: dict[str, int] = {}
-        for unit in (*self.units, self.dram):
-            counters |= unit.counters()
-        return Run(cycles, states, counters, bounds, plan)
-
-
 class Machine:
-    """A machine that runs pieces of work, each from an empty pipeline to its last write."""
+    """A machine that runs pieces of work, each from an empty pipeline to its last write.
+
+    Raises
+    ------
+    InputError
+        Where parts of the description contradict one another.
+    """
 
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
@@ -170,7 +106,7 @@ class Machine:
             compressed_rows=None if mantissa_bits is None else mantissa_bits + 1,
         )
 
-    def run_gemm(self, gemm: Gemm, grain: Grain = "tile", recorder: Recorder | None = None) -> Run:
+    def run_gemm(self, gemm: Gemm, options: Options = Options(), recorder: Recorder | None = None) -> Run:
         """Simulate one instance of a GeMM.
 
         Raises
@@ -181,24 +117,28 @@ class Machine:
             Where the simulation contradicts itself.
         """
         plan, pace = self.plan(gemm), self.pace(gemm)
-        frame = Frame(self.arch, grain, recorder)
         traffic = gemm_traffic(self.arch, plan, pace)
-        writer = self._assemble(frame, plan, pace, traffic)
-        cycles = frame.finish(None, writer)
-        run = frame.result(cycles, gemm_bounds(self.arch, plan, pace), plan)
+        assembly = Assembly(self.arch, options, recorder)
+        assembly.add_writer(pace.output, pace.output_group, traffic.output_blocks)
+        self._add_gemm_units(assembly, plan, pace)
+        run = assembly.run(gemm_bounds(self.arch, plan, pace), plan)
         require_equal("mxu", "MACs done = asked for", run.counters["mxu.macs"], gemm.m * gemm.k * gemm.n)
         require_equal("writer", "values written = asked for", run.counters["writer.written_values"], gemm.m * gemm.n)
         check_traffic(run.counters, traffic)
         return run
 
-    def _assemble(self, frame: Frame, plan: Plan, pace: Pace, traffic: Traffic) -> Writer:
-        arch, bench, launched = self.arch, frame.bench, frame.controller.launched
+    def _add_gemm_units(self, assembly: Assembly, plan: Plan, pace: Pace) -> None:
+        arch, bench, launched, dram = self.arch, assembly.bench, assembly.controller.launched, assembly.dram
+        tiles, weight_chunks, activation_chunks = (
+            TileCursor(plan),
+            LoadCursor(plan, "weights"),
+            LoadCursor(plan, "activations"),
+        )
         weight_buffer = Buffer(bench, "weight_buffer", arch.buffers.weight)
-        writer = frame.writer(pace.output, pace.output_group, traffic.output_blocks)
         activations = ActivationDispatcher(bench, arch.activation_dispatcher, pace.word_bits)
         weights = WeightDispatcher(
             bench,
-            TileCursor(plan),
+            tiles,
             weight_buffer,
             port_bits=arch.weight_dispatcher.port_bits,
             mxu_columns=arch.mxu.columns,
@@ -210,62 +150,52 @@ class Machine:
             bench,
             weights,
             activations,
-            frame.activation_buffer,
+            assembly.activation_buffer,
             words=pace.words,
             output_registers=arch.mxu.output_registers,
             pipeline_cycles=arch.mxu.pipeline_cycles,
         )
-        sink: Sink = writer
+        sink: Sink = assembly.writer
         if pace.compressed_rows is not None and arch.bpc is not None:
             sink = bpc = Bpc(
                 bench,
-                writer,
+                assembly.writer,
                 lanes=arch.bpc.lanes * arch.mxu.count,
                 group_size=arch.bpc.group_size,
                 mantissa_bits=pace.compressed_rows - 1,
             )
-            frame.units.append(bpc)
+            assembly.units.append(bpc)
         port_bits, columns = arch.collector.port_bits, arch.mxu.columns
-        collector = Collector(bench, mxu.pipeline, mxu.registers, sink, port_bits=port_bits, mxu_columns=columns)
-        dram = frame.dram
-        frame.units += [
-            Loader(bench, "weight_loader", LoadCursor(plan, "weights"), launched, Port.WEIGHTS, dram, weight_buffer),
+        assembly.units += [
+            Loader(bench, "weight_loader", weight_chunks, launched, Port.WEIGHTS, dram, weight_buffer),
             Loader(
                 bench,
                 "activation_loader",
-                LoadCursor(plan, "activations"),
+                activation_chunks,
                 launched,
                 Port.ACTIVATIONS,
                 dram,
-                frame.activation_buffer,
+                assembly.activation_buffer,
             ),
             weight_buffer,
             weights,
             activations,
             mxu,
-            collector,
-            writer,
+            Collector(bench, mxu.pipeline, mxu.registers, sink, port_bits=port_bits, mxu_columns=columns),
         ]
-        return writer
+        assembly.watch(weights, tiles, (weight_chunks, activation_chunks))
 
-    def run_vector(self, work: VectorWork, grain: Grain = "tile", recorder: Recorder | None = None) -> Run:
+    def run_vector(self, work: VectorWork, options: Options = Options(), recorder: Recorder | None = None) -> Run:
         """Simulate one instance of vector work."""
         blocks = cut(work, self.arch.buffers.activation.bytes)
-        frame = Frame(self.arch, grain, recorder)
-        writes = sum(count for block, count in blocks if block.write_bytes)
-        writer = frame.writer(RawBytes(), 1, writes)
-        launched = frame.controller.launched
-        fpus = self.arch.vector.fpus
-        vector = Vector(frame.bench, launched, BlockCursor(blocks), frame.activation_buffer, writer, fpus)
-        frame.units += [vector, writer]
+        assembly = Assembly(self.arch, options, recorder)
+        bench, buffer, launched = assembly.bench, assembly.activation_buffer, assembly.controller.launched
+        writer = assembly.add_writer(RawBytes(), 1, sum(count for block, count in blocks if block.write_bytes))
+        assembly.units.append(Vector(bench, launched, BlockCursor(blocks), buffer, writer, self.arch.vector.fpus))
         if any(block.read_bytes for block, _ in blocks):
-            cursor = BlockCursor(blocks)
-            buffer = frame.activation_buffer
-            frame.units.append(
-                Loader(frame.bench, "activation_loader", cursor, launched, Port.ACTIVATIONS, frame.dram, buffer)
-            )
-        cycles = frame.finish(vector, writer)
-        run = frame.result(cycles, vector_bounds(self.arch, blocks), None)
+            cursor, port = BlockCursor(blocks), Port.ACTIVATIONS
+            assembly.units.append(Loader(bench, "activation_loader", cursor, launched, port, assembly.dram, buffer))
+        run = assembly.run(vector_bounds(self.arch, blocks), None)
         require_equal("vector", "operations done = asked for", run.counters["vector.operations"], work.operations)
         filled = run.counters["activation_buffer.filled_bytes"]
         require_equal("activation_buffer", "bytes filled = read", filled, work.read_bytes)

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from sim.arch.schema import Arch
+from sim.assembly import Options, Run
 from sim.cost.technology import technology
 from sim.engine.activity import Recorder
-from sim.machine import Machine, Run
+from sim.machine import Machine
 from sim.summary import summarise
-from sim.units.unit import Grain
 from sim.workload.gemm import Gemm, Item, VectorWork, Workload, as_vector_work
 
 Key = tuple[object, ...]
@@ -37,7 +38,7 @@ def simulate(
     arch: Arch,
     workload: Workload,
     *,
-    grain: Grain = "tile",
+    options: Options = Options(),
     jobs: int = 1,
     tracer: Tracer | None = None,
     progress: Progress | None = None,
@@ -46,8 +47,8 @@ def simulate(
 
     Parameters
     ----------
-    grain
-        `tile`: one event an operation; `beat`: one event a port beat, with equal counters, much slower.
+    options
+        Grain and fast-forward; none of it changes a counter.
     jobs
         Processes to share the pieces among.
     tracer
@@ -63,14 +64,14 @@ def simulate(
     InputError
         Where the workload does not fit the machine.
     """
-    return simulate_all([arch], workload, grain=grain, jobs=jobs, tracer=tracer, progress=progress)[0]
+    return simulate_all([arch], workload, options=options, jobs=jobs, tracer=tracer, progress=progress)[0]
 
 
 def simulate_all(
     archs: Sequence[Arch],
     workload: Workload,
     *,
-    grain: Grain = "tile",
+    options: Options = Options(),
     jobs: int = 1,
     tracer: Tracer | None = None,
     progress: Progress | None = None,
@@ -86,11 +87,8 @@ def simulate_all(
             pieces.setdefault(timing_key(machine, piece), (machine.arch, piece))
             if isinstance(piece, Gemm):
                 machine.plan(piece)  # what does not fit is refused before time is spent
-    runs = _run_pieces(pieces, grain, jobs, tracer, progress)
-    return [
-        summarise(machine, workload, lambda item, m=machine: _find(runs, m, item), grain)
-        for machine in machines  # type: ignore[misc]
-    ]
+    runs = _run_pieces(pieces, options, jobs, tracer, progress)
+    return [summarise(machine, workload, partial(_find, runs, machine), options) for machine in machines]
 
 
 def _find(runs: dict[Key, Run], machine: Machine, item: Item) -> tuple[Item, Run]:
@@ -130,16 +128,16 @@ def timing_key(machine: Machine, item: Item) -> Key:
     return (hardware, pe.encoded, pe.cycles(item.mantissa_bits), pe.word_bits, replace(item, name=""))
 
 
-def _run_piece(arch: Arch, item: Item, grain: Grain, tracer: Tracer | None = None) -> Run:
+def _run_piece(arch: Arch, item: Item, options: Options, tracer: Tracer | None = None) -> Run:
     machine = Machine(arch)
     if isinstance(item, Gemm):
-        return machine.run_gemm(item, grain, tracer)
-    return machine.run_vector(item, grain, tracer)
+        return machine.run_gemm(item, options, tracer)
+    return machine.run_vector(item, options, tracer)
 
 
 def _run_pieces(
     pieces: dict[Key, tuple[Arch, Item]],
-    grain: Grain,
+    options: Options,
     jobs: int,
     tracer: Tracer | None,
     progress: Progress | None,
@@ -152,14 +150,14 @@ def _run_pieces(
         for key, (arch, item) in pieces.items():
             if tracer is not None:
                 tracer.begin(f"{arch.name} {item.name or 'vector work'}", offset)
-            runs[key] = _run_piece(arch, item, grain, tracer)
+            runs[key] = _run_piece(arch, item, options, tracer)
             offset += runs[key].cycles
             report(len(runs), total, item.name)
         return runs
     with _pool(min(jobs, total)) as pool:
         # The largest first, so that no process is left with a long one at the end.
         order = sorted(pieces.items(), key=lambda entry: -_size(entry[1][1]))
-        futures = {pool.submit(_run_piece, arch, item, grain): (key, item) for key, (arch, item) in order}
+        futures = {pool.submit(_run_piece, arch, item, options): (key, item) for key, (arch, item) in order}
         for future in as_completed(futures):
             key, item = futures[future]
             runs[key] = future.result()

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from sim.assembly import Options, Run
 from sim.cost.area import area_square_millimetres
 from sim.cost.energy import by_group, energy_picojoules
 from sim.engine.activity import State
 from sim.limits import Limit, Occupancy, limit_of
-from sim.machine import Machine, Run
-from sim.units.unit import Grain
+from sim.machine import Machine
 from sim.workload.gemm import Gemm, Item, Workload
 
 SCHEMA_VERSION = 1
@@ -33,7 +34,7 @@ SRAM_BYTES = (
 )
 
 
-def summarise(machine: Machine, workload: Workload, find: Callable[[Item], tuple[Item, Run]], grain: Grain) -> Dict:
+def summarise(machine: Machine, workload: Workload, find: Callable[[Item], tuple[Item, Run]], options: Options) -> Dict:
     """The result of a workload.
 
     Parameters
@@ -53,7 +54,7 @@ def summarise(machine: Machine, workload: Workload, find: Callable[[Item], tuple
         "schema_version": SCHEMA_VERSION,
         "arch": machine.arch.model_dump(mode="json"),
         "workload": {"name": workload.name, **workload.resolved},
-        "provenance": {"versions": _versions(), "seed": 0, "grain": grain},
+        "provenance": {"versions": _versions(), "seed": 0, **asdict(options)},
         "clock_hertz": int(machine.arch.clock.hertz),
         "totals": {**whole["totals"], "area_square_millimetres": sum(area.values())},
         "units": whole["units"],
@@ -100,6 +101,7 @@ def _layer(machine: Machine, phase: str, item: Item, piece: Item, run: Run) -> D
         "limit": vars(limit_of(run.states, run.cycles, occupancy)),
         "bounds": vars(run.bounds),
         "schedule": _schedule(run),
+        "fast_forward": {"skips": [skip._asdict() for skip in run.skips], "obstacle": run.obstacle},
         "units": _units(run.states),
         "_run": run,
         "_energy": energy,

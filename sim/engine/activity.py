@@ -93,6 +93,10 @@ class Activity:
         self.since = self.wake = start
         return start - now
 
+    def relative_state(self) -> tuple[int, int]:
+        """State, and cycles until the process wakes by itself (0 where something else wakes it)."""
+        return self.state, max(self.wake - self._environment._now, 0)
+
     def settle(self) -> None:
         """Book the running interval up to now."""
         self.enter(self.state)

@@ -7,8 +7,6 @@ product  sum_k m_k w_k = (sum_i 2^i sum_k m_k b_ik + (15 - 2 zero) sum_k m_k) / 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,23 +25,25 @@ def doubled_corrections(weights: Int4Tensor) -> NDArray[np.int8]:
     return 15 - 2 * weights.zeros.astype(np.int8)
 
 
-def dot(mantissas: NDArray[Any], planes: NDArray[Any], corrections: NDArray[Any]) -> NDArray[Any]:
-    """The integer products of one group, plane by plane as iFPU forms them.
+def dot(
+    mantissas: NDArray[np.float64], planes: NDArray[np.float64], corrections: NDArray[np.int8]
+) -> NDArray[np.float64]:
+    """The products of one group, plane by plane as iFPU forms them; integers, held in float64.
 
     Parameters
     ----------
     mantissas : (tokens, group_size)
-        Signed integers.
-    planes : (PLANES, outputs, group_size)
-    corrections : (outputs,)
+        With their signs.
+    planes : (PLANES, columns, group_size)
+    corrections : (columns,)
         Doubled, as above.
 
     Returns
     -------
-    (tokens, outputs)
-        sum_k m_k w_k, in the type of the arguments.
+    (tokens, columns)
+        sum_k m_k w_k
     """
-    doubled = mantissas.sum(axis=1)[:, np.newaxis] * corrections
+    doubled: NDArray[np.float64] = mantissas.sum(axis=1)[:, np.newaxis] * corrections
     for i, plane in enumerate(planes):
         doubled += (mantissas @ plane.T) * 2**i
-    return doubled // 2
+    return doubled / 2

@@ -115,14 +115,15 @@ def _terms(
     dots: Iterable[Float64], activations: BlockFloat, weights: Int4Tensor, conversion: Conversion
 ) -> Iterator[Float32]:
     """t_g of every group, (tokens, columns), from exact d_g."""
-    units = np.ldexp(np.float32(1), activations.unit_exponents)
+    units = np.ldexp(1.0, activations.unit_exponents).astype(np.float32)
     scales = weights.scales.astype(np.float32)
     for g, dot in enumerate(dots):
         unit, scale = units[:, g, np.newaxis], scales[:, g]
         if conversion == "fp32":
             yield dot.astype(np.float32) * (unit * scale)
         else:
-            yield (dot * unit).astype(np.float16).astype(np.float32) * scale
+            halves = (dot * unit).astype(np.float16)
+            yield halves.astype(np.float32) * scale
 
 
 def _in_order(terms: Iterable[Float32], shape: tuple[int, int]) -> Product:

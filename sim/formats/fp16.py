@@ -53,7 +53,7 @@ def fields(values: NDArray[np.float16], name: str) -> Fields:
     return Fields(
         signs=codes >= 1 << 15,
         exponents=np.maximum(field, 1).astype(np.uint8),
-        significands=codes & 1023 | (field > 0).astype(np.uint16) << 10,
+        significands=codes & np.uint16(1023) | (field > 0) * np.uint16(1024),
     )
 
 

@@ -101,7 +101,7 @@ class Int4Tensor:
 
     @property
     def group_size(self) -> int:
-        return self.codes.shape[-1]
+        return int(self.codes.shape[-1])
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -36,14 +36,14 @@ def standings(results: Sequence[Result], baseline: int = 0) -> list[Standing]:
     Raises
     ------
     InputError
-        Where the results are not of the same GeMMs.
+        Where the results are not of the same work.
     """
     base = results[baseline]
     names = labels(results)
     for name, result in zip(names, results, strict=True):
         if shapes(result) != shapes(base):
             raise InputError(
-                "does other GeMMs than the baseline, so no speedup can be told",
+                "does other work than the baseline, so no speedup can be told",
                 field=name,
                 facts={"found": _work_text(result), "allowed": f"{_work_text(base)}, as {names[baseline]} does"},
             )
@@ -92,4 +92,4 @@ def _standing(name: str, result: Result, base: Result) -> Standing:
 
 
 def _work_text(result: Result) -> str:
-    return f"{result['workload']['name']}, {result['totals']['macs']} MACs in {shapes(result).total()} GeMMs"
+    return f"{result['workload']['name']}, {result['totals']['macs']} MACs in {shapes(result).total()} operations"

@@ -20,15 +20,16 @@ from sim.report.figures.speedups import speedups
 from sim.report.figures.stacked import stacked
 from sim.report.figures.stalls import stalls
 from sim.report.markup import Html, data, join, tag
-from sim.report.quantities import picojoules, si
+from sim.report.quantities import si
 from sim.report.result import Result
-from sim.report.vocabulary import BASELINE, COMPONENTS, MODULES, colours, label
+from sim.report.vocabulary import BASELINE, COMPONENTS, MODULES, colours, label, limiting
 from sim.report.work import work_details
 
 GENERATOR = '<meta name="generator" content="anda-sim">'
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-    "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:\">"
+    "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'\">"
 )
 
 
@@ -48,7 +49,8 @@ def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str
         Where several results are not of the same work.
     """
     names = labels(results)
-    title = f"{' and '.join(names) if len(names) < 3 else f'{len(names)} machines'} on {results[baseline]['workload']['name']}"
+    who = " and ".join(names) if len(names) < 3 else f"{len(names)} machines"
+    title = f"{who} on {results[baseline]['workload']['name']}"
     head = join(
         [
             Html('<meta charset="utf-8">'),
@@ -59,7 +61,14 @@ def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str
             Html(f"<style>{_asset('page.css')}</style>"),
         ]
     )
-    body = join([tag("h1", title), tag("p", work_details(results[baseline])), _provenance(results, written), *_sections(results, names, baseline)])
+    body = join(
+        [
+            tag("h1", title),
+            tag("p", work_details(results[baseline])),
+            _provenance(results, written),
+            *_sections(results, names, baseline),
+        ]
+    )
     scripts = Html(f"<script>{_plotly()}</script><script>{_asset('page.js')}</script>")
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}\n{scripts}</body></html>\n'
 
@@ -87,7 +96,9 @@ def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) ->
         colour = colours(names, {names[baseline]: BASELINE})
         yield from _several(standings(results, baseline), baseline, colour)
     yield tag("h2", "Where the cycles of each unit go")
-    yield _figure(stalls(names, results), "Busy, stalled by what the unit waits for, and idle (no work left or none yet).")
+    yield _figure(
+        stalls(names, results), "Busy, stalled by what the unit waits for, and idle (no work left or none yet)."
+    )
     yield from _parts(results, names)
     yield tag("h2", "Roofline")
     yield _figure(
@@ -108,8 +119,7 @@ def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) ->
 
 def _one(result: Result) -> Iterator[Html]:
     yield tables.key_figures(result)
-    limit = result["limit"]
-    yield tag("p", tag("strong", f"Limited by {label(limit['unit'])}: {label(limit['cause'])}. "), limit["text"])
+    yield tag("p", tag("strong", f"Limited by {limiting(result['limit'])}. "), result["limit"]["text"])
 
 
 def _several(ranking: Sequence[Standing], baseline: int, colour: Mapping[str, str]) -> Iterator[Html]:
@@ -127,20 +137,22 @@ def _parts(results: Sequence[Result], names: Sequence[str]) -> Iterator[Html]:
     yield tag("h2", "Time by module")
     if len({result["clock_hertz"] for result in results}) == 1:
         cycles = [{name: one["cycles"] for name, one in result["modules"].items()} for result in results]
-        yield _figure(stacked(names, cycles, MODULES, "cycles", si), "Cycles of all layers of a module.")
+        yield _figure(stacked(names, cycles, MODULES, "time, cycles", si), "Cycles of all layers of a module.")
     else:
         seconds = [
             {name: one["cycles"] / result["clock_hertz"] for name, one in result["modules"].items()}
             for result in results
         ]
-        figure = stacked(names, seconds, MODULES, "seconds", lambda value: si(value, "s"))
+        figure = stacked(names, seconds, MODULES, "time, seconds", lambda value: si(value, "s"))
         yield _figure(figure, "Time of all layers of a module; the machines' clocks differ.")
     yield tag("h2", "Energy by component")
     joules = [{name: one * 1e-12 for name, one in result["energy"].items()} for result in results]
-    yield _figure(stacked(names, joules, COMPONENTS, "joules", lambda value: si(value, "J")), "Energy of the whole run.")
+    yield _figure(
+        stacked(names, joules, COMPONENTS, "energy, joules", lambda value: si(value, "J")), "Energy of the whole run."
+    )
     yield tag("h2", "Area by component")
     area = [result["area"] for result in results]
-    yield _figure(stacked(names, area, COMPONENTS, "mm²", lambda value: f"{value:.3f} mm²"), "Area of the chip.")
+    yield _figure(stacked(names, area, COMPONENTS, "area, mm²", lambda value: f"{value:.3f} mm²"), "Area of the chip.")
 
 
 def _figure(figure: Figure, caption: str) -> Html:

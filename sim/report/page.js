@@ -4,6 +4,8 @@ for (const script of document.querySelectorAll("figure script")) {
   Plotly.newPlot(script.previousElementSibling, figure.data, figure.layout, {
     responsive: true,
     displaylogo: false,
+    showSendToCloud: false,
+    plotlyServerURL: "",
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
   });
 }

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from sim.report.comparison import Standing
 from sim.report.markup import Html, join, table, tag
 from sim.report.quantities import percent, picojoules, ratio, si
-from sim.report.result import Result
-from sim.report.vocabulary import MODULES, label, ordered
+from sim.report.result import Limit, Result
+from sim.report.vocabulary import MODULES, label, limiting, ordered
 
 
 def key_figures(result: Result) -> Html:
@@ -18,7 +18,11 @@ def key_figures(result: Result) -> Html:
         ("cycles", si(totals["cycles"]), f"bounds {si(bounds['lower_cycles'])} to {si(bounds['upper_cycles'])}"),
         ("time", si(totals["seconds"], "s"), f"at {si(result['clock_hertz'], 'Hz')}"),
         ("utilisation", percent(totals["utilisation"]), f"of the peak; {si(totals['macs'])} MACs"),
-        ("energy", picojoules(totals["energy_picojoules"]), f"{totals['energy_picojoules'] / totals['macs']:.3g} pJ a MAC"),
+        (
+            "energy",
+            picojoules(totals["energy_picojoules"]),
+            f"{totals['energy_picojoules'] / totals['macs']:.3g} pJ a MAC",
+        ),
         ("area", f"{totals['area_square_millimetres']:.3f} mm²", ""),
         ("DRAM", si(totals["dram_bytes"], "B"), f"{si(totals['dram_bytes'] / totals['seconds'], 'B/s')} on average"),
         ("SRAM", si(totals["sram_bytes"], "B"), ""),
@@ -52,7 +56,7 @@ def machines(ranking: Sequence[Standing], colour: Mapping[str, str]) -> Html:
                 ratio(one.area_efficiency),
                 si(totals["dram_bytes"], "B"),
                 si(totals["sram_bytes"], "B"),
-                limit(result["limit"]["unit"], result["limit"]["cause"], result["limit"]["text"]),
+                _limit(result["limit"]),
             ]
         )
     return table(columns, rows, words=(0, len(columns) - 1))
@@ -94,7 +98,7 @@ def modules(result: Result) -> Html:
 
 
 def layers(result: Result) -> Html:
-    """One row a GeMM; its quantities are of one instance, its share is of all its instances."""
+    """One row a layer; its quantities are of one instance, its share is of all its instances."""
     columns = (
         "layer", "module", "phase", "count", "m", "k", "n", "M", "cycles", "share", "utilisation", "peak MAC a cycle",
         "DRAM", "SRAM", "energy", "lower bound", "upper bound", "limit", "schedule",
@@ -105,9 +109,7 @@ def layers(result: Result) -> Html:
             label(layer["module"]),
             layer["phase"],
             str(layer["count"]),
-            str(layer["m"]),
-            str(layer["k"]),
-            str(layer["n"]),
+            *("" if size is None else str(size) for size in (layer["m"], layer["k"], layer["n"])),
             str(layer["mantissa_bits"] or ""),
             f"{layer['cycles']:,}",
             percent(layer["count"] * layer["cycles"] / result["totals"]["cycles"]),
@@ -118,14 +120,14 @@ def layers(result: Result) -> Html:
             picojoules(layer["energy_picojoules"]),
             f"{layer['bounds']['lower_cycles']:,}",
             f"{layer['bounds']['upper_cycles']:,}",
-            limit(layer["limit"]["unit"], layer["limit"]["cause"], layer["limit"]["text"]),
-            ", ".join(f"{label(key)} {value}" for key, value in layer["schedule"].items()),
+            _limit(layer["limit"]),
+            ", ".join(f"{label(key)} {value}" for key, value in (layer["schedule"] or {}).items()),
         ]
         for layer in result["layers"]
     )
     return table(columns, rows, words=(0, 1, 2, len(columns) - 2, len(columns) - 1))
 
 
-def limit(unit: str, cause: str, text: str) -> Html:
+def _limit(limit: Limit) -> Html:
     """The limiting unit and cause; the sentence about it shows under the pointer."""
-    return tag("span", f"{label(unit)}: {label(cause)}", title=text)
+    return tag("span", limiting(limit), title=limit["text"])

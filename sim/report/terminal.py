@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sim.report.comparison import Standing, labels, module_names, standings
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.result import Result
-from sim.report.vocabulary import COMPONENTS, MODULES, label, ordered
+from sim.report.vocabulary import COMPONENTS, MODULES, label, limiting, ordered
 from sim.report.work import work_details
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-LEFT: Final = "left"
-RIGHT: Final = "right"
+LEFT: JustifyMethod = "left"
+RIGHT: JustifyMethod = "right"
 
 
 def print_run(result: Result, console: Console) -> None:
@@ -56,11 +56,6 @@ def print_comparison(results: Sequence[Result], console: Console, baseline: int 
     console.print()
 
 
-def limit_words(result: Result) -> str:
-    """The limiting unit and why it limits, such as `MXU: weights`."""
-    return f"{label(result['limit']['unit'])}: {label(result['limit']['cause'])}"
-
-
 def _totals(result: Result) -> Table:
     totals, bounds = result["totals"], result["bounds"]
     return _pairs(
@@ -69,7 +64,7 @@ def _totals(result: Result) -> Table:
             ("bounds", f"{si(bounds['lower_cycles'])} to {si(bounds['upper_cycles'])} cycles"),
             ("time", si(totals["seconds"], "s")),
             ("utilisation", f"{percent(totals['utilisation'])} of the peak, {si(totals['macs'])} MACs"),
-            ("limited by", limit_words(result)),
+            ("limited by", limiting(result["limit"])),
             ("", result["limit"]["text"]),
             ("DRAM", si(totals["dram_bytes"], "B")),
             ("SRAM", si(totals["sram_bytes"], "B")),
@@ -102,7 +97,7 @@ def _modules(result: Result) -> Table:
             percent(one["utilisation"]),
             si(one["dram_bytes"], "B"),
             picojoules(one["energy_picojoules"]),
-            one["limit"],
+            one["limit"].partition(":")[0],
         ]
         for name in ordered(result["modules"], MODULES)
         for one in [result["modules"][name]]
@@ -126,7 +121,7 @@ def _machines(ranking: Sequence[Standing]) -> Table:
                 f"{totals['area_square_millimetres']:.2f}",
                 ratio(one.area_efficiency),
                 si(totals["dram_bytes"], "B"),
-                limit_words(one.result),
+                limiting(one.result["limit"]),
             ]
         )
     numbers = ("cycles", "time", "speedup", "energy", "energy\neff.", "area,\nmm2", "area\neff.", "DRAM")

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import cycle
 
-LABELS = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM", "sram": "SRAM", "u": "up/gate", "d": "down"}
+from sim.report.result import Limit
+
+LABELS = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM", "sram": "SRAM", "up": "up/gate"}
 
 STATES = {
     "busy": "#0072B2",
@@ -35,7 +37,21 @@ COMPONENTS = {
     "controller": "#CC79A7",
 }
 
-MODULES = {"qkv": "#0072B2", "o": "#56B4E9", "u": "#E69F00", "d": "#009E73", "attention": "#CC79A7", "head": "#999999"}
+# The paper's four in plain colours, attention in reds, vector work in browns.
+MODULES = {
+    "qkv": "#0072B2",
+    "o": "#56B4E9",
+    "up": "#E69F00",
+    "down": "#009E73",
+    "scores": "#CC79A7",
+    "context": "#8C4A6E",
+    "softmax": "#E0B3CC",
+    "norm": "#A6761D",
+    "rotary": "#C9A66B",
+    "activation": "#7A5C2E",
+    "router": "#7570B3",
+    "head": "#999999",
+}
 
 BASELINE = "#8A8A8A"
 SPARE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7570B3", "#A6761D", "#66A61E")
@@ -44,6 +60,16 @@ SPARE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#757
 def label(name: str) -> str:
     """The name of a unit, component, module or cause as people write it."""
     return LABELS.get(name, name.replace("_", " "))
+
+
+def state_words(state: str) -> str:
+    """A state as it is read: `busy`, `idle`, or the cause of a stall, such as `waits for weights`."""
+    return state if state in ("busy", "idle") else f"waits for {label(state)}"
+
+
+def limiting(limit: Limit) -> str:
+    """The limiting unit and why it limits, such as `MXU: weights`."""
+    return f"{label(limit['unit'])}: {label(limit['cause'])}"
 
 
 def ordered(names: Iterable[str], known: Mapping[str, str]) -> list[str]:

@@ -7,10 +7,12 @@ from collections import Counter
 from sim.report.result import Result
 from sim.report.vocabulary import label
 
+Shape = tuple[int | None, int | None, int | None]
 
-def shapes(result: Result) -> Counter[tuple[int, int, int]]:
-    """How often each GeMM shape (m, k, n) occurs."""
-    found: Counter[tuple[int, int, int]] = Counter()
+
+def shapes(result: Result) -> Counter[Shape]:
+    """How often each shape (m, k, n) occurs; work of the vector unit has the shape of Nones."""
+    found: Counter[Shape] = Counter()
     for layer in result["layers"]:
         found[layer["m"], layer["k"], layer["n"]] += layer["count"]
     return found

@@ -10,6 +10,8 @@ room, and gather on while the lanes emit a sign row and M planes, MSB first, one
 
 from __future__ import annotations
 
+from typing import Any
+
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.mapping.operands import ceil_div
@@ -75,6 +77,9 @@ class Bpc(Unit):
     def tile_emit(self) -> Steps:
         self.rows += self.emit_cycles(self.block)
         yield self.activity.work(self.emit_cycles(self.block))
+
+    def in_hand(self) -> tuple[Any, ...]:
+        return (self.block, tuple(self.blocks.items), self.space.available)
 
     def counters(self) -> dict[str, int]:
         return {"bpc.rows": self.rows, "bpc.groups": self.groups}

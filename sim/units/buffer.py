@@ -12,6 +12,8 @@ and is readable afterwards. Space is taken by the loader before it asks DRAM, so
 
 from __future__ import annotations
 
+from typing import Any
+
 from sim.arch.schema import Buffer as BufferConfig
 from sim.engine.channel import Channel, Credits
 from sim.mapping.nest import Chunk
@@ -55,6 +57,9 @@ class Buffer(Unit):
         beats = ceil_div(8 * self.chunk.data_bytes, self.config.fill_port_bits)
         self.fill_beats += beats
         yield self.activity.work(beats)
+
+    def in_hand(self) -> tuple[Any, ...]:
+        return (self.chunk, tuple(self.arrivals.items), tuple(self.ready.items), self.space.available)
 
     def counters(self) -> dict[str, int]:
         return {

@@ -11,7 +11,7 @@ after its pipeline latency. The first tile of a run waits for the sink's gather 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
@@ -88,6 +88,9 @@ class Collector(Unit):
     def tile_drain(self) -> Steps:
         self.beats += self.drain_cycles(self.tile.rows)
         yield self.activity.work(self.drain_cycles(self.tile.rows))
+
+    def in_hand(self) -> tuple[Any, ...]:
+        return (self.tile.relative_to(self.bench.now),)
 
     def counters(self) -> dict[str, int]:
         return {"collector.beats": self.beats}

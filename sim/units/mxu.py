@@ -13,7 +13,7 @@ wait for: the next tile starts in the next cycle.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
@@ -31,6 +31,10 @@ class Tile(NamedTuple):
     rows: int
     run_opens: bool
     run_columns: int
+
+    def relative_to(self, now: int) -> Tile:
+        """The same tile with the cycles until it is ready."""
+        return self._replace(ready_at=max(self.ready_at - now, 0))
 
 
 class Mxu(Unit):
@@ -129,6 +133,10 @@ class Mxu(Unit):
             (State.ACTIVATIONS, op.groups * (group - self.words)),
             (State.WEIGHTS, waiting),
         )
+
+    def in_hand(self) -> tuple[Any, ...]:
+        tiles = tuple(tile.relative_to(self.bench.now) for tile in self.pipeline.items)
+        return (self.op, self.registers.available, tiles)
 
     def counters(self) -> dict[str, int]:
         return {

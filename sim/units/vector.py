@@ -33,6 +33,9 @@ class Vector(Unit):
         self.operations_left = self.operations = 0
         self._compute = self.beat_compute if bench.grain == "beat" else self.tile_compute
 
+    def end(self) -> Event:
+        return self.finished
+
     def run(self) -> Steps:
         yield self.activity.rest(self.launched)
         while not self.cursor.done:

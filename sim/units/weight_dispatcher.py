@@ -14,9 +14,11 @@ and zero points come with the first beat through a side port.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sim.engine.activity import State
 from sim.engine.channel import Channel
+from sim.engine.fast_forward import FastForward
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import ceil_div
 from sim.units.buffer import Buffer
@@ -46,6 +48,8 @@ class WeightDispatcher(Unit):
         self.shadow: Channel[TileOp | None] = Channel(bench.environment, capacity=1)
         """Full while a block waits for the MXU to take it; None after the last."""
         self.op: TileOp | None = None
+        self.watch: FastForward | None = None
+        """Told of each run of column tiles, so that periods of the loops can be found and skipped."""
         self.groups_left = self.bits_left = 0
         self.beats = self.read_bits = 0
         self._load_first, self._load_rest = (
@@ -56,8 +60,9 @@ class WeightDispatcher(Unit):
         while not self.cursor.done:
             yield from self._wait_for_shadow()
             self._release()
+            if self.watch is not None and self.cursor.opens_run:
+                self.watch.boundary()
             self.op = self.cursor.present()
-            self.cursor.step()
             if self.op.takes_weights:
                 while not self.buffer.ready.items:
                     yield self.activity.wait(self.buffer.ready.filled(), State.WEIGHTS)
@@ -65,6 +70,7 @@ class WeightDispatcher(Unit):
             yield from self._load_first()
             self.shadow.put(self.op)
             yield from self._load_rest()
+            self.cursor.step()
         yield from self._wait_for_shadow()
         self._release()
         self.shadow.put(None)
@@ -115,6 +121,9 @@ class WeightDispatcher(Unit):
         if rest:
             waiting = max(self.mxu_group_cycles(self.op), block) - block
             yield self.activity.spend((State.BUSY, rest * block), (State.OUTPUT_SPACE, rest * waiting))
+
+    def in_hand(self) -> tuple[Any, ...]:
+        return (self.op, tuple(self.shadow.items))
 
     def counters(self) -> dict[str, int]:
         return {"weight_dispatcher.beats": self.beats, "weight_dispatcher.read_bits": self.read_bits}

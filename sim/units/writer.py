@@ -7,6 +7,8 @@ A block holds one of `space` slots from before it is gathered or compressed unti
 
 from __future__ import annotations
 
+from typing import Any
+
 from simpy.events import Event
 
 from sim.engine.activity import State
@@ -35,10 +37,13 @@ class Writer(Unit):
         self.dram, self.output, self.group_size = dram, output, group_size
         self.space = Credits(bench.environment, slots)
         self.blocks: Channel[OutputBlock] = Channel(bench.environment)
-        self.blocks_left = blocks
+        self.blocks_left, self.blocks_stored = blocks, 0
         self.finished = Event(bench.environment)
         self.stored: Event | None = None
         self.written_bytes = self.written_values = 0
+
+    def end(self) -> Event:
+        return self.finished
 
     def run(self) -> Steps:
         while self.blocks_left:
@@ -49,6 +54,7 @@ class Writer(Unit):
             yield self.activity.wait(self.stored, State.DRAM)
             self.space.give()
             self.blocks_left -= 1
+            self.blocks_stored += 1
         self.activity.enter(State.IDLE)
         self.finished.succeed()
 
@@ -68,5 +74,12 @@ class Writer(Unit):
         shape = (block.rows, ceil_div(block.columns, self.group_size), block.columns)
         return self.output.data_bytes(*shape) + self.output.side_bytes(*shape)
 
+    def in_hand(self) -> tuple[Any, ...]:
+        return (tuple(self.blocks.items), self.space.available)
+
     def counters(self) -> dict[str, int]:
-        return {"writer.written_bytes": self.written_bytes, "writer.written_values": self.written_values}
+        return {
+            "writer.blocks": self.blocks_stored,
+            "writer.written_bytes": self.written_bytes,
+            "writer.written_values": self.written_values,
+        }

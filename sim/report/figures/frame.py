@@ -22,7 +22,7 @@ def words(text: str) -> str:
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """An axis with its title, unit of measure included."""
     shared = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _GRID, "automargin": True}
-    return {"title": {"text": title}, **shared, **more}
+    return {"title": {"text": title, "standoff": 6}, **shared, **more}
 
 
 def layout(height: int, **more: Any) -> dict[str, Any]:

@@ -1,124 +1,102 @@
-"""The roofline: what each GeMM achieves, under what its machine's arithmetic and DRAM allow.
+"""The roofline drawn: every GeMM under the ceilings of its machine, log-log.
 
-    attainable MAC/s = min(peak MAC/s, MAC per DRAM byte x DRAM byte/s)
-
-A ceiling is drawn once for all the machines that share it, at every peak that occurs, since the peak of a bit-serial
-machine depends on the mantissa length. (Williams, Waterman, Patterson, "Roofline", CACM 2009.)
+Machines that share a ceiling share its line; machines that share a point show as rings around one another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import cycle
-from math import log10
+from math import inf, log10
 from typing import Any
 
 from sim.report.figures.frame import GREY, Figure, axis, layout, words
 from sim.report.quantities import si
-from sim.report.result import Layer, Result
+from sim.report.result import Result
+from sim.report.roofline import Ceiling, Point, ceilings, points
 from sim.report.vocabulary import MODULES, label, ordered
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
-_NAMES_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Point:
-    """GeMMs of one module that do equally well: MAC a DRAM byte, MAC a second, and their names."""
-
-    module: str
-    intensity: float
-    speed: float
-    names: tuple[str, ...]
-    layer: Layer
-
-
-@dataclass(frozen=True, order=True)
-class Ceiling:
-    """What a machine allows, in MAC a second and bytes a second."""
-
-    speed: float
-    bandwidth: float
-
-    @property
-    def ridge(self) -> float:
-        """The MAC a byte from which on arithmetic limits."""
-        return self.speed / self.bandwidth
-
-
-def points(result: Result) -> list[Point]:
-    """The GeMMs that read or write DRAM, equal ones together."""
-    alike: dict[tuple[str, float, float], list[Layer]] = {}
-    for layer in result["layers"]:
-        if layer["macs"] and layer["dram_bytes"]:
-            speed = layer["macs"] / layer["cycles"] * result["clock_hertz"]
-            alike.setdefault((layer["module"], layer["macs"] / layer["dram_bytes"], speed), []).append(layer)
-    return [
-        Point(module, intensity, speed, tuple(dict.fromkeys(layer["name"] for layer in layers)), layers[0])
-        for (module, intensity, speed), layers in alike.items()
-    ]
-
-
-def ceilings(result: Result) -> set[Ceiling]:
-    """A ceiling for every peak at which a GeMM of the result runs."""
-    clock = result["clock_hertz"]
-    bandwidth = result["peak"]["dram_bytes_per_cycle"] * clock
-    return {Ceiling(layer["peak_macs_per_cycle"] * clock, bandwidth) for layer in result["layers"] if layer["macs"]}
+_NAMES_SHOWN = 4
+# Pixels; what the axes and the legend leave of the height is at least _PLOT.
+_HEIGHT, _PLOT, _LINE, _LETTER = 520, 380, 16, 7
 
 
 def roofline(machines: Sequence[str], results: Sequence[Result], colour: Mapping[str, str]) -> Figure:
-    """Log-log; `colour` of a machine by its name. Machines that share a point show as rings around one another."""
+    """Points and ceilings of every machine; `colour` of a machine by its name."""
     found = [points(result) for result in results]
     sharing: dict[Ceiling, list[str]] = {}
     for machine, result in zip(machines, results, strict=True):
         for ceiling in ceilings(result):
             sharing.setdefault(ceiling, []).append(machine)
-    intensities = [one.intensity for group in found for one in group] + [ceiling.ridge for ceiling in sharing]
-    speeds = [one.speed for group in found for one in group] + [ceiling.speed for ceiling in sharing]
-    if not intensities:
-        return {"data": [], "layout": layout(120)}
-    left, right = min(intensities) / 3, max(intensities) * 3
+    if not sharing:
+        return {"data": [], "layout": layout(_LINE)}
+    across = [one.intensity for group in found for one in group] + [ceiling.ridge for ceiling in sharing]
+    up = [one.speed for group in found for one in group] + [ceiling.speed for ceiling in sharing]
+    left, right, bottom, top = min(across) / 3, max(across) * 3, min(up) / 2, max(up) * 2
     modules = ordered((one.module for group in found for one in group), MODULES)
-    symbol = dict(zip(modules, cycle(_SYMBOLS), strict=False))
-    traces = [_line(ceiling, names, left, right) for ceiling, names in sorted(sharing.items())]
-    for index, (machine, group) in enumerate(zip(machines, found, strict=True)):
-        traces.append(_dots(machine, group, symbol, colour[machine], size=9 + 4 * (index % 7)))
-    traces += [_key(module, symbol[module]) for module in modules]
+    symbol = {name: f"{shape}-open" for name, shape in zip(modules, cycle(_SYMBOLS), strict=False)}
+    labels = _labels(sharing, bottom, top)
     return {
-        "data": traces,
-        "layout": layout(
-            520,
-            xaxis=axis("arithmetic intensity, MAC per DRAM byte", type="log", range=[log10(left), log10(right)], dtick="D2"),
-            yaxis=axis(
-                "achieved, MAC/s",
-                type="log",
-                range=[log10(min(speeds) / 2), log10(max(speeds) * 2)],
-                tickformat="~s",
-                dtick="D2",
+        "data": [
+            *(_line(ceiling, names, left, right) for ceiling, names in sorted(sharing.items())),
+            *(
+                _dots(machine, group, symbol, colour[machine], size=9 + 4 * (index % 7))
+                for index, (machine, group) in enumerate(zip(machines, found, strict=True))
             ),
-            annotations=[
-                {"x": 1, "xref": "paper", "y": log10(ceiling.speed), "text": f"{si(ceiling.speed, 'MAC/s')} {_few(names)}"}
-                | {"xanchor": "left", "yanchor": "middle", "xshift": 4, "showarrow": False, "font": {"size": 12}}
-                for ceiling, names in sharing.items()
-            ],
+            *(_key(module, symbol[module]) for module in modules),
+        ],
+        "layout": layout(
+            _HEIGHT,
+            xaxis=_log_axis("arithmetic intensity, MAC per DRAM byte", left, right, "~r"),
+            yaxis=_log_axis("achieved, MAC/s", bottom, top, "~s"),
+            annotations=labels,
             hovermode="closest",
-            margin={"l": 10, "r": 20 + 7 * max(len(_few(names)) + 14 for names in sharing.values()), "t": 10, "b": 10},
+            margin={"l": 10, "r": 20 + _LETTER * max(len(one["text"]) for one in labels), "t": 10, "b": 10},
         ),
     }
 
 
+def _log_axis(title: str, low: float, high: float, numbers: str) -> dict[str, Any]:
+    """Logarithmic, labelled at 1, 2 and 5, over a decade at every digit."""
+    digits = "D2" if high > 20 * low else "D1"
+    return axis(title, type="log", range=[log10(low), log10(high)], tickformat=numbers, dtick=digits)
+
+
+def _labels(sharing: Mapping[Ceiling, Sequence[str]], bottom: float, top: float) -> list[dict[str, Any]]:
+    """What each ceiling is and whose, beside its end, moved up where it would cover the one below."""
+    labels: list[dict[str, Any]] = []
+    last = -inf
+    for ceiling, machines in sorted(sharing.items()):
+        place = _PLOT * log10(ceiling.speed / bottom) / log10(top / bottom)
+        shown = max(place, last + _LINE)
+        last = shown
+        labels.append(
+            {
+                "text": f"{si(ceiling.speed, 'MAC/s')} {_few(machines)}",
+                "x": 1,
+                "xref": "paper",
+                "xanchor": "left",
+                "xshift": 4,
+                "y": log10(ceiling.speed),
+                "yanchor": "middle",
+                "yshift": shown - place,
+                "showarrow": False,
+                "font": {"size": 12},
+            }
+        )
+    return labels
+
+
 def _line(ceiling: Ceiling, machines: Sequence[str], left: float, right: float) -> dict[str, Any]:
-    start = min(left, ceiling.ridge)
-    words_ = f"{si(ceiling.speed, 'MAC/s')} and {si(ceiling.bandwidth, 'B/s')}<br>{_few(machines)}"
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": [start, ceiling.ridge, right],
-        "y": [start * ceiling.bandwidth, ceiling.speed, ceiling.speed],
+        "x": [left, ceiling.ridge, right],
+        "y": [left * ceiling.bandwidth, ceiling.speed, ceiling.speed],
         "line": {"color": GREY, "width": 1.5},
         "hoverinfo": "text",
-        "hovertext": words_,
+        "hovertext": f"{si(ceiling.speed, 'MAC/s')}, {si(ceiling.bandwidth, 'B/s')}<br>{_few(machines)}",
         "showlegend": False,
     }
 
@@ -131,7 +109,7 @@ def _dots(machine: str, group: Sequence[Point], symbol: Mapping[str, str], colou
         "x": [one.intensity for one in group],
         "y": [one.speed for one in group],
         "marker": {
-            "symbol": [f"{symbol[one.module]}-open" for one in group],
+            "symbol": [symbol[one.module] for one in group],
             "size": size,
             "color": colour,
             "line": {"width": 2},
@@ -143,8 +121,14 @@ def _dots(machine: str, group: Sequence[Point], symbol: Mapping[str, str], colou
 
 def _key(module: str, symbol: str) -> dict[str, Any]:
     """A legend entry for the shape of a module's points."""
-    marker = {"symbol": f"{symbol}-open", "size": 9, "color": GREY, "line": {"width": 2}}
-    return {"type": "scatter", "mode": "markers", "name": words(label(module)), "x": [None], "y": [None], "marker": marker}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": words(label(module)),
+        "x": [None],
+        "y": [None],
+        "marker": {"symbol": symbol, "size": 9, "color": GREY, "line": {"width": 2}},
+    }
 
 
 def _told(machine: str, point: Point) -> str:
@@ -152,10 +136,10 @@ def _told(machine: str, point: Point) -> str:
     bits = f", M = {layer['mantissa_bits']}" if layer["mantissa_bits"] else ""
     lines = (
         f"<b>{_few(point.names)}</b>, {words(machine)}",
-        f"{layer['m']} x {layer['k']} x {layer['n']} (m x k x n){bits}",
-        f"{point.intensity:.4g} MAC/B, {si(point.speed, 'MAC/s')}",
+        f"m x k x n = {layer['m']} x {layer['k']} x {layer['n']}{bits}",
+        f"{point.intensity:.4g} MAC a byte, {si(point.speed, 'MAC/s')}",
         f"{layer['macs'] / layer['cycles']:.4g} of at most {layer['peak_macs_per_cycle']:.4g} MAC a cycle",
-        f"limit: {words(layer['limit']['text'])}",
+        words(layer["limit"]["text"]),
     )
     return "<br>".join(lines)
 

@@ -9,7 +9,7 @@ from typing import Any
 from sim.report.figures.frame import Figure, axis, layout, words
 from sim.report.quantities import percent, si
 from sim.report.result import Result, Unit
-from sim.report.vocabulary import STATES, colours, label
+from sim.report.vocabulary import STATES, colours, label, state_words
 
 _BAR, _PANEL_TITLE = 19, 46  # pixels
 
@@ -76,7 +76,7 @@ def _trace(state: str, colour: str, result: Result, units: Sequence[str]) -> dic
     total = result["totals"]["cycles"]
     present = [name for name in units if name in result["units"]]
     cycles = [cycles_by_state(result["units"][name]).get(state, 0) for name in present]
-    kind = state if state in ("busy", "idle") else f"waits for {label(state)}"
+    kind = state_words(state)
     return {
         "type": "bar",
         "orientation": "h",
