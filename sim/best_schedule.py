@@ -27,7 +27,7 @@ SIMULATED = 6
 """Candidates that are simulated, beside the published ones."""
 PUBLISHED_ROWS = (1, 2)
 """Token block of the published schedules, in rows of the MXU: 16 tokens for the baselines, 32 for Anda."""
-PUBLISHED_K = 1024
+PUBLISHED_K = 2048
 
 
 @dataclass(frozen=True)
