@@ -63,7 +63,7 @@ def changed(values: dict[str, Any], path: Path_, value: Any) -> dict[str, Any]:
 
 
 DECODE = {"phase": "decode", "batch": 2, "context": 100, "steps": 50, "scope": "all", "precision": "careful"}
-MIXED = {"phase": "mixed", "batch": 2, "tokens": 300, "chunk": 70, "context": 100, "scope": "all"}
+MIXED = {"phase": "mixed", "batch": 2, "tokens": 300, "chunk": 70, "context": 126, "scope": "all"}
 MODELS = {
     "tiny": TINY,
     "tiny decode": {**TINY, "run": DECODE},
