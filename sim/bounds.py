@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,40 @@ class Pace:
     """Rows of an encoded group, sign and planes; None where outputs leave as FP16."""
 
 
+@dataclass(frozen=True)
+class DramFloor:
+    """Bytes that no schedule can go below.
+
+    Parameters
+    ----------
+    compulsory_bytes
+        Each operand and the output once.
+    communication_bytes
+        2 m n k sqrt(a w c / S) - 2 S for a, w, c bytes a value of the operands and the output, and S bytes on the chip.
+        While 2 S bytes move, 3 S bytes of values are within reach; by Loomis and Whitney they form at most
+        sqrt(S^3 / (a w c)) products (Irony, Toledo and Tiskin 2004; the constant of Smith and van de Geijn 2017).
+    """
+
+    compulsory_bytes: int
+    communication_bytes: int
+
+
+def dram_floor(arch: Arch, plan: Plan, pace: Pace) -> DramFloor:
+    """Limits on the DRAM bytes of a GeMM on a machine with this much memory on the chip."""
+    m, k, n = plan.gemm.m, plan.gemm.k, plan.gemm.n
+    activation, weight, output = (
+        operand.data_bytes(lanes, ceil_div(values, plan.group_size), values)
+        + operand.side_bytes(lanes, ceil_div(values, plan.group_size), values)
+        for operand, lanes, values in ((plan.activations, m, k), (plan.weights, n, k), (pace.output, m, n))
+    )
+    registers = 4 * arch.mxu.rows * arch.mxu.columns * arch.mxu.count * arch.mxu.output_registers
+    buffers = arch.buffers.activation.bytes + arch.buffers.activation.exponent_bytes + arch.buffers.weight.bytes
+    on_chip = buffers + registers
+    widths = (activation / (m * k)) * (weight / (n * k)) * (output / (m * n))
+    communication = 2 * m * n * k * sqrt(widths / on_chip) - 2 * on_chip
+    return DramFloor(activation + weight + output, max(0, int(communication)))
+
+
 def gemm_traffic(arch: Arch, plan: Plan, pace: Pace) -> Traffic:
     """DRAM traffic of a plan, in whole bursts."""
     weights = _loads(arch, plan, plan.weights, plan.outputs, plan.weights_resident, arch.buffers.weight.fill_port_bits)
@@ -91,6 +125,7 @@ def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
     steady = int(((groups - 1) * np.maximum(words, blocks) + np.maximum(words, following)).sum())
     compute = _first_fill(arch, plan, int(blocks[0])) + steady + _last_drain(arch, plan, pace)
     memory = launch + 1 + ceil(traffic.bytes / rate)
+    transactions = traffic.requests + traffic.output_blocks + traffic.bytes // arch.dram.transaction_bytes
     drains = sum(_drain(arch, rows) * count for rows, count in _tiles(plan.tokens)) * _column_tiles(plan)
     compressing = sum(
         _compress(arch, pace, rows, cols) * rc * cc for rows, rc in _tiles(plan.tokens) for cols, cc in _runs(plan)
@@ -98,6 +133,7 @@ def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
     upper = (
         launch
         + ceil(traffic.bytes / rate)
+        + ceil(Fraction(transactions, arch.dram.time_quantum or 1))
         + traffic.requests * (3 + latency)
         + traffic.fill_beats
         + int((groups * (words + blocks)).sum())
@@ -118,7 +154,10 @@ def vector_bounds(arch: Arch, blocks: Blocks) -> Bounds:
     fills = sum(ceil_div(8 * b.read_bytes, arch.buffers.activation.fill_port_bits) * count for b, count in blocks)
     pieces = sum(count for _, count in blocks)
     memory = ceil((reads + writes) / rate)
-    return Bounds(launch + max(compute, memory), launch + compute + memory + fills + pieces * (latency + 6))
+    transactions = 2 * pieces + (reads + writes) // arch.dram.transaction_bytes
+    rounding = ceil(Fraction(transactions, arch.dram.time_quantum or 1))
+    upper = launch + compute + memory + rounding + fills + pieces * (latency + 6)
+    return Bounds(launch + max(compute, memory), upper)
 
 
 def _bursts(arch: Arch, size: int) -> int:
@@ -163,14 +202,9 @@ def _chunks(plan: Plan) -> Iterator[tuple[int, int]]:
 def _loads(arch: Arch, plan: Plan, operand: Operand, extent: Extent, resident: bool, port: int) -> tuple[int, int, int]:
     """Bytes, fill beats and requests of all loads of one operand."""
     other = plan.outputs if extent is plan.tokens else plan.tokens
-    if not resident:
-        pieces, times = _tiles(extent), sum(count for _, count in _tiles(other))
-    elif extent is plan.outer:
-        pieces, times = list(_block_sizes(extent)), 1
-    else:
-        pieces, times = list(_block_sizes(extent)), other.blocks
+    times = sum(count for _, count in _tiles(other)) if not resident else 1 if extent is plan.outer else other.blocks
     size = beats = requests = 0
-    for lanes, count in pieces:
+    for lanes, count in _tiles(extent):
         for groups, values in _chunks(plan):
             data = operand.data_bytes(lanes, groups, values)
             size += count * times * _bursts(arch, data + operand.side_bytes(lanes, groups, values))
@@ -208,15 +242,14 @@ def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
     """Cycles until the first group computes: both operands' first chunks there, the weights in the PEs."""
     groups, values = plan.chunk(0)
     arrivals = []
-    for operand, extent, resident, buffer in (
-        (plan.weights, plan.outputs, plan.weights_resident, arch.buffers.weight),
-        (plan.activations, plan.tokens, plan.activations_resident, arch.buffers.activation),
+    for operand, extent, buffer in (
+        (plan.weights, plan.outputs, arch.buffers.weight),
+        (plan.activations, plan.tokens, arch.buffers.activation),
     ):
-        lanes = min(extent.block if resident else extent.tile, extent.size)
+        lanes = min(extent.tile, extent.block, extent.size)
         data = operand.data_bytes(lanes, groups, values)
         moved = _bursts(arch, data + operand.side_bytes(lanes, groups, values))
-        transfer = ceil(Fraction(moved) / arch.dram_bytes_per_cycle)
-        arrivals.append(transfer + arch.dram_latency_cycles + ceil_div(8 * data, buffer.fill_port_bits))
+        arrivals.append(_transfer(arch, moved) + arch.dram_latency_cycles + ceil_div(8 * data, buffer.fill_port_bits))
     return arch.controller.launch_cycles + 1 + max(arrivals[0] + weight_block, arrivals[1])
 
 
@@ -238,5 +271,15 @@ def _last_drain(arch: Arch, plan: Plan, pace: Pace) -> int:
     columns = _tile_sizes(last_block, plan.run_tiles * plan.outputs.tile)[-1]
     shape = (rows, ceil_div(columns, pace.output_group), columns)
     moved = _bursts(arch, pace.output.data_bytes(*shape) + pace.output.side_bytes(*shape))
-    write = ceil(Fraction(moved) / arch.dram_bytes_per_cycle)
-    return arch.mxu.pipeline_cycles + _drain(arch, rows) + _compress(arch, pace, rows, columns) + write
+    drained = arch.mxu.pipeline_cycles + _drain(arch, rows) + _compress(arch, pace, rows, columns)
+    return drained + _transfer(arch, moved)
+
+
+def _transfer(arch: Arch, moved: int) -> int:
+    """Cycles of a request that has the channel to itself from the start of a cycle."""
+    rate, quantum = arch.dram_bytes_per_cycle, arch.dram.time_quantum
+    if quantum is None:
+        return ceil(moved / rate)
+    whole, rest = divmod(moved, arch.dram.transaction_bytes)
+    ticks = whole * ceil(arch.dram.transaction_bytes * quantum / rate) + ceil(rest * quantum / rate)
+    return ceil(Fraction(ticks, quantum))

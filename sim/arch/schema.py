@@ -9,7 +9,7 @@ import math
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from sim.errors import InputError
 from sim.source import Source
@@ -126,6 +126,9 @@ class Dram(Section):
     """What is moved between two decisions of the arbiter."""
     arbitration: Literal["first_come", "priority", "round_robin"]
     """first_come; priority (writes, then activations, then weights); round_robin."""
+    time_quantum: Count | None = None
+    """Parts of a cycle that a transaction's time is rounded up to; null keeps the exact rate, whose fractions seldom
+    repeat, so that fast-forward finds no period while the channel never idles."""
     outstanding_loads: Count
     """Chunks that each loader may have asked for and not yet received."""
 
@@ -201,7 +204,12 @@ class Arch(Section):
     writer: Writer
     controller: Controller
     dram: Dram
-    schedule: Schedule
+    schedule: Annotated[
+        Annotated[Schedule, Tag("blocks")]
+        | Annotated[Literal["best", "best-cycles", "best-dram-bytes", "best-energy"], Tag("best")],
+        Discriminator(lambda value: "best" if isinstance(value, str) else "blocks"),
+    ]
+    """Blocks, or `best`, `best-cycles`, `best-dram-bytes`, `best-energy`: searched for each GeMM."""
     cost: Cost
     _source: Source | None = PrivateAttr(default=None)
 
