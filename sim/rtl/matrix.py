@@ -1,0 +1,165 @@
+"""The matrix unit against the simulator: random GeMMs with random stalls at every port, cycle for cycle, bit for bit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.mapping.operands import ceil_div
+from sim.rtl import bench
+from sim.rtl.bench import Case, Handshakes, Offer, Want, pack
+from sim.rtl.build import Design
+from sim.rtl.differences import Differences, first_difference
+from sim.rtl.reference import Integers, Stalls, Trace, run_matrix
+from sim.rtl.shape import Shape
+from sim.rtl.stimulus import Work, random_values, random_weights
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case for both sides."""
+
+    work: Work
+    stalls: Stalls
+    case: Case
+
+
+def random_work(shape: Shape, rng: random.Random, *, tokens: int = 3, outputs: int = 7, groups: int = 6) -> Work:
+    """A GeMM and a schedule: ragged or not, resident or streamed, one chunk of K or several."""
+    group, tile = shape.group_size, shape.columns
+    run = max(group, tile) if group % tile == 0 else group * tile
+    chunk = rng.choice([1, 2, 3])
+    count = rng.randint(1, groups)
+    k = max(1, count * group - rng.choice([0, 0, 1, group // 2]))
+    m, n = rng.randint(1, tokens * shape.rows), rng.randint(1, outputs * tile)
+    token_block = rng.choice([shape.rows, 2 * shape.rows, rng.randint(1, 3 * shape.rows)])
+    stretch = chunk * group if rng.random() < 0.4 else (count + 4) * group
+    overrides = [
+        f"schedule.token_block={token_block}",
+        f"schedule.output_block={run}",
+        f"schedule.k_block={chunk * group}",
+        f"schedule.order={rng.choice(['tokens_outer', 'outputs_outer'])}",
+        f"buffers.activation.bytes={(token_block + shape.rows) * stretch * 17 // 8 + 64}",
+        f"buffers.weight.bytes={run * stretch + 24 * run + 64}",
+    ]
+    tame = shape.compressor_lanes > 0
+    values = np.random.default_rng(rng.getrandbits(32))
+    weights = random_weights(values, n, k, shape.weight_bits > 4, tame)
+    activations = random_values(values, (m, k), tame)
+    return Work(shape, shape.arch(*overrides), activations, weights, rng.randint(1, 16), rng.randint(1, 16))
+
+
+def random_stalls(work: Work, rng: random.Random, weight_beats: int, activation_beats: int) -> Stalls:
+    """From none at all to mostly closed, port by port."""
+    ops = work.operations
+    return Stalls(
+        weight_chunks=_arrivals(rng, sum(op.takes_weights for op in ops)),
+        activation_chunks=_arrivals(rng, sum(op.takes_activations for op in ops)),
+        weight_gaps=_gaps(rng, weight_beats),
+        activation_gaps=_gaps(rng, activation_beats),
+        space=_arrivals(rng, sum(op.closes_tile and op.run_columns > 0 for op in ops)),
+        pattern=random_pattern(rng),
+    )
+
+
+def _arrivals(rng: random.Random, count: int) -> Integers:
+    pace = rng.choice([0, 0, 5, 40, 200])
+    return np.cumsum([rng.randint(0, pace) for _ in range(count)], dtype=np.int64)
+
+
+def _gaps(rng: random.Random, count: int) -> Integers:
+    chance, longest = rng.choice([0.0, 0.0, 0.05, 0.4]), rng.choice([1, 3, 20])
+    return np.array([rng.randint(1, longest) if rng.random() < chance else 0 for _ in range(count)], np.int64)
+
+
+def random_pattern(rng: random.Random) -> Integers:
+    """A ready pattern with at least one 1."""
+    chance = rng.choice([1.0, 1.0, 0.9, 0.5, 0.1])
+    pattern = np.array([rng.random() < chance for _ in range(rng.randint(1, 97))], np.uint32)
+    pattern[rng.randrange(len(pattern))] = 1
+    return pattern
+
+
+def prepare(design: Design, work: Work, rng: random.Random) -> Prepared:
+    """The beats of a GeMM, and what holds them up."""
+    ports = {port.name: port for port in design.sources}
+    ops, shape = work.operations, work.shape
+    weights = pack(ports["weight"], work.weight_signals())
+    activations = pack(ports["activation"], work.activation_signals())
+    stalls = random_stalls(work, rng, len(weights), len(activations))
+    op_at, arrivals = np.zeros(len(ops), np.int64), iter(stalls.weight_chunks)
+    for i, op in enumerate(ops):
+        if op.takes_weights:
+            op_at[i] = next(arrivals)
+    offers = {
+        "op": Offer(pack(ports["op"], {"op_i": work.op_bits()}), op_at, np.zeros_like(op_at)),
+        "weight": Offer(weights, np.zeros(len(weights)), stalls.weight_gaps),
+        "chunk": _tokens(stalls.activation_chunks),
+        "activation": Offer(activations, np.zeros(len(activations)), stalls.activation_gaps),
+    }
+    closing = list(work.closing())
+    wants = {
+        "group": Want(sum(op.groups for op in ops)),
+        "output": Want(sum(shape.output_beats(placed.op.rows) for placed in closing), stalls.pattern),
+    }
+    config = {"mantissa_bits_i": work.mantissa_bits}
+    if shape.compressor_lanes:
+        passes = [ceil_div(p.op.rows, shape.compressor_lanes) for p in closing if p.op.run_columns]
+        wants["row"] = Want(sum(passes) * (work.output_mantissa_bits + 1), stalls.pattern)
+        wants["handover"] = Want(len(passes))
+        offers["slot"] = _tokens(stalls.space)
+        config["output_mantissa_bits_i"] = work.output_mantissa_bits
+    else:
+        offers["grant"] = _tokens(stalls.space)
+    return Prepared(work, stalls, Case(offers, wants, config))
+
+
+def _tokens(at: Integers) -> Offer:
+    return Offer(np.zeros((len(at), 0), np.uint8), at, np.zeros_like(at))
+
+
+def reference(prepared: Prepared) -> Trace:
+    """The simulator's handshakes."""
+    work = prepared.work
+    encode = work.output_mantissa_bits if work.shape.compressor_lanes else None
+    trace = run_matrix(work.arch, work.shape.pe(), work.operations, work.words, prepared.stalls, encode)
+    starts, beats = iter(trace.handshakes["group"]), iter(trace.handshakes["weight"])
+    chunks, ops = trace.open("chunk"), trace.open("op")
+    for op in work.operations:
+        group_starts = [next(starts) for _ in range(op.groups)]
+        loads = [next(beats) for _ in range(op.groups * work.shape.weight_beats(op.columns))]
+        # An operation is taken with its last beat; its chunk of activations when its first group begins.
+        ops.append(loads[-1])
+        if op.takes_activations:
+            chunks.append(group_starts[0])
+    trace.handshakes["slot" if work.shape.compressor_lanes else "grant"] = trace.handshakes.pop("space")
+    return trace
+
+
+def compare(prepared: Prepared, seen: dict[str, Handshakes]) -> list[str]:
+    """What differs between the simulator and the RTL; empty where nothing does."""
+    work, trace, found = prepared.work, reference(prepared), Differences()
+    for port, handshakes in seen.items():
+        found.cycles(port, trace.handshakes[port], handshakes)
+    found.bits("output_o", work.output_bits(), seen["output"])
+    if work.shape.compressor_lanes:
+        rows, exponents = work.encoded_rows()
+        found.bits("row_o", rows, seen["row"])
+        sign_rows = seen["row"].payload["sign_row_o"] > 0
+        shown = np.where(sign_rows, seen["row"].payload["row_exponents_o"], 0)
+        wanted = np.packbits(bench.to_bits(exponents, 5), axis=1, bitorder="little")
+        found.equal("row_exponents_o", wanted, shown[:, : wanted.shape[1]])
+    return found.found
+
+
+def check(design: Design, works: Sequence[tuple[Work, int]]) -> list[list[str]]:
+    """Run GeMMs, each with the stalls of its seed; the differences of each."""
+    prepared = [prepare(design, work, random.Random(seed)) for work, seed in works]
+    results = bench.run(design, [one.case for one in prepared])
+    return [compare(one, seen) for one, seen in zip(prepared, results, strict=True)]
+
+
+__all__ = ["check", "compare", "first_difference", "prepare", "random_pattern", "random_work", "reference"]

@@ -1,0 +1,158 @@
+"""An array small or large, as a machine of the simulator and as parameters of its RTL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.arch.load import load_arch
+from sim.arch.schema import Arch
+from sim.mapping.operands import ceil_div
+from sim.rtl.build import Design, Port
+from sim.units.processing_element import ProcessingElement, make
+
+KINDS = {"anda": 0, "figna": 1, "ifpu": 2, "fp_int": 3, "fp_fp": 4}
+"""pe_kind_e of anda_pkg.sv."""
+OP_FIELDS = {
+    "run_closes": 1,
+    "run_opens": 1,
+    "takes_activations": 1,
+    "closes_tile": 1,
+    "opens_tile": 1,
+    "groups": 16,
+    "columns": 8,
+    "rows": 8,
+}
+"""op_t of anda_pkg.sv, least significant field first."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is compiled into an array.
+
+    Attributes
+    ----------
+    machine
+        Shipped machine whose kind of PE, lanes and pipeline depth these are.
+    weight_bits
+        4 for symmetric weights, 5 where zero points are taken off.
+    compressor_lanes
+        0 for an array without a compressor.
+    """
+
+    machine: str
+    rows: int
+    columns: int
+    group_size: int = 64
+    weight_bits: int = 4
+    weight_port: int = 1024
+    activation_port: int = 1024
+    exponent_port: int = 80
+    collector_port: int = 1024
+    registers: int = 2
+    compressor_lanes: int = 0
+    hierarchical: bool = False
+
+    @property
+    def encoded(self) -> bool:
+        return self.machine.startswith("anda")
+
+    def arch(self, *overrides: str) -> Arch:
+        """The machine, with overrides laid over it."""
+        own = [
+            f"mxu.rows={self.rows}",
+            f"mxu.columns={self.columns}",
+            f"mxu.dot_length={self.group_size}",
+            f"mxu.output_registers={self.registers}",
+            f"weight_dispatcher.port_bits={self.weight_port}",
+            f"activation_dispatcher.port_bits={self.activation_port}",
+            f"collector.port_bits={self.collector_port}",
+        ]
+        if self.encoded:
+            own += [
+                f"activation_dispatcher.exponent_port_bits={self.exponent_port}",
+                f"bpc.group_size={self.group_size}",
+                f"bpc.lanes={self.compressor_lanes or self.rows}",
+            ]
+        return load_arch(self.machine, [*own, *overrides])
+
+    def pe(self) -> ProcessingElement:
+        return make(self.arch())
+
+    @property
+    def exponent_beat_bits(self) -> int:
+        """Width of the exponents beside a beat of activations; one beat's worth where the machine has no such port."""
+        return self.exponent_port if self.encoded else self.rows * 5
+
+    def design(self) -> Design:
+        """Module, parameters and ports."""
+        pe, mxu = self.pe(), self.arch().mxu
+        parameters = {
+            "Rows": self.rows,
+            "Columns": self.columns,
+            "GroupSize": self.group_size,
+            "WeightBits": self.weight_bits,
+            "WeightPortBits": self.weight_port,
+            "ActivationPortBits": self.activation_port,
+            "ExponentPortBits": self.exponent_beat_bits,
+            "CollectorPortBits": self.collector_port,
+            "Registers": self.registers,
+        }
+        sources = (
+            Port("op", {"op_i": sum(OP_FIELDS.values())}),
+            Port(
+                "weight",
+                {
+                    "weight_codes_i": self.weight_port,
+                    "weight_scales_i": self.columns * 16,
+                    "weight_zeros_i": self.columns * 4,
+                },
+            ),
+            Port("chunk", {}),
+            Port(
+                "activation",
+                {"activation_i": self.activation_port, "activation_exponents_i": self.exponent_beat_bits},
+            ),
+        )
+        group = Port("group", {}, valid="group_starts_o", probe=True)
+        if self.compressor_lanes:
+            return Design(
+                "anda_core",
+                parameters | {"BpcLanes": self.compressor_lanes},
+                (*sources, Port("slot", {})),
+                (
+                    group,
+                    Port("output", {"output_o": self.collector_port}, valid="output_fires_o", probe=True),
+                    Port("handover", {}, valid="handover_o", probe=True),
+                    Port(
+                        "row",
+                        {
+                            "row_o": self.compressor_lanes * self.group_size,
+                            "row_exponents_o": self.compressor_lanes * 5,
+                            "sign_row_o": 1,
+                        },
+                    ),
+                ),
+                ("mantissa_bits_i", "output_mantissa_bits_i"),
+                hierarchical="anda_apu" if self.hierarchical else "",
+            )
+        parameters |= {"Kind": KINDS[pe.kind]}
+        parameters |= {"Lanes": mxu.lanes} if mxu.lanes else {}
+        parameters |= {"MantissaBits": mxu.mantissa_bits} if mxu.mantissa_bits else {}
+        return Design(
+            "matrix_unit",
+            parameters,
+            (*sources, Port("grant", {})),
+            (
+                group,
+                Port(
+                    "output", {"output_o": self.collector_port, "output_last_o": 1, "output_run_last_o": 1}
+                ),
+            ),
+            ("mantissa_bits_i",),
+        )
+
+    def weight_beats(self, columns: int) -> int:
+        return ceil_div(columns * self.group_size * 4, self.weight_port)
+
+    def output_beats(self, rows: int) -> int:
+        return ceil_div(rows * self.columns * 16, self.collector_port)

@@ -1,0 +1,261 @@
+"""A GeMM on an array: its operations, every beat of its operands, and every bit that must come out.
+
+Operations are those of the simulator's own plan, values those of the numeric contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.arch.schema import Arch, Schedule
+from sim.formats import contract, fp16, groups
+from sim.formats.anda import AndaTensor
+from sim.formats.block_float import BlockFloat
+from sim.formats.int4 import Int4Tensor
+from sim.mapping.nest import TileCursor, TileOp
+from sim.mapping.operands import GroupedWeights, ceil_div
+from sim.mapping.plan import Plan, make_plan
+from sim.rtl.bench import to_bits
+from sim.rtl.shape import OP_FIELDS, Shape
+from sim.workload.gemm import Gemm
+
+Bits = NDArray[np.bool_]
+Half = NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An operation and where its tile and its stretch of K begin."""
+
+    op: TileOp
+    row: int
+    column: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """A GeMM with its values.
+
+    Attributes
+    ----------
+    values : (m, K) finite FP16 activations
+    weights : (n, K)
+    mantissa_bits
+        M of encoded activations.
+    output_mantissa_bits
+        M of encoded outputs, where the array has a compressor.
+    """
+
+    shape: Shape
+    arch: Arch
+    values: Half
+    weights: Int4Tensor
+    mantissa_bits: int
+    output_mantissa_bits: int
+
+    @cached_property
+    def plan(self) -> Plan:
+        schedule = self.arch.schedule
+        assert isinstance(schedule, Schedule)
+        (m, k), (n, _) = self.values.shape, self.weights.shape
+        gemm = Gemm("case", "other", m, k, n, mantissa_bits=self.mantissa_bits if self.shape.encoded else None)
+        operand = self.shape.pe().activations(gemm.mantissa_bits)
+        return make_plan(self.arch, gemm, operand, GroupedWeights(gemm.weights), schedule)
+
+    @cached_property
+    def words(self) -> int:
+        """Activation words of a group."""
+        return self.shape.pe().cycles(self.mantissa_bits)
+
+    @cached_property
+    def placed(self) -> list[Placed]:
+        """The operations of the plan, in order."""
+        found, cursor, plan = [], TileCursor(self.plan), self.plan
+        while not cursor.done:
+            token_block, output_block = cursor.outer, cursor.inner
+            if plan.order == "outputs_outer":
+                token_block, output_block = output_block, token_block
+            row = token_block * plan.tokens.block + cursor.row * plan.tokens.tile
+            column = output_block * plan.outputs.block + cursor.column * plan.outputs.tile
+            found.append(Placed(cursor.present(), row, column, cursor.chunk * plan.chunk_groups))
+            cursor.step()
+        return found
+
+    @property
+    def operations(self) -> list[TileOp]:
+        return [placed.op for placed in self.placed]
+
+    @cached_property
+    def outputs(self) -> Half:
+        """(m, n) by the numeric contract."""
+        kind, group = self.shape.pe().kind, self.shape.group_size
+        if kind == "anda":
+            return contract.gemm(self._aligned, self.weights).outputs
+        if kind == "figna":
+            return contract.gemm(self._aligned, self.weights).outputs
+        if kind == "ifpu":
+            return contract.ifpu(self._aligned, self.weights).outputs
+        if kind == "fp_int":
+            return contract.fp_int(self.values, self.weights, group).outputs
+        return contract.fp_fp(self.values, self.weights).outputs
+
+    @cached_property
+    def _aligned(self) -> BlockFloat:
+        mantissa_bits = self.arch.mxu.mantissa_bits or self.mantissa_bits
+        return AndaTensor.encode(self.values, mantissa_bits, self.shape.group_size)
+
+    @cached_property
+    def _words(self) -> Bits:
+        """(m, groups, words, word bits)"""
+        if self.shape.encoded:
+            assert isinstance(self._aligned, AndaTensor)
+            return planes(self._aligned)
+        if self.arch.mxu.mantissa_bits:
+            slots = self._aligned.mantissas | self._aligned.signs.astype(np.uint16) << self._aligned.mantissa_bits
+        else:
+            slots = groups.split(fp16.to_codes(self.values), self.shape.group_size)
+        lanes = self.arch.mxu.lanes
+        assert lanes is not None
+        padded = np.pad(slots, ((0, 0), (0, 0), (0, self.words * lanes - slots.shape[-1])))
+        return to_bits(padded.reshape(*slots.shape[:2], self.words, lanes), 16)
+
+    @cached_property
+    def _exponents(self) -> Bits:
+        """(m, groups, 5)"""
+        if self.shape.encoded or self.arch.mxu.mantissa_bits:
+            return to_bits(self._aligned.exponents[..., np.newaxis], 5)
+        return np.zeros((*self._words.shape[:2], 5), np.bool_)
+
+    def op_bits(self) -> Bits:
+        """(operations, bits of op_t)"""
+        columns = []
+        for name, width in OP_FIELDS.items():
+            values = [op.run_columns > 0 if name == "run_closes" else getattr(op, name) for op in self.operations]
+            columns.append(to_bits(np.array(values, np.int64)[:, np.newaxis], width))
+        return np.concatenate(columns, axis=1)
+
+    def weight_signals(self) -> dict[str, Bits]:
+        """Beats of all weight blocks, by signal."""
+        shape, matched = self.shape, self.weights.regrouped(self.shape.group_size)
+        codes, scales, zeros = [], [], []
+        for placed in self.placed:
+            op = placed.op
+            columns = slice(placed.column, placed.column + op.columns)
+            span = slice(placed.group, placed.group + op.groups)
+            beats = shape.weight_beats(op.columns)
+            block = matched.codes[columns, span].transpose(1, 0, 2).reshape(op.groups, -1)
+            codes.append(_beats(to_bits(block, 4), beats, shape.weight_port))
+            for parts, values, width in (
+                (scales, fp16.to_codes(matched.scales), 16),
+                (zeros, matched.zeros, 4),
+            ):
+                side = np.zeros((op.groups, beats, shape.columns), np.uint16)
+                side[:, 0, : op.columns] = values[columns, span].T
+                parts.append(to_bits(side, width).reshape(op.groups * beats, -1))
+        return {
+            "weight_codes_i": np.concatenate(codes),
+            "weight_scales_i": np.concatenate(scales),
+            "weight_zeros_i": np.concatenate(zeros),
+        }
+
+    def activation_signals(self) -> dict[str, Bits]:
+        """Beats of all activation words, by signal."""
+        port, exponent_port = self.shape.activation_port, self.shape.exponent_beat_bits
+        words, exponents = [], []
+        for placed in self.placed:
+            op = placed.op
+            rows, span = slice(placed.row, placed.row + op.rows), slice(placed.group, placed.group + op.groups)
+            block = self._words[rows, span].transpose(1, 2, 0, 3).reshape(op.groups, self.words, -1)
+            side = self._exponents[rows, span].transpose(1, 0, 2).reshape(op.groups, -1)
+            beats = ceil_div(block.shape[-1], port)
+            first = max(beats, ceil_div(op.rows * 5, exponent_port))
+            total = first + (self.words - 1) * beats
+            stream = np.zeros((op.groups, total, port), np.bool_)
+            stream[:, :beats] = _beats(block[:, 0], beats, port).reshape(op.groups, beats, port)
+            if self.words > 1:
+                rest = _beats(block[:, 1:].reshape(op.groups * (self.words - 1), -1), beats, port)
+                stream[:, first:] = rest.reshape(op.groups, -1, port)
+            side_stream = np.zeros((op.groups, total, exponent_port), np.bool_)
+            side_stream[:, :first] = _beats(side, first, exponent_port).reshape(op.groups, first, -1)
+            words.append(stream.reshape(-1, port))
+            exponents.append(side_stream.reshape(-1, exponent_port))
+        return {"activation_i": np.concatenate(words), "activation_exponents_i": np.concatenate(exponents)}
+
+    def closing(self) -> Iterator[Placed]:
+        """The operations that finish a tile."""
+        return (placed for placed in self.placed if placed.op.closes_tile)
+
+    def output_bits(self) -> Bits:
+        """(beats, port bits): what the collector hands on."""
+        beats = []
+        for placed in self.closing():
+            op = placed.op
+            tile = np.zeros((op.rows, self.shape.columns), np.uint16)
+            part = self.outputs[placed.row : placed.row + op.rows, placed.column : placed.column + op.columns]
+            tile[:, : op.columns] = fp16.to_codes(np.ascontiguousarray(part))
+            count = self.shape.output_beats(op.rows)
+            beats.append(_beats(to_bits(tile.reshape(1, -1), 16), count, self.shape.collector_port))
+        return np.concatenate(beats)
+
+    def encoded_rows(self) -> tuple[Bits, NDArray[np.uint8]]:
+        """(rows, lanes x group size) and the exponents (rows, lanes) of all runs; 0 for other than sign rows."""
+        lanes, group, length = self.shape.compressor_lanes, self.shape.group_size, self.output_mantissa_bits
+        rows, exponents = [], []
+        for placed in self.closing():
+            op = placed.op
+            if not op.run_columns:
+                continue
+            end = placed.column + op.columns
+            block = np.zeros((ceil_div(op.rows, lanes) * lanes, group), np.float16)
+            block[: op.rows, : op.run_columns] = self.outputs[placed.row : placed.row + op.rows, end - op.run_columns : end]
+            encoded = AndaTensor.encode(block, length, group)
+            bits = planes(encoded)[:, 0].reshape(-1, lanes, length + 1, group)
+            rows.append(bits.transpose(0, 2, 1, 3).reshape(-1, lanes * group))
+            side = np.zeros((len(bits), length + 1, lanes), np.uint8)
+            side[:, 0] = encoded.exponents.reshape(-1, lanes)
+            exponents.append(side.reshape(-1, lanes))
+        return np.concatenate(rows), np.concatenate(exponents)
+
+
+def planes(tensor: AndaTensor) -> Bits:
+    """(..., groups, 1 + M, group size): sign row and mantissa planes, one entry a bit."""
+    words = np.ascontiguousarray(tensor.planes().astype("<u8"))
+    bits = np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little")
+    return bits[..., : tensor.group_size].astype(np.bool_)
+
+
+def _beats(bits: Bits, beats: int, port: int) -> Bits:
+    """(items, bits) as (items x beats, port), zeros behind."""
+    padded = np.zeros((bits.shape[0], beats * port), np.bool_)
+    padded[:, : bits.shape[1]] = bits
+    return padded.reshape(-1, port)
+
+
+def random_weights(rng: np.random.Generator, n: int, k: int, zero_points: bool, tame: bool) -> Int4Tensor:
+    """Random codes and scales; tame ones keep outputs within FP16."""
+    count = ceil_div(k, 128)
+    codes = rng.integers(0, 16, (n, count * 128), dtype=np.uint8)
+    zeros = rng.integers(0, 16, (n, count), dtype=np.uint8) if zero_points else np.full((n, count), 8, np.uint8)
+    codes = codes.reshape(n, count, 128)
+    behind = (np.arange(count * 128) >= k).reshape(count, 128)
+    codes = np.where(behind, zeros[..., np.newaxis], codes)
+    powers = rng.uniform(-12, -8, (n, count)) if tame else rng.uniform(-24, 4, (n, count))
+    scales = np.exp2(powers).astype(np.float16) * rng.choice(np.array([1, 1, 1, -1], np.float16), (n, count))
+    return Int4Tensor(codes, scales, zeros, k)
+
+
+def random_values(rng: np.random.Generator, shape: Sequence[int], tame: bool) -> Half:
+    """Random FP16 values: of any finite code, or as activations are, with outliers."""
+    if tame or rng.random() < 0.5:
+        spread: Any = np.exp2(rng.integers(-6, 3, (1, shape[1])))
+        return (rng.standard_normal(tuple(shape)) * spread).astype(np.float16)
+    codes = rng.integers(0, 1 << 16, tuple(shape), dtype=np.uint16)
+    codes = np.where((codes >> 10 & 31) == 31, codes & np.uint16(0x83FF), codes)
+    return fp16.from_codes(codes)
