@@ -49,7 +49,7 @@ class Design:
     """A module, its parameters, and how a test bench sees it."""
 
     module: str
-    parameters: Mapping[str, int]
+    parameters: Mapping[str, int | str]
     sources: tuple[Port, ...]
     sinks: tuple[Port, ...]
     config: tuple[str, ...] = ()

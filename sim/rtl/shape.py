@@ -86,7 +86,7 @@ class Shape:
     def design(self) -> Design:
         """Module, parameters and ports."""
         pe, mxu = self.pe(), self.arch().mxu
-        parameters = {
+        parameters: dict[str, int | str] = {
             "Rows": self.rows,
             "Columns": self.columns,
             "GroupSize": self.group_size,
@@ -135,7 +135,7 @@ class Shape:
                 ("mantissa_bits_i", "output_mantissa_bits_i"),
                 hierarchical="anda_apu" if self.hierarchical else "",
             )
-        parameters |= {"Kind": KINDS[pe.kind]}
+        parameters |= {"Kind": f"3'd{KINDS[pe.kind]}"}
         parameters |= {"Lanes": mxu.lanes} if mxu.lanes else {}
         parameters |= {"MantissaBits": mxu.mantissa_bits} if mxu.mantissa_bits else {}
         return Design(
