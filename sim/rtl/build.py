@@ -18,7 +18,7 @@ from pathlib import Path
 from sim.errors import InputError
 
 SOURCES = Path(__file__).resolve().parent
-FLAGS = ("--cc", "--assert", "-Wall", "--x-assign", "unique", "--x-initial", "unique", "--inline-mult", "-1")
+FLAGS = ("--cc", "--assert", "-Wall", "--unroll-count", "1", "--x-assign", "unique", "--x-initial", "unique")
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,6 @@ class Design:
     sources: tuple[Port, ...]
     sinks: tuple[Port, ...]
     config: tuple[str, ...] = ()
-    hierarchical: str = ""
-    """Module that is compiled once and called for each instance; for arrays too big to be spelled out."""
     edits: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """File, and the text in it to replace: for mutations."""
 
@@ -120,8 +118,6 @@ def build(design: Design) -> Path:
 def _texts(design: Design) -> dict[str, str]:
     names = sorted(path.name for path in SOURCES.iterdir() if path.suffix in (".sv", ".vlt", ".h"))
     texts = {name: (SOURCES / name).read_text() for name in names}
-    if design.hierarchical:
-        texts["hierarchy.vlt"] = f'`verilator_config\nhier_block -module "{design.hierarchical}"\n'
     for name, (old, new) in design.edits.items():
         if texts[name].count(old) != 1:
             raise ValueError(f"{name} has {texts[name].count(old)} places that read {old!r}")
@@ -138,20 +134,19 @@ def _verilate(design: Design, work: Path) -> None:
     files += sorted(path.name for path in work.glob("*.sv") if path.name != "anda_pkg.sv")
     parameters = [f"-G{name}={value}" for name, value in design.parameters.items()]
     command = [str(verilator()), *FLAGS, *parameters, "--top-module", design.module, "--prefix", "Vtop", "-Mdir", "obj"]
-    _run([*command, *(["--hierarchical"] if design.hierarchical else []), *files], work)
+    _run([*command, *files], work)
 
 
 def _compile(design: Design, work: Path) -> None:
     include = _run([str(verilator()), "--getenv", "VERILATOR_ROOT"], work).strip() + "/include"
-    flags = ["-std=c++17", "-O1", "-w", f"-I{include}", f"-I{include}/vltstd", "-Iobj", "-I."]
-    if design.hierarchical:
-        make = ["make", "-C", "obj", "-f", "Vtop_hier.mk", "OPT=-O1", "OPT_FAST=-O1", "OPT_SLOW=-O0"]
-        _run(make, work)
+    flags = ["-std=c++17", "-w", f"-I{include}", f"-I{include}/vltstd", "-Iobj", "-I."]
     units = sorted(path.name for path in (work / "obj").glob("Vtop*.cpp"))
-    (work / "all.cpp").write_text("".join(f'#include "{name}"\n' for name in [*units, "bench.cpp"]))
-    _run(["g++", *flags, "-c", "all.cpp", "-o", "all.o"], work)
-    libraries = sorted(str(path) for path in (work / "obj").rglob("*.a"))
-    _run(["g++", "all.o", *libraries, *_runtime(include, flags), "-pthread", "-o", "bench"], work)
+    slow = [name for name in units if "Slow" in name]
+    # What runs once need not be fast.
+    for name, parts, level in (("fast", [*(set(units) - set(slow)), "bench.cpp"], "-O1"), ("slow", slow, "-O0")):
+        (work / f"{name}.cpp").write_text("".join(f'#include "{part}"\n' for part in sorted(parts)))
+        _run(["g++", *flags, level, "-c", f"{name}.cpp"], work)
+    _run(["g++", "fast.o", "slow.o", *_runtime(include, flags), "-pthread", "-o", "bench"], work)
 
 
 def _runtime(include: str, flags: list[str]) -> list[str]:
@@ -163,7 +158,7 @@ def _runtime(include: str, flags: list[str]) -> list[str]:
         if not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
             part = folder / f"{name}.{os.getpid()}.o"
-            _run(["g++", *flags, "-c", f"{include}/{name}.cpp", "-o", str(part)], folder)
+            _run(["g++", *flags, "-O1", "-c", f"{include}/{name}.cpp", "-o", str(part)], folder)
             part.rename(target)
         objects.append(str(target))
     return objects

@@ -50,7 +50,6 @@ class Shape:
     collector_port: int = 1024
     registers: int = 2
     compressor_lanes: int = 0
-    hierarchical: bool = False
 
     @property
     def encoded(self) -> bool:
@@ -133,7 +132,6 @@ class Shape:
                     ),
                 ),
                 ("mantissa_bits_i", "output_mantissa_bits_i"),
-                hierarchical="anda_apu" if self.hierarchical else "",
             )
         parameters |= {"Kind": f"3'd{KINDS[pe.kind]}"}
         parameters |= {"Lanes": mxu.lanes} if mxu.lanes else {}
