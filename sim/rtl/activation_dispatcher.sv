@@ -42,7 +42,7 @@ module activation_dispatcher #(
 
   assign beat_ready_o = word_valid_i;
   assign beat_fires   = beat_valid_i && beat_ready_o;
-  assign word_ready_o = beat_valid_i && last_beat;
+  assign word_ready_o = beat_fires && last_beat;
 
   // The beat of this cycle counts in.
   always_comb begin

@@ -120,8 +120,8 @@ module weight_dispatcher import anda_pkg::*; #(
   assign load_scales_o = beat_fires && beat_q == '0;
 
 `ifndef SYNTHESIS
-  if (GroupSize % ColumnCodes != 0 || Codes % ColumnCodes != 0) begin : gen_refuse
-    $error("beats and columns must divide one another");
+  if (GroupSize % ColumnCodes != 0 || Codes % ColumnCodes != 0 || Columns % BeatColumns != 0) begin : gen_refuse
+    $error("beats must hold whole columns, or columns whole beats");
   end
   assert property (@(posedge clk_i) disable iff (!rst_ni) op_valid_i |-> op_i.groups != '0 && op_i.columns != '0 && 32'(op_i.columns) <= Columns)
     else $error("an operation without work, or beyond the columns");

@@ -12,10 +12,11 @@ from sim.mapping.operands import ceil_div
 from sim.rtl import bench
 from sim.rtl.bench import Case, Handshakes, Offer, Want, pack
 from sim.rtl.build import Design
-from sim.rtl.differences import Differences, first_difference
-from sim.rtl.reference import Integers, Stalls, Trace, run_matrix
-from sim.rtl.shape import Shape
-from sim.rtl.stimulus import Work, random_values, random_weights
+from sim.rtl.differences import Differences
+from sim.rtl.randomness import arrivals, gaps, pattern, tokens
+from sim.rtl.reference import Stalls, Trace, run_matrix
+from sim.rtl.checks.shape import Shape
+from sim.rtl.checks.stimulus import Work, random_values, random_weights
 
 
 @dataclass(frozen=True)
@@ -56,31 +57,13 @@ def random_stalls(work: Work, rng: random.Random, weight_beats: int, activation_
     """From none at all to mostly closed, port by port."""
     ops = work.operations
     return Stalls(
-        weight_chunks=_arrivals(rng, sum(op.takes_weights for op in ops)),
-        activation_chunks=_arrivals(rng, sum(op.takes_activations for op in ops)),
-        weight_gaps=_gaps(rng, weight_beats),
-        activation_gaps=_gaps(rng, activation_beats),
-        space=_arrivals(rng, sum(op.closes_tile and op.run_columns > 0 for op in ops)),
-        pattern=random_pattern(rng),
+        weight_chunks=arrivals(rng, sum(op.takes_weights for op in ops)),
+        activation_chunks=arrivals(rng, sum(op.takes_activations for op in ops)),
+        weight_gaps=gaps(rng, weight_beats),
+        activation_gaps=gaps(rng, activation_beats),
+        space=arrivals(rng, sum(op.closes_tile and op.run_columns > 0 for op in ops)),
+        pattern=pattern(rng),
     )
-
-
-def _arrivals(rng: random.Random, count: int) -> Integers:
-    pace = rng.choice([0, 0, 5, 40, 200])
-    return np.cumsum([rng.randint(0, pace) for _ in range(count)], dtype=np.int64)
-
-
-def _gaps(rng: random.Random, count: int) -> Integers:
-    chance, longest = rng.choice([0.0, 0.0, 0.05, 0.4]), rng.choice([1, 3, 20])
-    return np.array([rng.randint(1, longest) if rng.random() < chance else 0 for _ in range(count)], np.int64)
-
-
-def random_pattern(rng: random.Random) -> Integers:
-    """A ready pattern with at least one 1."""
-    chance = rng.choice([1.0, 1.0, 0.9, 0.5, 0.1])
-    pattern = np.array([rng.random() < chance for _ in range(rng.randint(1, 97))], np.uint32)
-    pattern[rng.randrange(len(pattern))] = 1
-    return pattern
 
 
 def prepare(design: Design, work: Work, rng: random.Random) -> Prepared:
@@ -97,7 +80,7 @@ def prepare(design: Design, work: Work, rng: random.Random) -> Prepared:
     offers = {
         "op": Offer(pack(ports["op"], {"op_i": work.op_bits()}), op_at, np.zeros_like(op_at)),
         "weight": Offer(weights, np.zeros(len(weights)), stalls.weight_gaps),
-        "chunk": _tokens(stalls.activation_chunks),
+        "chunk": tokens(stalls.activation_chunks),
         "activation": Offer(activations, np.zeros(len(activations)), stalls.activation_gaps),
     }
     closing = list(work.closing())
@@ -110,15 +93,11 @@ def prepare(design: Design, work: Work, rng: random.Random) -> Prepared:
         passes = [ceil_div(p.op.rows, shape.compressor_lanes) for p in closing if p.op.run_columns]
         wants["row"] = Want(sum(passes) * (work.output_mantissa_bits + 1), stalls.pattern)
         wants["handover"] = Want(len(passes))
-        offers["slot"] = _tokens(stalls.space)
+        offers["slot"] = tokens(stalls.space)
         config["output_mantissa_bits_i"] = work.output_mantissa_bits
     else:
-        offers["grant"] = _tokens(stalls.space)
+        offers["grant"] = tokens(stalls.space)
     return Prepared(work, stalls, Case(offers, wants, config))
-
-
-def _tokens(at: Integers) -> Offer:
-    return Offer(np.zeros((len(at), 0), np.uint8), at, np.zeros_like(at))
 
 
 def reference(prepared: Prepared) -> Trace:
@@ -161,5 +140,3 @@ def check(design: Design, works: Sequence[tuple[Work, int]]) -> list[list[str]]:
     results = bench.run(design, [one.case for one in prepared])
     return [compare(one, seen) for one, seen in zip(prepared, results, strict=True)]
 
-
-__all__ = ["check", "compare", "first_difference", "prepare", "random_pattern", "random_work", "reference"]

@@ -22,7 +22,7 @@ from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import GroupedWeights, ceil_div
 from sim.mapping.plan import Plan, make_plan
 from sim.rtl.bench import to_bits
-from sim.rtl.shape import OP_FIELDS, Shape
+from sim.rtl.checks.shape import OP_FIELDS, Shape
 from sim.workload.gemm import Gemm
 
 Bits = NDArray[np.bool_]

@@ -1,0 +1,125 @@
+"""The bit-plane compressor alone: runs of tiles with any finite FP16 values, random stalls at every port."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sim.engine.channel import Channel, Credits
+from sim.engine.environment import Environment
+from sim.formats import fp16
+from sim.formats.anda import AndaTensor
+from sim.mapping.operands import ceil_div
+from sim.rtl import bench
+from sim.rtl.bench import Case, Offer, Want, pack, to_bits
+from sim.rtl.build import Design, Port
+from sim.rtl.checks.stimulus import planes
+from sim.rtl.differences import Differences
+from sim.rtl.randomness import arrivals, gaps, pattern, tokens
+from sim.rtl.reference import UNLIMITED, Gather, RowPort, SourcePort, Trace
+from sim.units.bpc import Bpc
+from sim.units.collector import Collector
+from sim.units.mxu import Tile
+from sim.units.unit import Bench
+
+
+def design(rows: int, columns: int, group_size: int, lanes: int, port: int) -> Design:
+    """A compressor as parameters and ports."""
+    parameters = {"Rows": rows, "Columns": columns, "GroupSize": group_size, "Lanes": lanes, "PortBits": port}
+    return Design(
+        "bpc",
+        parameters,
+        (Port("beat", {"beat_i": port, "last_i": 1, "run_last_i": 1, "rows_i": 8}), Port("slot", {})),
+        (
+            Port("grant", {}),
+            Port("handover", {}, valid="handover_o", probe=True),
+            Port("row", {"row_o": lanes * group_size, "exponent_o": lanes * 5, "sign_row_o": 1}),
+        ),
+        ("mantissa_bits_i",),
+    )
+
+
+def check(design: Design, seeds: Sequence[int]) -> list[list[str]]:
+    """One case a seed; the differences of each."""
+    sides = [_case(design, random.Random(seed)) for seed in seeds]
+    results = bench.run(design, [case for case, _ in sides])
+    return [_compare(wanted, seen) for (_, wanted), seen in zip(sides, results, strict=True)]
+
+
+def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
+    size = {name: int(value) for name, value in design.parameters.items()}
+    rows, columns, group, lanes, port = (size[k] for k in ("Rows", "Columns", "GroupSize", "Lanes", "PortBits"))
+    mantissa_bits = rng.randint(1, 16)
+    runs = [(rng.randint(1, rows), rng.randint(1, group)) for _ in range(rng.randint(1, 6))]
+    values = np.random.default_rng(rng.getrandbits(32))
+    tiles: list[Tile] = []
+    beats, flags, planes_out, exponents = [], [], [], []
+    for height, width in runs:
+        codes = values.integers(0, 1 << 16, (height, group), dtype=np.uint16)
+        codes = np.where((codes >> 10 & 31) == 31, codes & np.uint16(0x83FF), codes)
+        if values.random() < 0.5:  # exponents close together, so that mantissas survive
+            codes = codes & np.uint16(0x87FF) | np.uint16(rng.randint(0, 13) << 11)
+        codes[:, width:] = 0
+        count = ceil_div(width, columns)
+        for t in range(count):
+            tile = np.zeros((ceil_div(height * columns * 16, port), port), np.bool_)
+            bits = to_bits(codes[:, t * columns : (t + 1) * columns].reshape(1, -1), 16)
+            tile.reshape(-1)[: bits.size] = bits[0]
+            beats.append(tile)
+            last = [(i == len(tile) - 1, i == len(tile) - 1 and t == count - 1, height) for i in range(len(tile))]
+            flags += last
+            tiles.append(Tile(0, height, t == 0, width if t == count - 1 else 0))
+        block = np.zeros((ceil_div(height, lanes) * lanes, group), np.uint16)
+        block[:height] = codes
+        encoded = AndaTensor.encode(fp16.from_codes(block), mantissa_bits, group)
+        out = planes(encoded)[:, 0].reshape(-1, lanes, mantissa_bits + 1, group).transpose(0, 2, 1, 3)
+        planes_out.append(out.reshape(-1, lanes * group))
+        exponents.append(np.repeat(encoded.exponents.reshape(-1, 1, lanes), mantissa_bits + 1, axis=1).reshape(-1, lanes))
+    stream, marks = np.concatenate(beats), np.array(flags)
+    signals = {"beat_i": stream, "last_i": marks[:, :1], "run_last_i": marks[:, 1:2], "rows_i": to_bits(marks[:, 2:], 8)}
+    gap, slots, ready = gaps(rng, len(stream)), arrivals(rng, len(runs)), pattern(rng)
+    rows_out = np.concatenate(planes_out)
+    case = Case(
+        {"beat": Offer(pack(design.sources[0], signals), np.zeros(len(stream)), gap), "slot": tokens(slots)},
+        {"grant": Want(len(runs)), "handover": Want(len(runs)), "row": Want(len(rows_out), ready)},
+        {"mantissa_bits_i": mantissa_bits},
+    )
+    trace = _model(size, mantissa_bits, tiles, gap, slots, ready)
+    return case, {"trace": trace, "rows": rows_out, "exponents": np.concatenate(exponents), "M": mantissa_bits}
+
+
+def _model(size: dict[str, int], mantissa_bits: int, tiles: list[Tile], gap: Any, slots: Any, ready: Any) -> Trace:
+    unit, trace = Bench(Environment(), "beat"), Trace()
+    environment = unit.environment
+    writer: Any = Gather(environment, slots, trace.open("slot"))
+    bpc = Bpc(unit, writer, lanes=size["Lanes"], group_size=size["GroupSize"], mantissa_bits=mantissa_bits)
+    bpc.activity = RowPort(environment, bpc, ready, trace.open("row"), trace.open("handover"))
+    pipeline: Channel[Tile] = Channel(environment)
+    registers = Credits(environment, UNLIMITED)
+    registers.available = 0
+    collector = Collector(
+        unit, pipeline, registers, bpc, port_bits=size["PortBits"], mxu_columns=size["Columns"]
+    )
+    collector.activity = SourcePort(environment, collector.name, gap, trace.open("beat"))
+    for tile in tiles:
+        pipeline.put(tile)
+    bpc.start()
+    collector.start()
+    environment.run()
+    return trace
+
+
+def _compare(wanted: dict[str, Any], seen: dict[str, bench.Handshakes]) -> list[str]:
+    found, trace = Differences(), wanted["trace"]
+    for port, cycles in trace.handshakes.items():
+        found.cycles(port, cycles, seen[port])
+    found.bits("row_o", wanted["rows"], seen["row"])
+    signs = np.arange(len(wanted["rows"])) % (wanted["M"] + 1) == 0
+    exponents = np.packbits(to_bits(wanted["exponents"][signs], 5), axis=1, bitorder="little")
+    payload = seen["row"].payload["exponent_o"]
+    if len(payload) == len(signs):
+        found.equal("exponent_o", exponents, payload[signs][:, : exponents.shape[1]])
+    return found.found

@@ -1,0 +1,275 @@
+"""The dispatchers alone: random operations and words, random stalls on both sides."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sim.arch.schema import ActivationDispatcher as ActivationDispatcherConfig
+from sim.arch.schema import Buffer as BufferConfig
+from sim.engine.environment import Environment
+from sim.formats import fp16
+from sim.mapping.nest import TileOp
+from sim.mapping.operands import ceil_div
+from sim.rtl import bench
+from sim.rtl.bench import Case, Offer, Want, pack, to_bits
+from sim.rtl.build import Design, Port
+from sim.rtl.checks.shape import OP_FIELDS
+from sim.rtl.differences import Differences
+from sim.rtl.randomness import arrivals, gaps, pattern
+from sim.rtl.reference import Operations, SourcePort, Trace, supply
+from sim.units.activation_dispatcher import ActivationDispatcher
+from sim.units.unit import Bench, Steps
+from sim.units.weight_dispatcher import WeightDispatcher
+
+OP_BITS = sum(OP_FIELDS.values())
+
+
+def weight_design(columns: int, group_size: int, weight_bits: int, port: int) -> Design:
+    """A weight dispatcher as parameters and ports."""
+    codes, beats = port // 4, ceil_div(columns * group_size * 4, port)
+    beat_bits = max(1, (beats - 1).bit_length())
+    return Design(
+        "weight_dispatcher",
+        {"Columns": columns, "GroupSize": group_size, "WeightBits": weight_bits, "PortBits": port},
+        (
+            Port("op", {"op_i": OP_BITS}),
+            Port("beat", {"codes_i": port, "scales_i": columns * 16, "zeros_i": columns * 4}),
+        ),
+        (
+            Port("block", {"block_op_o": OP_BITS, "block_first_o": 1, "block_last_o": 1}),
+            Port(
+                "load",
+                {"load_beat_o": beat_bits, "load_weights_o": codes * weight_bits, "load_scales_o": 1},
+                valid="load_o",
+                probe=True,
+            ),
+            Port("scales", {"load_scales_data_o": columns * 19}, valid="load_scales_o", probe=True),
+        ),
+    )
+
+
+def check_weights(design: Design, seeds: Sequence[int]) -> list[list[str]]:
+    """One case a seed; the differences of each."""
+    sides = [_weight_case(design, random.Random(seed)) for seed in seeds]
+    results = bench.run(design, [case for case, _ in sides])
+    found = []
+    for (_, wanted), seen in zip(sides, results, strict=True):
+        differences = Differences()
+        for port, cycles in wanted["trace"].handshakes.items():
+            differences.cycles(port, cycles, seen[port])
+        for signal in ("block_op_o", "block_first_o", "block_last_o"):
+            differences.bits(signal, wanted[signal], seen["block"])
+        differences.bits("load_weights_o", wanted["load_weights_o"], seen["load"])
+        differences.bits("load_scales_data_o", wanted["load_scales_data_o"], seen["scales"])
+        found.append(differences.found)
+    return found
+
+
+def _weight_case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
+    size = {name: int(value) for name, value in design.parameters.items()}
+    columns, group, port = size["Columns"], size["GroupSize"], size["PortBits"]
+    symmetric = size["WeightBits"] == 4
+    values = np.random.default_rng(rng.getrandbits(32))
+    ops = [_random_op(rng, columns) for _ in range(rng.randint(1, 8))]
+    codes, scales, zeros, integers = [], [], [], []
+    for op in ops:
+        beats = ceil_div(op.columns * group * 4, port)
+        for _ in range(op.groups):
+            block = values.integers(0, 16, (beats * port // 4), dtype=np.int64)
+            zero = np.full(columns, 8) if symmetric else values.integers(0, 16, columns)
+            # Behind the last column a beat holds what it will; its zero points are nobody's.
+            owner = np.arange(len(block)) // group
+            known = owner < columns
+            block[~known] = 0
+            integers.append((block - np.where(known, zero[owner % columns], 0)).reshape(beats, -1))
+            codes.append(block.reshape(beats, -1))
+            scale = values.integers(0, 1 << 16, (beats, columns))
+            scales.append(np.where((scale >> 10 & 31) == 31, scale & 0x83FF, scale))
+            zeros.append(np.repeat(zero[np.newaxis], beats, axis=0))
+    all_scales, first = np.concatenate(scales), _first_beats(ops, group, port)
+    signals = {
+        "codes_i": to_bits(np.concatenate(codes), 4),
+        "scales_i": to_bits(all_scales, 16),
+        "zeros_i": to_bits(np.where(first[:, np.newaxis], np.concatenate(zeros), 15), 4),
+    }
+    op_bits = np.concatenate([to_bits(_op_values(ops, name), width) for name, width in OP_FIELDS.items()], axis=1)
+    gap, ready, at = gaps(rng, len(first)), pattern(rng), arrivals(rng, len(ops))
+    trace = _weight_model(size, ops, gap, ready, at)
+    places = [(i, g == 0, g == op.groups - 1) for i, op in enumerate(ops) for g in range(op.groups)]
+    widened = fp16.from_codes(all_scales[first].astype(np.uint16)).astype(np.float32).view(np.uint32) >> 13
+    case = Case(
+        {
+            "op": Offer(pack(design.sources[0], {"op_i": op_bits}), at, np.zeros(len(ops))),
+            "beat": Offer(pack(design.sources[1], signals), np.zeros(len(first)), gap),
+        },
+        {"block": Want(len(places), ready), "load": Want(len(first)), "scales": Want(len(places))},
+    )
+    return case, {
+        "trace": trace,
+        "block_op_o": op_bits[[i for i, _, _ in places]],
+        "block_first_o": np.array([[first] for _, first, _ in places]),
+        "block_last_o": np.array([[last] for _, _, last in places]),
+        "load_weights_o": to_bits(np.concatenate(integers), size["WeightBits"]),
+        "load_scales_data_o": to_bits(widened, 19),
+    }
+
+
+def _random_op(rng: random.Random, columns: int) -> TileOp:
+    flags = [rng.random() < 0.5 for _ in range(4)]
+    return TileOp(
+        rows=rng.randint(1, 16),
+        columns=rng.randint(1, columns),
+        groups=rng.randint(1, 5),
+        values=0,
+        opens_tile=flags[0],
+        closes_tile=flags[1],
+        takes_weights=True,
+        takes_activations=flags[2],
+        frees_weights=0,
+        frees_activations=0,
+        closes_weights=False,
+        closes_activations=False,
+        run_opens=flags[3],
+        run_columns=rng.choice([0, 1]),
+    )
+
+
+def _op_values(ops: Sequence[TileOp], name: str) -> Any:
+    return np.array([[op.run_columns > 0 if name == "run_closes" else getattr(op, name)] for op in ops], np.int64)
+
+
+def _first_beats(ops: Sequence[TileOp], group: int, port: int) -> Any:
+    return np.array([i == 0 for op in ops for _ in range(op.groups) for i in range(ceil_div(op.columns * group * 4, port))])
+
+
+def _weight_model(size: dict[str, int], ops: list[TileOp], gap: Any, ready: Any, at: Any) -> Trace:
+    unit, trace = Bench(Environment(), "beat"), Trace()
+    environment = unit.environment
+    buffer = supply(unit, "weight_buffer", BufferConfig(bytes=64, fill_port_bits=64), at)
+    cursor: Any = Operations(ops)
+    weights = WeightDispatcher(
+        unit,
+        cursor,
+        buffer,
+        port_bits=size["PortBits"],
+        mxu_columns=size["Columns"],
+        group_bits=size["GroupSize"] * 4,
+        scale_bits=20,
+        mxu_group_cycles=lambda _: 0,
+    )
+    weights.activity = SourcePort(environment, weights.name, gap, trace.open("beat"))
+    taken = trace.open("block")
+
+    def take() -> Steps:
+        while True:
+            while not weights.shadow.items:
+                yield weights.shadow.filled()
+            if weights.shadow.items[0] is None:
+                return
+            while not ready[unit.now % len(ready)]:
+                yield environment.timeout(1)
+            taken.append(unit.now)
+            weights.shadow.pop()
+
+    weights.start()
+    environment.process(take())
+    environment.run()
+    beats, loads = iter(trace.handshakes["beat"]), trace.open("op")
+    for op in ops:
+        loads.append([next(beats) for _ in range(op.groups * ceil_div(op.columns * size["GroupSize"] * 4, size["PortBits"]))][-1])
+    return trace
+
+
+def activation_design(rows: int, word_bits: int, port: int, exponent_port: int) -> Design:
+    """An activation dispatcher as parameters and ports."""
+    return Design(
+        "activation_dispatcher",
+        {"Rows": rows, "WordBits": word_bits, "PortBits": port, "ExponentBits": exponent_port},
+        (
+            Port("word", {"word_rows_i": 8, "word_first_i": 1}),
+            Port("beat", {"beat_i": port, "exponent_beat_i": exponent_port}),
+        ),
+        (Port("taken", {"words_o": rows * word_bits, "exponents_o": rows * 5}, valid="word_ready_o", probe=True),),
+    )
+
+
+def check_activations(design: Design, seeds: Sequence[int]) -> list[list[str]]:
+    """One case a seed; the differences of each."""
+    sides = [_activation_case(design, random.Random(seed)) for seed in seeds]
+    results = bench.run(design, [case for case, _ in sides])
+    found = []
+    for (_, wanted), seen in zip(sides, results, strict=True):
+        differences = Differences()
+        for port, cycles in wanted["trace"].handshakes.items():
+            differences.cycles(port, cycles, seen[port])
+        for signal in ("words_o", "exponents_o"):
+            bits, known = wanted[signal]
+            shown = np.unpackbits(seen["taken"].payload[signal], axis=1, bitorder="little")[:, : bits.shape[1]]
+            differences.equal(signal, bits & known, (shown & known).astype(np.bool_))
+        found.append(differences.found)
+    return found
+
+
+def _activation_case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
+    size = {name: int(value) for name, value in design.parameters.items()}
+    values = np.random.default_rng(rng.getrandbits(32))
+    asked = [(rng.randint(1, size["Rows"]), rng.random() < 0.4) for _ in range(rng.randint(1, 60))]
+    streams: dict[str, list[Any]] = {"beat_i": [], "exponent_beat_i": []}
+    wanted: dict[str, Any] = {"words_o": ([], []), "exponents_o": ([], [])}
+    for rows, first in asked:
+        word, side = ceil_div(rows * size["WordBits"], size["PortBits"]), ceil_div(rows * 5, size["ExponentBits"])
+        beats = max(word, side) if first else word
+        for name, signal, port, width, known in (
+            ("beat_i", "words_o", size["PortBits"], size["WordBits"], True),
+            ("exponent_beat_i", "exponents_o", size["ExponentBits"], 5, first),
+        ):
+            bits = values.integers(0, 2, (beats, port)).astype(np.bool_)
+            streams[name].append(bits)
+            flat = np.zeros(size["Rows"] * width, np.bool_)
+            flat[: rows * width] = np.resize(bits.reshape(-1), rows * width)
+            mask = np.zeros_like(flat)
+            mask[: rows * width] = known
+            wanted[signal][0].append(flat)
+            wanted[signal][1].append(mask)
+    signals = {name: np.concatenate(parts) for name, parts in streams.items()}
+    count = len(signals["beat_i"])
+    gap, pauses, at = gaps(rng, count), gaps(rng, len(asked)), np.zeros(len(asked))
+    requests = {"word_rows_i": to_bits(np.array([[r] for r, _ in asked]), 8), "word_first_i": np.array([[f] for _, f in asked])}
+    case = Case(
+        {
+            "word": Offer(pack(design.sources[0], requests), at, pauses),
+            "beat": Offer(pack(design.sources[1], signals), np.zeros(count), gap),
+        },
+        {"taken": Want(len(asked))},
+    )
+    trace = _activation_model(size, asked, gap, pauses)
+    return case, {"trace": trace} | {name: (np.array(bits), np.array(mask)) for name, (bits, mask) in wanted.items()}
+
+
+def _activation_model(size: dict[str, int], asked: list[tuple[int, bool]], gap: Any, pauses: Any) -> Trace:
+    unit, trace = Bench(Environment(), "beat"), Trace()
+    environment = unit.environment
+    config = ActivationDispatcherConfig(port_bits=size["PortBits"], exponent_port_bits=size["ExponentBits"])
+    dispatcher = ActivationDispatcher(unit, config, size["WordBits"])
+    dispatcher.activity = SourcePort(environment, dispatcher.name, gap, trace.open("beat"))
+    words = trace.open("word")
+
+    def ask() -> Steps:
+        for request, pause in zip(asked, pauses, strict=True):
+            if pause:
+                yield environment.timeout(int(pause))
+            dispatcher.requests.put(request)
+            while not dispatcher.done.items:
+                yield dispatcher.done.filled()
+            dispatcher.done.pop()
+            words.append(unit.now - 1)
+
+    dispatcher.start()
+    environment.process(ask())
+    environment.run()
+    trace.handshakes["taken"] = words
+    return trace
