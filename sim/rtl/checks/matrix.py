@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.arch.schema import Schedule
 from sim.mapping.operands import ceil_div
 from sim.rtl import bench
 from sim.rtl.bench import Case, Handshakes, Offer, Want, pack
@@ -28,7 +29,7 @@ class Prepared:
     case: Case
 
 
-def random_work(shape: Shape, rng: random.Random, *, tokens: int = 3, outputs: int = 7, groups: int = 6) -> Work:
+def random_work(shape: Shape, rng: random.Random, *, tokens: int, outputs: int, groups: int = 6) -> Work:
     """A GeMM and a schedule: ragged or not, resident or streamed, one chunk of K or several."""
     group, tile = shape.group_size, shape.columns
     run = max(group, tile) if group % tile == 0 else group * tile
@@ -38,19 +39,19 @@ def random_work(shape: Shape, rng: random.Random, *, tokens: int = 3, outputs: i
     m, n = rng.randint(1, tokens * shape.rows), rng.randint(1, outputs * tile)
     token_block = rng.choice([shape.rows, 2 * shape.rows, rng.randint(1, 3 * shape.rows)])
     stretch = chunk * group if rng.random() < 0.4 else (count + 4) * group
-    overrides = [
-        f"schedule.token_block={token_block}",
-        f"schedule.output_block={run}",
-        f"schedule.k_block={chunk * group}",
-        f"schedule.order={rng.choice(['tokens_outer', 'outputs_outer'])}",
-        f"buffers.activation.bytes={(token_block + shape.rows) * stretch * 17 // 8 + 64}",
-        f"buffers.weight.bytes={run * stretch + 24 * run + 64}",
-    ]
+    schedule = Schedule(
+        token_block=token_block,
+        output_block=run,
+        k_block=chunk * group,
+        order=rng.choice(["tokens_outer", "outputs_outer"]),
+    )
+    activation_bytes = (token_block + shape.rows) * stretch * 17 // 8 + 64
+    arch = shape.cut(schedule, activation_bytes, run * stretch + 24 * run + 64)
     tame = shape.compressor_lanes > 0
     values = np.random.default_rng(rng.getrandbits(32))
     weights = random_weights(values, n, k, shape.weight_bits > 4, tame)
     activations = random_values(values, (m, k), tame)
-    return Work(shape, shape.arch(*overrides), activations, weights, rng.randint(1, 16), rng.randint(1, 16))
+    return Work(shape, arch, activations, weights, rng.randint(1, 16), rng.randint(1, 16))
 
 
 def random_stalls(work: Work, rng: random.Random, weight_beats: int, activation_beats: int) -> Stalls:
@@ -104,7 +105,7 @@ def reference(prepared: Prepared) -> Trace:
     """The simulator's handshakes."""
     work = prepared.work
     encode = work.output_mantissa_bits if work.shape.compressor_lanes else None
-    trace = run_matrix(work.arch, work.shape.pe(), work.operations, work.words, prepared.stalls, encode)
+    trace = run_matrix(work.arch, work.shape.pe, work.operations, work.words, prepared.stalls, encode)
     starts, beats = iter(trace.handshakes["group"]), iter(trace.handshakes["weight"])
     chunks, ops = trace.open("chunk"), trace.open("op")
     for op in work.operations:
@@ -134,9 +135,11 @@ def compare(prepared: Prepared, seen: dict[str, Handshakes]) -> list[str]:
     return found.found
 
 
-def check(design: Design, works: Sequence[tuple[Work, int]]) -> list[list[str]]:
-    """Run GeMMs, each with the stalls of its seed; the differences of each."""
-    prepared = [prepare(design, work, random.Random(seed)) for work, seed in works]
+def check(shape: Shape, design: Design, seeds: Sequence[int], tokens: int, outputs: int) -> list[list[str]]:
+    """One GeMM a seed, with the stalls of its seed; the differences of each."""
+    prepared = []
+    for seed in seeds:
+        rng = random.Random(seed)
+        prepared.append(prepare(design, random_work(shape, rng, tokens=tokens, outputs=outputs), rng))
     results = bench.run(design, [one.case for one in prepared])
     return [compare(one, seen) for one, seen in zip(prepared, results, strict=True)]
-

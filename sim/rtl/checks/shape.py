@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from sim.arch.load import load_arch
-from sim.arch.schema import Arch
+from sim.arch.schema import Arch, Buffers, Schedule
 from sim.mapping.operands import ceil_div
 from sim.rtl.build import Design, Port
 from sim.units.processing_element import ProcessingElement, make
@@ -55,9 +56,10 @@ class Shape:
     def encoded(self) -> bool:
         return self.machine.startswith("anda")
 
-    def arch(self, *overrides: str) -> Arch:
-        """The machine, with overrides laid over it."""
-        own = [
+    @cached_property
+    def arch(self) -> Arch:
+        """The machine with an array of this shape."""
+        overrides = [
             f"mxu.rows={self.rows}",
             f"mxu.columns={self.columns}",
             f"mxu.dot_length={self.group_size}",
@@ -67,15 +69,25 @@ class Shape:
             f"collector.port_bits={self.collector_port}",
         ]
         if self.encoded:
-            own += [
+            overrides += [
                 f"activation_dispatcher.exponent_port_bits={self.exponent_port}",
                 f"bpc.group_size={self.group_size}",
                 f"bpc.lanes={self.compressor_lanes or self.rows}",
             ]
-        return load_arch(self.machine, [*own, *overrides])
+        return load_arch(self.machine, overrides)
 
+    def cut(self, schedule: Schedule, activation_bytes: int, weight_bytes: int) -> Arch:
+        """The machine with another schedule and other buffers."""
+        buffers = self.arch.buffers
+        sized = Buffers(
+            activation=buffers.activation.model_copy(update={"bytes": activation_bytes}),
+            weight=buffers.weight.model_copy(update={"bytes": weight_bytes}),
+        )
+        return self.arch.model_copy(update={"schedule": schedule, "buffers": sized})
+
+    @cached_property
     def pe(self) -> ProcessingElement:
-        return make(self.arch())
+        return make(self.arch)
 
     @property
     def exponent_beat_bits(self) -> int:
@@ -84,7 +96,7 @@ class Shape:
 
     def design(self) -> Design:
         """Module, parameters and ports."""
-        pe, mxu = self.pe(), self.arch().mxu
+        pe, mxu = self.pe, self.arch.mxu
         parameters: dict[str, int | str] = {
             "Rows": self.rows,
             "Columns": self.columns,

@@ -66,13 +66,13 @@ class Work:
         assert isinstance(schedule, Schedule)
         (m, k), (n, _) = self.values.shape, self.weights.shape
         gemm = Gemm("case", "other", m, k, n, mantissa_bits=self.mantissa_bits if self.shape.encoded else None)
-        operand = self.shape.pe().activations(gemm.mantissa_bits)
+        operand = self.shape.pe.activations(gemm.mantissa_bits)
         return make_plan(self.arch, gemm, operand, GroupedWeights(gemm.weights), schedule)
 
     @cached_property
     def words(self) -> int:
         """Activation words of a group."""
-        return self.shape.pe().cycles(self.mantissa_bits)
+        return self.shape.pe.cycles(self.mantissa_bits)
 
     @cached_property
     def placed(self) -> list[Placed]:
@@ -95,7 +95,7 @@ class Work:
     @cached_property
     def outputs(self) -> Half:
         """(m, n) by the numeric contract."""
-        kind, group = self.shape.pe().kind, self.shape.group_size
+        kind, group = self.shape.pe.kind, self.shape.group_size
         if kind == "anda":
             return contract.gemm(self._aligned, self.weights).outputs
         if kind == "figna":

@@ -1,0 +1,71 @@
+"""Faults put into the RTL on purpose, one at a time: the checks must notice each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.rtl.bench import BenchError
+from sim.rtl.build import Edit
+from sim.rtl.checks.suite import find
+
+APU = "APU 1 x 1, groups of 64"
+MXU = "MXU 2 x 2, groups of 64"
+BPC = "BPC 4 x 4, groups of 16, 2 lanes"
+CORE = "MXU and BPC 4 x 4, groups of 16, zero points, 2 lanes, 3 output registers"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A fault, and the check that is to find it."""
+
+    fault: str
+    check: str
+    edits: tuple[Edit, ...]
+
+    def caught(self, cases: int) -> str | None:
+        """How the check sees it: a difference or a failed assertion; None if it does not."""
+        try:
+            found = find(self.check).differences(cases, self.edits)
+        except BenchError as error:
+            return str(error).splitlines()[0]
+        return next((case[0] for case in found if case), None)
+
+
+def _one(fault: str, check: str, file: str, old: str, new: str) -> Mutation:
+    return Mutation(fault, check, (Edit(file, old, new),))
+
+
+MUTATIONS = (
+    _one("weights load a cycle late", MXU, "weight_dispatcher.sv",
+         "beat_ready_o = op_valid_i && (!full_q || block_ready_i)", "beat_ready_o = op_valid_i && !full_q"),
+    _one("the compressor takes a cycle more", BPC, "bpc.sv",
+         "reload      = pass_ends && left_q > 8'(Lanes)", "reload      = pass_ends && left_q >= 8'(Lanes)"),
+    _one("exponent beats are not waited for", "activation dispatcher 4 rows, 64 b and 5 b", "activation_dispatcher.sv",
+         "word_first_i && exponent_beats > word_beats ? exponent_beats : word_beats", "word_beats"),
+    Mutation("planes leave LSB first", BPC, (
+        Edit("bpc_lane.sv", "significand_q[i][10];", "significand_q[i][0];"),
+        Edit("bpc_lane.sv", "significand_q[i] << 1", "significand_q[i] >> 1"))),
+    _one("planes are added LSB first", APU, "anda_dot.sv", "(dot_q << 1) + ", "(dot_q >> 1) + "),
+    _one("a sign is lost", APU, "anda_dot.sv", "signs_q[i] ? -weight : weight", "weight"),
+    _one("-8 is not negated to 8", APU, "anda_dot.sv", "{weights_i[i][WeightBits-1], weights_i[i]}",
+         "{weights_i[i][WeightBits-1] && weights_i[i][0], weights_i[i]}"),
+    _one("outputs are truncated, not rounded", APU, "fp32_to_fp16.sv", " + 16'(round_up)", ""),
+    _one("ties of outputs round up", APU, "fp32_to_fp16.sv", "shifted[14] || |shifted[12:0] || lost", "1'b1"),
+    _one("sums are truncated", APU, "fp32_add.sv", "{1'b0, justified[26:4]} + 24'(round_up)", "{1'b0, justified[26:4]}"),
+    _one("terms are truncated", "FP-INT PE 2 x 2", "fp32_scale.sv", " + 24'(round_up)", ""),
+    _one("dot products are truncated", "FP-INT PE 2 x 2", "int_to_fp32.sv", " + 24'(round_up)", ""),
+    _one("subnormals get a hidden one", BPC, "bpc_lane.sv", "{group_i[i][14:10] != '0, group_i", "{1'b1, group_i"),
+    _one("no wait for an output register", MXU, "mxu.sv", "(!block_op_i.opens_tile || free_q != '0)", "1'b1"),
+    _one("no wait for activations", MXU, "mxu.sv", "(!block_op_i.takes_activations || chunk_valid_i)", "1'b1"),
+    _one("no wait for a slot of the writer", BPC, "bpc.sv", "left_q == '0 && slot_valid_i;", "left_q == '0;"),
+    _one("no wait for room behind the collector", "collector 4 x 2, 192 b", "collector.sv",
+         "(!needs_grant || grant_valid_i)", "1'b1"),
+    _one("a tile is not opened from zero", MXU, "scale_accumulate.sv", "opens_q[1] ? '0 : accumulator_q", "accumulator_q"),
+    _one("gather registers are not cleared", CORE, "bpc.sv", "end else if (handover) begin\n      gather_q <= '0;",
+         "end else if (handover) begin\n      gather_q <= gather_q;"),
+    _one("a zero point is lost", CORE, "weight_dispatcher.sv", " - WeightBits'(zeros[i/ColumnCodes])", " - WeightBits'(0 * zeros[i/ColumnCodes])"),
+    _one("iFPU without its correction", "iFPU PE 2 x 2", "ifpu_pe.sv", "      sum -= mantissa;\n", ""),
+    _one("FP-FP adds in another order", "FP-FP PE 2 x 2", "fp_fp_pe.sv", ".b_i(products_q[i])", ".b_i(products_q[Lanes-1-i])"),
+    _one("FIGNA drops the lowest mantissa bit", "FIGNA PE 2 x 2", "figna_pe.sv", "{1'b0, word[i][MantissaBits-1:0]}",
+         "{1'b0, word[i][MantissaBits-1:1], 1'b0}"),
+)

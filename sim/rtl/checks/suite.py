@@ -1,0 +1,123 @@
+"""All checks of the RTL: which unit, compiled how, on how many random cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from sim.rtl.build import Design, Edit
+from sim.rtl.checks import bpc, collector, dispatchers, matrix
+from sim.rtl.checks.shape import Shape
+
+Differences = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One unit under random stimulus.
+
+    Attributes
+    ----------
+    unit
+        What is compared.
+    variant
+        Its size.
+    run
+        From a design and seeds to the differences of each case.
+    cases
+        Seeds 0, 1, ... of a full check.
+    """
+
+    unit: str
+    variant: str
+    design: Design
+    run: Callable[[Design, Sequence[int]], Differences]
+    cases: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.unit} {self.variant}"
+
+    def differences(self, cases: int | None = None, edits: tuple[Edit, ...] = ()) -> Differences:
+        """Run so many cases, on the design or on one with changes."""
+        design = replace(self.design, edits=edits) if edits else self.design
+        return self.run(design, range(self.cases if cases is None else cases))
+
+
+def array(unit: str, variant: str, shape: Shape, cases: int, *, tokens: int = 3, outputs: int = 5) -> Check:
+    """GeMMs of up to so many row and column tiles on an array."""
+
+    def run(design: Design, seeds: Sequence[int]) -> Differences:
+        return matrix.check(shape, design, seeds, tokens, outputs)
+
+    return Check(unit, variant, shape.design(), run, cases)
+
+
+def _arrays() -> list[Check]:
+    narrow = partial(Shape, weight_port=256, activation_port=64, exponent_port=5, collector_port=64)
+    anda = "anda-hpca25"
+    checks = [
+        array("APU", "1 x 1, groups of 64", narrow(anda, 1, 1), 200),
+        array("APU", "1 x 2, groups of 128, zero points", narrow(anda, 1, 2, 128, weight_bits=5, weight_port=64), 100),
+        array("MXU", "2 x 2, groups of 64", narrow(anda, 2, 2), 200),
+        array(
+            "MXU and BPC",
+            "4 x 4, groups of 16, zero points, 2 lanes, 3 output registers",
+            Shape(anda, 4, 4, 16, 5, 64, 128, 5, 64, registers=3, compressor_lanes=2),
+            200,
+        ),
+        array(
+            "MXU and BPC",
+            "2 x 4, groups of 32, 2 lanes, 1 output register",
+            Shape(anda, 2, 4, 32, 4, 512, 64, 80, 192, registers=1, compressor_lanes=2),
+            100,
+        ),
+        array("MXU and BPC", "16 x 16, groups of 64, as published", Shape(anda, 16, 16, compressor_lanes=16), 24),
+    ]
+    for machine, unit, weight_port, port in (
+        ("fp-fp", "FP-FP PE", 256, 64),
+        ("fp-int", "FP-INT PE", 256, 64),
+        ("ifpu", "iFPU PE", 256, 64),
+        ("figna", "FIGNA PE", 256, 64),
+        ("figna-m11", "FIGNA-M11 PE", 512, 192),
+        ("figna-m8", "FIGNA-M8 PE", 256, 256),
+    ):
+        shape = Shape(machine, 2, 2, weight_port=weight_port, activation_port=port, collector_port=64)
+        checks.append(array(unit, "2 x 2", shape, 200, tokens=2, outputs=3))
+    return checks
+
+
+def checks() -> list[Check]:
+    """Every check, small units first."""
+    return [
+        Check("weight dispatcher", "as published", dispatchers.weight_design(16, 64, 4, 1024), dispatchers.check_weights, 200),
+        Check(
+            "weight dispatcher", "4 columns, 64 b, zero points", dispatchers.weight_design(4, 64, 5, 64), dispatchers.check_weights, 200
+        ),
+        Check(
+            "activation dispatcher",
+            "as published",
+            dispatchers.activation_design(16, 64, 1024, 80),
+            dispatchers.check_activations,
+            200,
+        ),
+        Check(
+            "activation dispatcher",
+            "4 rows, 64 b and 5 b",
+            dispatchers.activation_design(4, 128, 64, 5),
+            dispatchers.check_activations,
+            200,
+        ),
+        Check("collector", "as published", collector.design(16, 16, 1024), collector.check, 200),
+        Check("collector", "4 x 2, 192 b", collector.design(4, 2, 192), collector.check, 200),
+        Check("BPC", "as published", bpc.design(16, 16, 64, 16, 1024), bpc.check, 200),
+        Check("BPC", "4 x 4, groups of 16, 2 lanes", bpc.design(4, 4, 16, 2, 64), bpc.check, 200),
+        Check("BPC", "2 x 8, groups of 128, 1 lane", bpc.design(2, 8, 128, 1, 192), bpc.check, 200),
+        *_arrays(),
+    ]
+
+
+def find(name: str) -> Check:
+    """The check of a name."""
+    return next(check for check in checks() if check.name == name)
