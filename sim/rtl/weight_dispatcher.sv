@@ -57,7 +57,7 @@ module weight_dispatcher import anda_pkg::*; #(
 
   assign beat_ready_o = op_valid_i && (!full_q || block_ready_i);
   assign beat_fires   = beat_valid_i && beat_ready_o;
-  assign op_ready_o   = beat_valid_i && (!full_q || block_ready_i) && last_beat && last_group;
+  assign op_ready_o   = beat_fires && last_beat && last_group;
 
   assign block_valid_o = full_q;
   assign block_op_o    = op_q;

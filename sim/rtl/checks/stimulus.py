@@ -112,7 +112,7 @@ class Work:
         return AndaTensor.encode(self.values, mantissa_bits, self.shape.group_size)
 
     @cached_property
-    def _words(self) -> Bits:
+    def word_bits(self) -> Bits:
         """(m, groups, words, word bits)"""
         if self.shape.encoded:
             assert isinstance(self._aligned, AndaTensor)
@@ -127,11 +127,11 @@ class Work:
         return to_bits(padded.reshape(*slots.shape[:2], self.words, lanes), 16)
 
     @cached_property
-    def _exponents(self) -> Bits:
+    def exponent_bits(self) -> Bits:
         """(m, groups, 5)"""
         if self.shape.encoded or self.arch.mxu.mantissa_bits:
             return to_bits(self._aligned.exponents[..., np.newaxis], 5)
-        return np.zeros((*self._words.shape[:2], 5), np.bool_)
+        return np.zeros((*self.word_bits.shape[:2], 5), np.bool_)
 
     def op_bits(self) -> Bits:
         """(operations, bits of op_t)"""
@@ -172,8 +172,8 @@ class Work:
         for placed in self.placed:
             op = placed.op
             rows, span = slice(placed.row, placed.row + op.rows), slice(placed.group, placed.group + op.groups)
-            block = self._words[rows, span].transpose(1, 2, 0, 3).reshape(op.groups, self.words, -1)
-            side = self._exponents[rows, span].transpose(1, 0, 2).reshape(op.groups, -1)
+            block = self.word_bits[rows, span].transpose(1, 2, 0, 3).reshape(op.groups, self.words, -1)
+            side = self.exponent_bits[rows, span].transpose(1, 0, 2).reshape(op.groups, -1)
             beats = ceil_div(block.shape[-1], port)
             first = max(beats, ceil_div(op.rows * 5, exponent_port))
             total = first + (self.words - 1) * beats

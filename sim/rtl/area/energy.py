@@ -1,0 +1,125 @@
+"""Switched capacitance of a PE a MAC, on given activations and weights; the outputs are held against the contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.formats import fp16
+from sim.formats.anda import AndaTensor
+from sim.formats.int4 import Int4Tensor
+from sim.rtl.area.elements import GROUP_SIZE, Element
+from sim.rtl.area.switching import Simulation
+from sim.rtl.area.synthesis import Netlist
+from sim.rtl.bench import to_bits
+from sim.rtl.checks.shape import Shape
+from sim.rtl.checks.stimulus import Work
+
+DRAIN = 12
+"""Cycles after which the last output stands in its register."""
+
+
+class NetlistError(RuntimeError):
+    """A netlist that computes other values than the contract."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One stream a row of activations and a row of weights: stream i multiplies token i by column i.
+
+    Attributes
+    ----------
+    values : (streams, K) FP16
+    weights : (streams, K)
+    """
+
+    values: NDArray[np.float16]
+    weights: Int4Tensor
+
+
+def switched_a_mac(element: Element, netlist: Netlist, inputs: Inputs, mantissa_bits: int) -> float:
+    """Transistor gates switched a multiply-accumulate.
+
+    Raises
+    ------
+    NetlistError
+        Where an output is not that of the contract.
+    """
+    shape = Shape(element.machine, 1, 1)
+    work = Work(shape, shape.arch, inputs.values, inputs.weights, mantissa_bits, mantissa_bits)
+    simulation = Simulation(netlist, len(inputs.values))
+    feed = _serial if shape.encoded else _parallel
+    feed(simulation, work)
+    wanted = np.diagonal(work.outputs)
+    packed = np.packbits(simulation.output("output_o"), axis=1, bitorder="little")
+    found = np.ascontiguousarray(packed).view("<u2")[:, 0]
+    if not np.array_equal(found, fp16.to_codes(np.ascontiguousarray(wanted))):
+        raise NetlistError(f"{element.module}: the netlist's outputs are not those of the contract")
+    streams, length = inputs.values.shape
+    return simulation.switched / (streams * length)
+
+
+def _flags(work: Work, group: int, word: int, groups: int) -> NDArray[np.bool_]:
+    """word_flags_t, least significant field first: closes, opens, last, first, valid."""
+    return np.array([group == groups - 1, group == 0, word == work.words - 1, word == 0, True])
+
+
+def _scales(work: Work) -> NDArray[np.bool_]:
+    """(streams, groups, bits of scale_t)"""
+    scales = work.weights.regrouped(GROUP_SIZE).scales.astype(np.float32).view(np.uint32) >> 13
+    return to_bits(scales[..., np.newaxis], 19)
+
+
+def _idle(simulation: Simulation, inputs: dict[str, NDArray[np.bool_]], cycles: int) -> None:
+    for _ in range(cycles):
+        simulation.cycle(inputs | {"flags_i": np.zeros(5, np.bool_)})
+
+
+def _serial(simulation: Simulation, work: Work) -> None:
+    """Signs and planes; the next group's weights enter the shadow with the second word."""
+    words, exponents, scales = work.word_bits, work.exponent_bits, _scales(work)
+    weights = to_bits(work.weights.regrouped(GROUP_SIZE).integers() & 15, 4)
+    groups = words.shape[1]
+    off, on = np.zeros(1, np.bool_), np.ones(1, np.bool_)
+    held = {"rst_ni": on, "mantissa_bits_i": to_bits(np.array([work.mantissa_bits]), 5)}
+    held |= {"read_set_i": off, "write_set_i": off, "load_i": off, "load_scale_i": off, "swap_i": off}
+    load = {"load_i": on, "load_scale_i": on}
+    _idle(simulation, held | load | {"weights_i": weights[:, 0], "scale_i": scales[:, 0]}, 1)
+    simulation.start_counting()
+    for group in range(groups):
+        for word in range(work.words):
+            inputs = held | {"flags_i": _flags(work, group, word, groups), "word_i": words[:, group, word]}
+            inputs |= {"exponent_i": exponents[:, group], "swap_i": on if word == 0 else off}
+            if word == 1 and group + 1 < groups:
+                inputs |= load | {"weights_i": weights[:, group + 1], "scale_i": scales[:, group + 1]}
+            simulation.cycle(inputs)
+    _idle(simulation, held, DRAIN)
+
+
+def _parallel(simulation: Simulation, work: Work) -> None:
+    """FP16 values or aligned mantissas; the weights of a word come a cycle after it."""
+    words, scales = work.word_bits, _scales(work)
+    lanes = work.arch.mxu.lanes
+    assert lanes is not None
+    fp16_weights = work.shape.pe.kind == "fp_fp"
+    codes = work.weights.regrouped(GROUP_SIZE).integers() & 15
+    if fp16_weights:
+        codes = fp16.to_codes(work.weights.dequantise_fp16()).reshape(codes.shape)
+    padded = np.pad(codes, ((0, 0), (0, 0), (0, work.words * lanes - GROUP_SIZE)))
+    weights = to_bits(padded.reshape(*codes.shape[:2], work.words, lanes), 16 if fp16_weights else 4)
+    groups = words.shape[1]
+    off = np.zeros(1, np.bool_)
+    held = {"rst_ni": ~off, "read_set_i": off, "write_set_i": off}
+    late = {"weights_i": weights[:, 0, 0]} | ({} if fp16_weights else {"scale_i": scales[:, 0]})
+    _idle(simulation, held | late, 1)
+    simulation.start_counting()
+    for group in range(groups):
+        for word in range(work.words):
+            inputs = held | late | {"flags_i": _flags(work, group, word, groups), "word_i": words[:, group, word]}
+            if "exponent_i" in simulation.netlist.ports:
+                inputs["exponent_i"] = work.exponent_bits[:, group]
+            simulation.cycle(inputs)
+            late = {"weights_i": weights[:, group, word]} | ({} if fp16_weights else {"scale_i": scales[:, group]})
+    _idle(simulation, held | late, DRAIN)

