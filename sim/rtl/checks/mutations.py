@@ -8,6 +8,7 @@ from sim.rtl.bench import BenchError
 from sim.rtl.build import Edit
 from sim.rtl.checks.suite import find
 
+ARITHMETIC = "arithmetic 4,000 operands a case"
 APU = "APU 1 x 1, groups of 64"
 MXU = "MXU 2 x 2, groups of 64"
 BPC = "BPC 4 x 4, groups of 16, 2 lanes"
@@ -39,8 +40,8 @@ MUTATIONS = (
     _one("weights load a cycle late", MXU, "weight_dispatcher.sv",
          "beat_ready_o = op_valid_i && (!full_q || block_ready_i)", "beat_ready_o = op_valid_i && !full_q"),
     _one("the compressor takes a cycle more", BPC, "bpc.sv",
-         "reload      = pass_ends && left_q > 8'(Lanes)", "reload      = pass_ends && left_q >= 8'(Lanes)"),
-    _one("exponent beats are not waited for", "activation dispatcher 4 rows, 64 b and 5 b", "activation_dispatcher.sv",
+         "row_fires && row_q == mantissa_bits_i", "row_fires && row_q == mantissa_bits_i + 5'd1"),
+    _one("exponent beats are not waited for", "activation dispatcher 4 rows, 128 b and 5 b", "activation_dispatcher.sv",
          "word_first_i && exponent_beats > word_beats ? exponent_beats : word_beats", "word_beats"),
     Mutation("planes leave LSB first", BPC, (
         Edit("bpc_lane.sv", "significand_q[i][10];", "significand_q[i][0];"),
@@ -51,9 +52,9 @@ MUTATIONS = (
          "{weights_i[i][WeightBits-1] && weights_i[i][0], weights_i[i]}"),
     _one("outputs are truncated, not rounded", APU, "fp32_to_fp16.sv", " + 16'(round_up)", ""),
     _one("ties of outputs round up", APU, "fp32_to_fp16.sv", "shifted[14] || |shifted[12:0] || lost", "1'b1"),
-    _one("sums are truncated", APU, "fp32_add.sv", "{1'b0, justified[26:4]} + 24'(round_up)", "{1'b0, justified[26:4]}"),
-    _one("terms are truncated", "FP-INT PE 2 x 2", "fp32_scale.sv", " + 24'(round_up)", ""),
-    _one("dot products are truncated", "FP-INT PE 2 x 2", "int_to_fp32.sv", " + 24'(round_up)", ""),
+    _one("sums are truncated", ARITHMETIC, "fp32_add.sv", "{1'b0, justified[26:4]} + 24'(round_up)", "{1'b0, justified[26:4]}"),
+    _one("terms are truncated", ARITHMETIC, "fp32_scale.sv", " + 24'(round_up)", ""),
+    _one("dot products are truncated", ARITHMETIC, "int_to_fp32.sv", " + 24'(round_up)", ""),
     _one("subnormals get a hidden one", BPC, "bpc_lane.sv", "{group_i[i][14:10] != '0, group_i", "{1'b1, group_i"),
     _one("no wait for an output register", MXU, "mxu.sv", "(!block_op_i.opens_tile || free_q != '0)", "1'b1"),
     _one("no wait for activations", MXU, "mxu.sv", "(!block_op_i.takes_activations || chunk_valid_i)", "1'b1"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from sim.rtl.build import Design, Edit
-from sim.rtl.checks import bpc, collector, dispatchers, matrix
+from sim.rtl.checks import arithmetic, bpc, collector, dispatchers, matrix
 from sim.rtl.checks.shape import Shape
 
 Differences = list[list[str]]
@@ -55,7 +55,7 @@ def array(unit: str, variant: str, shape: Shape, cases: int, *, tokens: int = 3,
 
 
 def _arrays() -> list[Check]:
-    narrow = partial(Shape, weight_port=256, activation_port=64, exponent_port=5, collector_port=64)
+    narrow = partial(Shape, weight_port=256, activation_port=128, exponent_port=5, collector_port=64)
     anda = "anda-hpca25"
     checks = [
         array("APU", "1 x 1, groups of 64", narrow(anda, 1, 1), 200),
@@ -91,6 +91,7 @@ def _arrays() -> list[Check]:
 def checks() -> list[Check]:
     """Every check, small units first."""
     return [
+        Check("arithmetic", "4,000 operands a case", arithmetic.design(), arithmetic.check, 20),
         Check("weight dispatcher", "as published", dispatchers.weight_design(16, 64, 4, 1024), dispatchers.check_weights, 200),
         Check(
             "weight dispatcher", "4 columns, 64 b, zero points", dispatchers.weight_design(4, 64, 5, 64), dispatchers.check_weights, 200
@@ -104,8 +105,8 @@ def checks() -> list[Check]:
         ),
         Check(
             "activation dispatcher",
-            "4 rows, 64 b and 5 b",
-            dispatchers.activation_design(4, 128, 64, 5),
+            "4 rows, 128 b and 5 b",
+            dispatchers.activation_design(4, 64, 128, 5),
             dispatchers.check_activations,
             200,
         ),

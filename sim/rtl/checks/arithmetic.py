@@ -1,0 +1,86 @@
+"""Conversion, addition, scaling, multiplication and rounding against NumPy: random operands, close ones, ties, extremes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.formats import fp16
+from sim.rtl import bench
+from sim.rtl.bench import Case, Offer, Want, pack, to_bits
+from sim.rtl.build import Design, Port
+from sim.rtl.differences import Differences
+
+INTEGER_BITS = 51
+OPERANDS = 4000
+"""A case."""
+
+
+def design() -> Design:
+    """All steps side by side."""
+    widths = {"integer_i": INTEGER_BITS, "a_i": 32, "b_i": 32, "scale_i": 16, "half_i": 16, "unit_i": 8}
+    results = {"converted_o": 32, "sum_o": 32, "term_o": 32, "product_o": 32, "rounded_o": 16}
+    return Design(
+        "arithmetic",
+        {"IntegerBits": INTEGER_BITS},
+        (Port("operands", widths),),
+        (Port("results", results, probe=True),),
+    )
+
+
+def check(design: Design, seeds: Sequence[int]) -> list[list[str]]:
+    """OPERANDS sets of operands a seed; the differences of each."""
+    sides = [_case(design, np.random.default_rng(seed)) for seed in seeds]
+    results = bench.run(design, [case for case, _ in sides])
+    found = []
+    for (_, wanted), seen in zip(sides, results, strict=True):
+        differences = Differences()
+        for signal, values in wanted.items():
+            differences.bits(signal, to_bits(values.astype(np.int64)[:, np.newaxis], values.itemsize * 8), seen["results"])
+        found.append(differences.found)
+    return found
+
+
+def _case(design: Design, rng: np.random.Generator) -> tuple[Case, dict[str, NDArray[Any]]]:
+    integers = rng.integers(-(1 << 50), 1 << 50, OPERANDS) >> rng.integers(0, 50, OPERANDS)
+    a, b = _operands(rng)
+    halves = rng.integers(0, 1 << 16, (2, OPERANDS), dtype=np.uint16)
+    halves = np.where((halves >> 10 & 31) == 31, halves & np.uint16(0x83FF), halves)
+    units = rng.integers(-40, 16, OPERANDS)
+    scale, half = fp16.from_codes(halves).astype(np.float32)
+    with np.errstate(over="ignore"):
+        wanted = {
+            "converted_o": integers.astype(np.float32).view(np.uint32),
+            "sum_o": (a + b).view(np.uint32),
+            "term_o": (a * (scale * np.exp2(units).astype(np.float32))).view(np.uint32),
+            "product_o": (scale * half).view(np.uint32),
+            "rounded_o": a.astype(np.float16).view(np.uint16),
+        }
+    signals = {
+        "integer_i": to_bits(integers[:, np.newaxis], INTEGER_BITS),
+        "a_i": to_bits(a.view(np.uint32)[:, np.newaxis], 32),
+        "b_i": to_bits(b.view(np.uint32)[:, np.newaxis], 32),
+        "scale_i": to_bits(halves[0][:, np.newaxis], 16),
+        "half_i": to_bits(halves[1][:, np.newaxis], 16),
+        "unit_i": to_bits(units[:, np.newaxis], 8),
+    }
+    none = np.zeros(OPERANDS)
+    return Case({"operands": Offer(pack(design.sources[0], signals), none, none)}, {"results": Want(OPERANDS)}), wanted
+
+
+def _operands(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Normal numbers or 0, about FP16's range: unrelated, nearly cancelling, and on FP16's ties."""
+
+    def numbers(significant: int) -> NDArray[np.float32]:
+        fractions = rng.integers(0, 1 << significant, OPERANDS) << (23 - significant)
+        codes = rng.integers(0, 2, OPERANDS) << 31 | rng.integers(127 - 30, 127 + 18, OPERANDS) << 23 | fractions
+        return codes.astype(np.uint32).view(np.float32)
+
+    a = np.where(rng.random(OPERANDS) < 0.5, numbers(23), numbers(12))
+    steps = rng.integers(-3, 4, OPERANDS).astype(np.int32)
+    near = ((a.view(np.int32) ^ np.int32(-(1 << 31))) + steps).view(np.float32)
+    b = np.where(rng.random(OPERANDS) < 0.3, near, numbers(23))
+    return np.where(rng.random(OPERANDS) < 0.02, np.float32(0), a), b
