@@ -139,12 +139,12 @@ class _Decimals(Sequence[float]):
 
     first: Fraction
     step: Fraction
-    count: int
+    length: int
 
     def __len__(self) -> int:
-        return self.count
+        return self.length
 
     def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < self.count:
+        if not 0 <= index < self.length:
             raise IndexError(index)
         return float(self.first + index * self.step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from concurrent.futures import Future
 from typing import Any
@@ -37,13 +38,14 @@ class RayWorkers(Workers):
             ray.init(
                 address=address,
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 runtime_env={"py_modules": [str(PACKAGE)], "excludes": ["**/__pycache__", "rtl", "shipped_data"]},
             )
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             problem = f"no Ray cluster at `{address}`: {str(error).splitlines()[0]}"
             raise InputError(problem, field="--ray", facts={"start one": "ray start --head"}) from None
-        self.count = int(ray.cluster_resources().get("CPU", 1))
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        self.count = int(resources.get("CPU", 1))
         self.lost = (
             ray.exceptions.WorkerCrashedError,
             ray.exceptions.NodeDiedError,
@@ -55,6 +57,9 @@ class RayWorkers(Workers):
     def submit(self, task: Task) -> Future[Outcome]:
         future: Future[Outcome] = self._compute.remote(task).future()
         return future
+
+    def revive(self) -> None:
+        """Nothing: a cluster starts workers by itself."""
 
     def close(self) -> None:
         self._ray.shutdown()

@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from sim.arch.schema import Arch
+from sim.arch.schema import Arch, Schedule
 from sim.assembly import Options, Run
 from sim.cost.technology import technology
 from sim.errors import InputError
 from sim.machine import Machine
 from sim.search.sweep.results import Totals, totals_of
-from sim.simulate import Key, plain, timing_key
+from sim.simulate import Key, _run_piece, plain, timing_key
 from sim.summary import summarise
 from sim.workload.gemm import Gemm, Item, Workload
 
@@ -35,7 +35,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A point done: its totals, or why there are none; and the seconds it took."""
+    """A point done: its totals, or why there are none; and the seconds of a core it took."""
 
     key: str
     totals: Totals | None
@@ -45,7 +45,7 @@ class Outcome:
 
 def compute(task: Task) -> Outcome:
     """Simulate a point; whatever goes wrong is its outcome and stops no other point."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     totals, failure = None, None
     try:
         totals = totals_of(_result(task.arch, task.workload))
@@ -53,7 +53,7 @@ def compute(task: Task) -> Outcome:
         failure = InputError(error.problem, field=error.field, nearest=error.nearest, facts=error.facts).render()
     except Exception as error:  # a defect of the simulator is a finding about this point
         failure = f"defect: {type(error).__name__}: {error}"
-    return Outcome(task.key, totals, failure, time.perf_counter() - begin)
+    return Outcome(task.key, totals, failure, time.process_time() - begin)
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def _result(arch: Arch, workload: Workload) -> Totals:
         for item in phase.items:
             piece = plain(machine, item)
             pieces[item] = _Piece(timing_key(machine, piece), machine, piece)
-            if isinstance(piece, Gemm):
-                machine.plan(piece)  # what does not fit is refused before time is spent
+            if isinstance(piece, Gemm) and isinstance(arch.schedule, Schedule):
+                machine.plan(piece, arch.schedule)  # what does not fit is refused before time is spent
 
     def find(item: Item) -> tuple[Item, Run]:
         return pieces[item].item, _run(pieces[item])
@@ -82,6 +82,4 @@ def _result(arch: Arch, workload: Workload) -> Totals:
 
 @lru_cache(maxsize=PIECES_REMEMBERED)
 def _run(piece: _Piece) -> Run:
-    if isinstance(piece.item, Gemm):
-        return piece.machine.run_gemm(piece.item, OPTIONS)
-    return piece.machine.run_vector(piece.item, OPTIONS)
+    return _run_piece(piece.machine.arch, piece.item, OPTIONS)

@@ -1,13 +1,13 @@
 """What a sweep file says: base machines and workloads, axes over their keys, what is allowed, what is sought.
 
-    axes:
-      arch.mxu.rows: {powers_of_two: {from: 4, to: 32}}
-      arch.dram.bandwidth_gigabytes_per_second: [64, 128, 256]
-      arch.buffers.weight.bytes: {ratio: [0.5, 1, 2], of: arch.buffers.activation.bytes}
-      arch.mxu.columns, arch.mxu.count: [[16, 4], [32, 2], [64, 1]]     # keys that change together
-      workload.run.precision: [wikitext2-1%, [7, 6, 6, 6], 8]
-    tied:
-      arch.activation_dispatcher.port_bits: 64 * arch.mxu.rows          # a key that follows others
+axes:
+  arch.mxu.rows: {powers_of_two: {from: 4, to: 32}}
+  arch.dram.bandwidth_gigabytes_per_second: [64, 128, 256]
+  arch.buffers.weight.bytes: {ratio: [0.5, 1, 2], of: arch.buffers.activation.bytes}
+  arch.mxu.columns, arch.mxu.count: [[16, 4], [32, 2], [64, 1]]     # keys that change together
+  workload.run.precision: [wikitext2-1%, [7, 6, 6, 6], 8]
+tied:
+  arch.activation_dispatcher.port_bits: 64 * arch.mxu.rows          # a key that follows others
 """
 
 from __future__ import annotations

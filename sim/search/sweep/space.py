@@ -1,6 +1,6 @@
 """The space of a sweep: every point has a number, its levels in mixed radix, the first axis slowest.
 
-    number -> levels -> overrides (plain axes, then ratios, then tied keys) -> machine and workload -> key
+number -> levels -> overrides (plain axes, then ratios, then tied keys) -> machine and workload -> key
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from sim import shipped, source
 from sim.arch import load as arch_files
 from sim.arch.schema import Arch
 from sim.cost.area import area_square_millimetres
-from sim.errors import InputError, nearest_name
+from sim.errors import InputError, Place, nearest_name
 from sim.search.sweep.axes import Axis, Overrides, axes_of, check_side
 from sim.search.sweep.code import code_version
 from sim.search.sweep.formulas import Formulas, at, keys_of
 from sim.search.sweep.schema import Sweep
-from sim.source import Source
+from sim.source import Path_, Source
 from sim.workload import load as workload_files
 from sim.workload.gemm import Workload
 
@@ -124,7 +124,7 @@ class Space:
         arch = design.arch
         if arch is None:
             return True
-        look = self.formulas.lookup(partial(at, design.config), lambda name: sum(area_square_millimetres(arch).values()))
+        look = self.formulas.lookup(partial(at, design.config), partial(_area, arch))
         return all(constraint(look) for constraint in self.formulas.before)
 
     def _overrides(self, levels: Sequence[int]) -> Overrides:
@@ -182,7 +182,7 @@ class Space:
         else:
             overrides = axis.settings(level)
         place = self._source.place(("axes", axis.name))
-        places = {tuple(key.split(".")[1:]): place for key in axis.keys}
+        places: dict[Path_, Place] = {tuple(key.split(".")[1:]): place for key in axis.keys}
         source.validate(Arch, Source(self._laid(base, overrides), places, self._source.file))
         try:
             _workload(self._files[work], _assignments(overrides))
@@ -199,7 +199,7 @@ class Space:
             return
         for key in self.sweep.tied:
             place, overrides = self._source.place(("tied", key)), {key: origin[key]}
-            places = {tuple(key.split(".")[1:]): place}
+            places: dict[Path_, Place] = {tuple(key.split(".")[1:]): place}
             try:
                 source.validate(Arch, Source(self._laid(0, overrides), places, self._source.file))
                 _workload(self._files[0], _assignments(overrides))
@@ -272,6 +272,11 @@ def _multiple(axis: Axis, ratio: float, of: Any) -> int | float:
     if isinstance(of, int) and product.denominator != 1:
         raise InputError(f"{ratio:g} x {of} is no whole number", field=axis.keys[0])
     return int(product) if isinstance(of, int) else float(product)
+
+
+def _area(arch: Arch, quantity: str) -> float:
+    """The one result that is known before anything is simulated."""
+    return sum(area_square_millimetres(arch).values())
 
 
 def _unsourced(values: Any) -> Any:

@@ -1,8 +1,8 @@
 """Points in one SQLite file with a write-ahead log: a point is there for good the moment it is done.
 
-    points   key, config, totals or failure; shared by all sweeps of the store
-    sweeps   name, definition, code version
-    members  which points a sweep consists of, and what distinguishes them from their bases
+points   key, config, totals or failure; shared by all sweeps of the store
+sweeps   name, definition, code version
+members  which points a sweep consists of, and what distinguishes them from their bases
 """
 
 from __future__ import annotations

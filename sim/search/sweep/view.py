@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,8 @@ class View:
         Those that are done, by number.
     groups
         The front of every group of comparable points, by the group's levels on `group_axes`.
+    short
+        Names of axes, and of the keys that follow them, as short as can be told apart.
     """
 
     def __init__(self, store: Store, name: str) -> None:
@@ -63,6 +65,7 @@ class View:
         self.axes = axes_of(self.sweep, nowhere)
         self.formulas = Formulas(self.sweep, keys, nowhere)
         self.group_axes = _group_axes(self.sweep, self.axes)
+        self.short = short_names([*(axis.name for axis in self.axes), *self._following()])
         self.points = [self._point(stored) for stored in store.points(name)]
         self.groups: dict[Group, list[Point]] = {}
         for group, points in self.comparable().items():
@@ -88,7 +91,7 @@ class View:
     def title(self, group: Group) -> str:
         """A group in words; empty where there is only one."""
         return ", ".join(
-            str(value) if name in ("arch", "workload") else f"{short(name)} {value}"
+            str(value) if name in ("arch", "workload") else f"{self.short[name]} {value}"
             for name, value in zip(self.group_axes, group, strict=True)
         )
 
@@ -99,7 +102,7 @@ class View:
             row: dict[str, Any] = {"number": point.stored.number, "key": point.stored.key}
             row |= {name: plain(value) for name, value in point.levels.items()}
             row |= {key: plain(at(point.stored.config, key)) for key in self._following()}
-            row |= {name: value for name, value in (point.stored.totals or {}).items()} | point.verdict.derived
+            row |= {**(point.stored.totals or {}), **point.verdict.derived}
             row |= {
                 "broken": "; ".join(point.verdict.broken) or None,
                 "failure": point.verdict.failure,
@@ -112,10 +115,13 @@ class View:
         """Keys whose values no level shows: those of ratios, and tied ones."""
         return [key for axis in self.axes if axis.ratio for key in axis.keys] + list(self.sweep.tied)
 
-    def described(self, point: Point) -> dict[str, Any]:
-        """What distinguishes a point: its levels on the varied axes, and the keys that follow them."""
-        told = {axis.name: point.levels[axis.name] for axis in self.varied}
-        return told | {key: at(point.stored.config, key) for key in self._following()}
+    def choices(self, point: Point) -> dict[str, str]:
+        """A point's levels on the varied axes, in words: `rows` to `8`."""
+        return {self.short[axis.name]: yaml_flow(point.levels[axis.name]) for axis in self.varied}
+
+    def consequences(self, point: Point) -> dict[str, str]:
+        """The keys that follow the axes, in words."""
+        return {self.short[key]: yaml_flow(at(point.stored.config, key)) for key in self._following()}
 
     def _point(self, stored: Stored) -> Point:
         indices = levels_of(self.axes, stored.number)
@@ -145,6 +151,16 @@ def yaml_flow(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def short(axis: str) -> str:
-    """The last part of every key of an axis: `bandwidth_gigabytes_per_second`."""
-    return ", ".join(key.strip().rpartition(".")[2] for key in axis.split(","))
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Every key, or axis of several, by its ending: as short as tells it from the others."""
+    endings = dict.fromkeys(names, 1)
+
+    def ending(name: str) -> str:
+        return ", ".join(".".join(key.strip().split(".")[-endings[name] :]) for key in name.split(","))
+
+    while True:
+        told = {name: ending(name) for name in names}
+        shared = [name for name in names if list(told.values()).count(told[name]) > 1 and endings[name] < 9]
+        if not shared:
+            return told
+        endings |= {name: endings[name] + 1 for name in shared}

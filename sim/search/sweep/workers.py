@@ -42,8 +42,13 @@ class Workers(ABC):
     @abstractmethod
     def submit(self, task: Task) -> Future[Outcome]: ...
 
+    @abstractmethod
     def revive(self) -> None:
         """Make ready for `submit` again after a loss."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything; called at the end, an interrupt included."""
 
     def outcomes(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
         """The outcome of every task, in the order in which they are done."""
@@ -81,9 +86,6 @@ class Workers(ABC):
             except self.lost:
                 self.revive()
         return Outcome(task.key, None, WORKER_DIED, 0.0)
-
-    def close(self) -> None:
-        """Let go of everything; called at the end, an interrupt included."""
 
     def __enter__(self) -> Self:
         return self
