@@ -1,4 +1,4 @@
-"""Points simulated on a Ray cluster: one task a point, the package sent along, so that all nodes run this code."""
+"""Points simulated on a Ray cluster: one actor a core, the package sent along, so that all nodes run this code."""
 
 from __future__ import annotations
 
@@ -33,33 +33,32 @@ class RayWorkers(Workers):
             import ray
         except ImportError:
             raise InputError("needs the package ray", field="--ray", facts={"install": "anda-sim[sweep]"}) from None
-        self._ray = ray
+        self._ray: Any = ray
+        shipped = {"py_modules": [str(PACKAGE)], "excludes": ["**/__pycache__", "rtl", "shipped_data"]}
         try:
-            ray.init(
-                address=address,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                runtime_env={"py_modules": [str(PACKAGE)], "excludes": ["**/__pycache__", "rtl", "shipped_data"]},
-            )
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=shipped)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             problem = f"no Ray cluster at `{address}`: {str(error).splitlines()[0]}"
             raise InputError(problem, field="--ray", facts={"start one": "ray start --head"}) from None
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self.count = int(resources.get("CPU", 1))
-        self.lost = (
-            ray.exceptions.WorkerCrashedError,
-            ray.exceptions.NodeDiedError,
-            ray.exceptions.OutOfMemoryError,
-            ray.exceptions.LocalRayletDiedError,
-        )
-        self._compute: Any = ray.remote(compute).options(max_retries=0)
+        self.count = int(self._ray.cluster_resources().get("CPU", 1))
+        self.lost = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
+        self._actor: Any = self._ray.remote(num_cpus=1)(_Worker)
+        self._actors = [self._actor.remote() for _ in range(self.count)]
 
-    def submit(self, task: Task) -> Future[Outcome]:
-        future: Future[Outcome] = self._compute.remote(task).future()
+    def submit(self, worker: int, task: Task) -> Future[Outcome]:
+        future: Future[Outcome] = self._actors[worker].compute.remote(task).future()
         return future
 
-    def revive(self) -> None:
-        """Nothing: a cluster starts workers by itself."""
+    def revive(self, worker: int) -> None:
+        self._ray.kill(self._actors[worker])
+        self._actors[worker] = self._actor.remote()
 
     def close(self) -> None:
         self._ray.shutdown()
+
+
+class _Worker:
+    """A process of the cluster that keeps its memory of pieces from point to point."""
+
+    def compute(self, task: Task) -> Outcome:
+        return compute(task)

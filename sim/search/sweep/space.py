@@ -79,8 +79,8 @@ class Space:
         for key in sweep.tied:
             check_side(key, described.place(("tied", key)), f"tied.{key}")
         self.keys = sorted(
-            {key for values in self._archs for key in keys_of(values, "arch.")}
-            | {key for values in self._works for key in keys_of(values, "workload.")}
+            {key for values in self._archs for key in keys_of(_unsourced(values), "arch.")}
+            | {key for values in self._works for key in keys_of(_unsourced(values), "workload.")}
             | {key for axis in self.axes for key in axis.keys}
             | set(sweep.tied)
         )

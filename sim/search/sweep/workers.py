@@ -1,7 +1,8 @@
 """Who simulates the points: processes of this machine, or of a Ray cluster. Neither shows in a result.
 
-A few points more than there are workers are in flight at a time, so a space of any size takes little memory. Points
-whose worker died are given to another one, alone; one that costs two workers more is recorded as failed.
+Neighbouring points share pieces of work, so each worker is given a run of them, a few seconds' worth, and the next run
+when the last one ends: a space of any size takes little memory. Points whose worker died are given to a new one, each
+alone; one that costs two workers more is recorded as failed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -21,29 +23,30 @@ from sim.search.sweep.evaluate import Outcome, Task, compute
 
 WORKER_DIED = "its worker process died (out of memory, or killed)"
 LIVES = 2
-IN_FLIGHT_PER_WORKER = 2
+LONGEST_RUN = 16
+RUN_SECONDS = 2.0
 ORPHAN_CHECK_SECONDS = 1.0
 
 
 class Workers(ABC):
-    """A place to simulate in; a context manager.
+    """Places to simulate in, numbered from 0; a context manager.
 
     Attributes
     ----------
     count
         Points simulated at a time.
     lost
-        Exceptions that mean that a worker died under a point.
+        Exceptions that mean that a worker died under its points.
     """
 
     count: int
     lost: tuple[type[BaseException], ...]
 
     @abstractmethod
-    def submit(self, task: Task) -> Future[Outcome]: ...
+    def submit(self, worker: int, task: Task) -> Future[Outcome]: ...
 
     @abstractmethod
-    def revive(self) -> None:
+    def revive(self, worker: int) -> None:
         """Make ready for `submit` again after a loss."""
 
     @abstractmethod
@@ -52,39 +55,39 @@ class Workers(ABC):
 
     def outcomes(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
         """The outcome of every task, in the order in which they are done."""
-        waiting: dict[Future[Outcome], Task] = {}
-        queue = iter(tasks)
-        exhausted = False
-        while waiting or not exhausted:
-            while not exhausted and len(waiting) < IN_FLIGHT_PER_WORKER * self.count:
-                task = next(queue, None)
-                if task is None:
-                    exhausted = True
-                else:
-                    waiting[self.submit(task)] = task
-            orphans = []
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done if waiting else ():
-                task = waiting.pop(future)
+        queue, run = iter(tasks), 1
+        given: list[dict[Future[Outcome], Task]] = [{} for _ in range(self.count)]
+        seconds = done = 0.0
+        while True:
+            for worker, mine in enumerate(given):
+                if len(mine) <= 1:
+                    mine |= {self.submit(worker, task): task for task in islice(queue, run)}
+            waiting = {future: worker for worker, mine in enumerate(given) for future in mine}
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                mine = given[waiting[future]]
+                task = mine.pop(future, None)
+                if task is None:  # lost with another, and done alone
+                    continue
                 try:
-                    yield future.result()
+                    outcome = future.result()
                 except self.lost:
-                    orphans.append(task)
-            if orphans:
-                orphans += [task for future, task in waiting.items() if not self._safe(future)]
-                waiting = {future: task for future, task in waiting.items() if task not in orphans}
-                self.revive()
-                yield from map(self._alone, orphans)
+                    orphans, given[waiting[future]] = [task, *mine.values()], {}
+                    yield from (self._alone(waiting[future], orphan) for orphan in orphans)
+                    continue
+                seconds, done = seconds + outcome.seconds, done + 1
+                run = max(1, min(LONGEST_RUN, int(RUN_SECONDS * done / (seconds or 1))))
+                yield outcome
 
-    def _safe(self, future: Future[Outcome]) -> bool:
-        """Whether a future outlives the loss of another one's worker."""
-        return True
-
-    def _alone(self, task: Task) -> Outcome:
+    def _alone(self, worker: int, task: Task) -> Outcome:
         for _ in range(LIVES):
+            self.revive(worker)
             try:
-                return self.submit(task).result()
+                return self.submit(worker, task).result()
             except self.lost:
-                self.revive()
+                continue
+        self.revive(worker)
         return Outcome(task.key, None, WORKER_DIED, 0.0)
 
     def __enter__(self) -> Self:
@@ -101,23 +104,22 @@ class LocalWorkers(Workers):
 
     def __init__(self, count: int, compute: Callable[[Task], Outcome] = compute) -> None:
         self.count, self._compute = count, compute
-        self._pool = self._started()
+        self._pools = [_started() for _ in range(count)]
 
-    def submit(self, task: Task) -> Future[Outcome]:
-        return self._pool.submit(self._compute, task)
+    def submit(self, worker: int, task: Task) -> Future[Outcome]:
+        return self._pools[worker].submit(self._compute, task)
 
-    def revive(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = self._started()
+    def revive(self, worker: int) -> None:
+        self._pools[worker].shutdown(wait=True, cancel_futures=True)
+        self._pools[worker] = _started()
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _safe(self, future: Future[Outcome]) -> bool:
-        return future.done() and future.exception() is None
 
-    def _started(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.count, initializer=_begin, initargs=(os.getpid(),))
+def _started() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(),))
 
 
 def _begin(parent: int) -> None:
