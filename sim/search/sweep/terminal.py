@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from sim.search.sweep.wording import amount
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
+    from rich.table import Table
 
 MOST_ROWS = 60
 
@@ -47,7 +49,7 @@ def print_front(view: View, console: Console) -> None:
         console.print()
         console.print(_text(title, "bold"))
         console.print(_text(f"{len(points)} points on the front, {len(view.comparable()[group])} compared", "dim"))
-        _show(_table(*_front_table(view, points)), console)
+        _show(_front_table(view, points), console)
         if len(points) > MOST_ROWS:
             console.print(_text(f"and {len(points) - MOST_ROWS} more; all are in the report's tables", "dim"))
     told = [f"{failed} points failed" if failed else "", f"{broken} points break a constraint" if broken else ""]
@@ -60,7 +62,7 @@ def print_front(view: View, console: Console) -> None:
         console.print(_text(f"  {reason}", "dim"))
 
 
-def _front_table(view: View, points: list[Point]) -> tuple[dict[str, JustifyMethod], list[list[str]]]:
+def _front_table(view: View, points: list[Point]) -> Table:
     ordered = sorted(points, key=lambda point: point.objectives)[:MOST_ROWS]
     names = list(view.choices(ordered[0]))
     objectives, derived = view.sweep.objectives, list(view.sweep.derived)
@@ -73,8 +75,11 @@ def _front_table(view: View, points: list[Point]) -> tuple[dict[str, JustifyMeth
         ]
         for point in ordered
     ]
-    headings = [name.replace("_", " ") for name in (*names, *objectives, *derived)]
-    return {"point": RIGHT, **dict.fromkeys(headings, RIGHT)}, rows
+    headings = ["point", *(re.sub(r"[_ ]|(?<=\.)", "\n", name) for name in (*names, *objectives, *derived))]
+    table = _table(dict.fromkeys(headings, RIGHT), rows)
+    for column, cells in zip(table.columns, zip(*rows, strict=True), strict=True):
+        column.min_width = max(map(len, cells))  # a cut number is a wrong number
+    return table
 
 
 def print_commands(view: View, console: Console) -> None:

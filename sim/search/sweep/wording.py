@@ -10,11 +10,16 @@ from sim.search.sweep.results import QUANTITIES
 from sim.search.sweep.view import Point, View
 
 
+PREFIXED = ("", "s", "J", "B")
+"""Units that take an SI prefix."""
+
+
 def amount(quantity: str, value: Any) -> str:
     """A value of a result, a derived quantity or an objective, with its unit where that is known."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return si(value, QUANTITIES[quantity].unit) if quantity in QUANTITIES else f"{value:.4g}"
+    unit = QUANTITIES[quantity].unit if quantity in QUANTITIES else None
+    return si(value, unit) if unit in PREFIXED else f"{value:.4g} {unit or ''}".rstrip()
 
 
 def objective_title(text: str) -> str:
