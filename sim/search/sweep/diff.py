@@ -17,6 +17,10 @@ from sim.search.sweep.results import QUANTITIES
 from sim.search.sweep.view import Point, View
 
 
+MARGIN = 0.1
+"""Of the span of the fronts, from their worst values to the reference of the volumes."""
+
+
 @dataclass(frozen=True)
 class Change:
     """How far a result of the common points changed: relative to the first sweep, over the changed points."""
@@ -30,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True)
 class FrontChange:
-    """Points on both fronts of a group and on one only; the dominated volumes' ratio, seen from their worst corner."""
+    """Points on both fronts of a group and on one only; the ratio of the volumes that they dominate."""
 
     group: str
     both: int
@@ -94,11 +98,14 @@ def _front(title: str, a: list[Point], b: list[Point]) -> FrontChange:
 
 
 def volume_ratio(a: list[Point], b: list[Point]) -> float | None:
-    """Volume that b dominates over that of a; None where a dominates none.
+    """Volume that front b dominates over that of front a; None where a dominates none.
 
-    The reference is the worst value of each objective over both fronts, so that every scale counts alike.
+    The reference lies a tenth of the span of both fronts beyond their worst values, so that the ends of a front count.
     """
     of_a, of_b = (np.array([point.objectives for point in points], dtype=np.float64) for points in (a, b))
-    worst = np.maximum(of_a.max(axis=0), of_b.max(axis=0))
-    volume = hypervolume(of_a, worst)
-    return hypervolume(of_b, worst) / volume if volume else None
+    both = np.vstack([of_a, of_b])
+    reference = both.max(axis=0) + MARGIN * np.ptp(both, axis=0)
+    # An objective that is the same everywhere would make every volume nothing.
+    spread = np.ptp(both, axis=0) > 0
+    volume = hypervolume(of_a[:, spread], reference[spread])
+    return hypervolume(of_b[:, spread], reference[spread]) / volume if volume else None

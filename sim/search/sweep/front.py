@@ -30,7 +30,7 @@ def front(points: Points) -> NDArray[np.intp]:
     return np.sort(np.array(kept, dtype=np.intp))
 
 
-def hypervolume(points: Points, reference: Sequence[float]) -> float:
+def hypervolume(points: Points, reference: Sequence[float] | NDArray[np.float64]) -> float:
     """Volume between the front and a reference point, by slices along the last objective."""
     inside = points[(points < reference).all(axis=1)]
     if not len(inside):

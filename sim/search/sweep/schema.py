@@ -61,6 +61,12 @@ class Spread(Section):
     """Key that `ratio` multiplies."""
 
 
+def _as_text(value: object) -> object:
+    """Let YAML's `5` stand for the expression `5`."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Formula = Annotated[str, BeforeValidator(_as_text)]
 Axes = dict[str, Annotated[Spread, BeforeValidator(_listed)]]
 
 
@@ -87,13 +93,13 @@ class Sweep(Section):
     """Base workloads: shipped names, or files."""
     axes: Axes = {}
     """Values by key, `arch.` or `workload.` in front; keys that change together are separated by commas."""
-    tied: dict[str, str] = {}
+    tied: dict[str, Formula] = {}
     """Keys that follow others, in order; expressions over keys."""
-    derived: dict[str, str] = {}
+    derived: dict[str, Formula] = {}
     """Named quantities, in order; expressions over keys, results and the ones before."""
-    constraints: list[str] = []
+    constraints: list[Formula] = []
     """Expressions that hold for every allowed point. Those without results prune before anything is simulated."""
-    objectives: Annotated[list[str], Field(min_length=1)]
+    objectives: Annotated[list[Formula], Field(min_length=1)]
     """Expressions to minimise; `-x` maximises x."""
     front_per: list[str] | None = None
     """Axes (or `arch`, `workload`) whose values have a front each; absent: `workload` and the axes over its keys but

@@ -23,8 +23,8 @@ from sim.search.sweep.evaluate import Outcome, Task, compute
 
 WORKER_DIED = "its worker process died (out of memory, or killed)"
 LIVES = 2
-LONGEST_RUN = 16
-RUN_SECONDS = 2.0
+LONGEST_RUN = 64
+RUN_SECONDS = 4.0
 ORPHAN_CHECK_SECONDS = 1.0
 
 
