@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Fill = Literal["bits", "normal", "scales", "bytes", "e4m3", "exponents"]
+Fill = Literal["bits", "normal", "scales", "bytes", "e4m3", "exponents", "outliers"]
 
 
 @dataclass(frozen=True)

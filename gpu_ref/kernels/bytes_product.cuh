@@ -55,7 +55,9 @@ DEVICE void multiply_bytes(const Bytes& m, u8* arena, Store store) {
   }
 #pragma unroll
   for (int row = 0; row < kRowTiles; ++row)
+#pragma unroll
     for (int j = 0; j < 4; ++j)
+#pragma unroll
       for (int i = 0; i < 4; ++i) {
         int token = blockIdx.y * kTokens + 16 * row + lane / 4 + 8 * (i / 2);
         int column = blockIdx.x * kColumns + 32 * warp + 8 * j + lane % 4 * 2 + i % 2;

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpu_ref.kernel import Case, Kernel, require_multiple
 from gpu_ref.kernels.w4a16 import random_weights
 from gpu_ref.program import Array, Filled, Launch, Matmul, Module, Result, Shape
+
+
+def product_case(rng: np.random.Generator, shape: Shape, w: NDArray[np.float16], weights: dict[str, Array]) -> Case:
+    """Random FP16 activations over FP16 weights of shape (columns, depth), which `weights` holds in a kernel's layout."""
+    a = rng.standard_normal((shape.tokens, shape.depth)).astype(np.float16)
+    left, right = a.astype(np.float64), w.astype(np.float64).T
+    # Half a unit of the output's FP16, and as much again for the order of the library's FP32 sums.
+    return Case("random", {"a": a, **weights}, left @ right, np.abs(left) @ np.abs(right), 2.0**-10)
 
 
 @dataclass(frozen=True)
@@ -32,11 +41,7 @@ class Fp16(Kernel):
 
     def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
         w = random_weights(rng, shape).dequantise_fp16()
-        a = rng.standard_normal((shape.tokens, shape.depth)).astype(np.float16)
-        left, right = a.astype(np.float64), w.astype(np.float64).T
-        buffers: dict[str, Array] = {"a": a, "w": w}
-        # Half a unit of the output's FP16, and as much again for the order of the library's FP32 sums.
-        yield Case("random", buffers, left @ right, np.abs(left) @ np.abs(right), 2.0**-10)
+        yield product_case(rng, shape, w, {"w": w})
 
     def filled(self, shape: Shape) -> dict[str, Filled]:
         return {

@@ -72,7 +72,7 @@ class LlmInt8(Kernel):
 
     def filled(self, shape: Shape) -> dict[str, Filled]:
         return {
-            "x": Filled((shape.tokens, shape.depth), "f2", "normal"),
+            "x": Filled((shape.tokens, shape.depth), "f2", "outliers"),
             "weights": Filled((shape.columns, shape.depth), "u1", "bytes"),
             "column_scales": Filled((shape.columns,), "f4", "normal"),
         }
