@@ -1,1 +1,1 @@
-"""GPU kernels of the GeMMs that the simulator runs: golden models, execution on a CPU, verification and timing on a card."""
+"""GPU kernels of the simulated GeMMs: golden models, execution on a CPU, verification and timing on a card."""

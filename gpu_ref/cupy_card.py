@@ -1,4 +1,4 @@
-"""A real card through CuPy. Kernels are compiled by gpu_ref.nvrtc, as the tests compile them, and loaded as machine code."""
+"""A real card through CuPy. Kernels are compiled as the tests compile them, and loaded as machine code."""
 
 from __future__ import annotations
 

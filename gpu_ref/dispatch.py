@@ -1,8 +1,8 @@
 """Which kernel and which tiling a shape gets on a card.
 
-Blocks are meant to fill every multiprocessor `_WAVES` times; where the tiles of C are too few, K is split (W4A16, INT8, FP8) or
-warps share it within a block (Anda, whose contract fixes the order of its sums). The rules follow rooflines; bench records
-what each choice costs beside its alternatives.
+Blocks are meant to fill every multiprocessor `_WAVES` times. Where the tiles of C are too few, K is split over blocks,
+or for Anda, whose contract fixes the order of its sums, over the warps of a block. The rules follow rooflines; bench
+records what each choice costs beside its alternatives.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from sim.errors import InputError
 
 _WAVES = 2
 _DEQUANTISE_FROM = 512  # tokens from which writing FP16 weights out costs less than it gains
-_Family = TypeVar("_Family", W4a16, Int8, LlmInt8, Bipolar)
+_Family = TypeVar("_Family", bound=W4a16 | Int8 | LlmInt8 | Bipolar)
 
 
 def w4a16(shape: Shape, card: Card) -> Kernel:
-    """The W4A16 kernel for a shape: fragments and warps up to 32 tokens, warpgroups above, FP16 weights for long prompts."""
+    """The W4A16 kernel for a shape: warps up to 32 tokens, warpgroups above, FP16 weights for long prompts."""
     if shape.tokens >= _DEQUANTISE_FROM:
         return Dequantised()
     if shape.tokens > 32 and card.is_hopper and shape.columns % 128 == 0:
@@ -84,9 +84,7 @@ def anda_warps(
     return family(mantissa_bits, zero_points, tokens, 1, 4, 3, "float16")
 
 
-def anda_wgmma(
-    shape: Shape, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False
-) -> AndaWgmma:
+def anda_wgmma(shape: Shape, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False) -> AndaWgmma:
     """Warpgroup products."""
     family = AndaFp16Wgmma if from_fp16 else AndaWgmma
     return family(mantissa_bits, zero_points, tile_rows(shape.tokens, (16, 32, 64)), output="float16")

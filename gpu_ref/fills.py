@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpu_ref.program import Filled
 
 
@@ -25,4 +27,5 @@ def fill(xp: Any, item: Filled) -> Any:
 
 
 def _bits(xp: Any, item: Filled) -> Any:
-    return xp.random.randint(0, 256, item.nbytes).astype("u1").view(item.dtype).reshape(item.shape)
+    words = xp.random.randint(0, 2**32, -(-item.nbytes // 4), dtype=np.uint32)
+    return words.view("u1")[: item.nbytes].view(item.dtype).reshape(item.shape)

@@ -13,6 +13,7 @@ from gpu_ref.program import Array, Filled, Launch, Matmul, Module, Program, Resu
 from sim.errors import InputError
 
 Output = Literal["float32", "float16"]
+Operand = Literal["f16", "s8", "e4m3", "b1"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +50,14 @@ class Case:
 class Kernel(ABC):
     """A kernel with its compile-time choices.
 
-    Class attributes: the source file; the least architecture, or the only one (Hopper's warpgroup products); the Tensor Core's
-    operand type, where that instruction is native, and the name by which the compiler's output shows it.
+    Class attributes: the source file; the least architecture, or the only one (Hopper's warpgroup products); the Tensor
+    Core's operand type, where that instruction is native, and the name by which the compiler's output shows it.
     """
 
     source: ClassVar[str]
     least: ClassVar[int] = 80
     only: ClassVar[str | None] = None
-    operand: ClassVar[Literal["f16", "s8", "e4m3", "b1"]]
+    operand: ClassVar[Operand]
     native_on: ClassVar[frozenset[int]] = frozenset({80, 86, 89, 90, 100, 120})
     instruction: ClassVar[str]
 

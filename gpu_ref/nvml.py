@@ -31,7 +31,7 @@ class Monitor:
 
             pynvml.nvmlInit()
             self._nvml, self._handle = pynvml, pynvml.nvmlDeviceGetHandleByIndex(0)
-        except Exception:  # noqa: BLE001 - a missing package, library or permission: the reading is left out
+        except Exception:  # a missing package, library or permission: the reading is left out
             self._nvml = None
 
     def driver_version(self) -> str | None:

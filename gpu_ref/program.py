@@ -1,8 +1,8 @@
 """What a kernel does to memory, apart from where it runs: on a card, or on a CPU under g++.
 
-    Program = launches over named buffers
-              buffers   arrays, or how a device is to fill them where only time matters
-              results   poisoned with NaN before every run
+Program = launches over named buffers
+          buffers   arrays, or how a device is to fill them where only time matters
+          results   poisoned with NaN before every run
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Programs on a CPU: kernels compiled by g++ against the headers beside this file.
 
-Every buffer ends at an unreadable page, so an access past it is an error; blocks run one after the other, their threads in
-an order of choice. What ran is counted: 16-byte accesses to shared memory, in phases of eight lanes and in bank cycles.
+Every buffer ends at an unreadable page, so an access past it is an error; blocks run one after the other, their threads
+in an order of choice. 16-byte accesses to shared memory are counted, in phases of eight lanes and in bank cycles.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HEADERS = Path(__file__).parent
 _FLAGS = ("-std=c++20", "-O1", "-shared", "-fPIC", "-ffp-contract=off", "-Wno-psabi", "-U_FORTIFY_SOURCE")
 
 
-class HostFault(Exception):
+class HostError(Exception):
     """What the host found wrong with a kernel: deadlock, divergence, access out of bounds, missing fence."""
 
 
@@ -67,7 +67,7 @@ class HostExecutor:
 
         Raises
         ------
-        HostFault
+        HostError
             For what a correct kernel does not do.
         """
         results = {name: result.poisoned() for name, result in program.results.items()}
@@ -100,7 +100,7 @@ class HostExecutor:
         entry = getattr(library, f"launch_{launch.function}")
         if entry(pointers, len(values), grid, launch.threads, launch.shared_bytes, order):
             library.host_error.restype = ctypes.c_char_p
-            raise HostFault(f"{launch.function}: {library.host_error().decode()}")
+            raise HostError(f"{launch.function}: {library.host_error().decode()}")
 
     def _library(self, module: Module) -> ctypes.CDLL:
         if module not in self._libraries:

@@ -44,7 +44,7 @@ def _copy(content: Array, mapped: list[tuple[int, int]]) -> Array:
     _LIBC.mprotect(base, page, _PROT_NONE)
     _LIBC.mprotect(base + (pages + 1) * page, page, _PROT_NONE)
     start = base + (pages + 1) * page - room
-    memory = (ctypes.c_uint8 * content.nbytes).from_address(start)
-    array = np.frombuffer(memory, content.dtype).reshape(content.shape)
+    memory = memoryview((ctypes.c_uint8 * content.nbytes).from_address(start))
+    array: Array = np.frombuffer(memory, content.dtype).reshape(content.shape)
     array[...] = content
     return array

@@ -1,4 +1,4 @@
-"""Anda: from encoded planes or from FP16, by warp or by warpgroup products; equal to sim.formats.contract bit for bit."""
+"""Anda from encoded planes or from FP16, by warp or warpgroup products; equal to sim.formats.contract bit for bit."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ _WARP_BYTES = 1024 + 64 + 16  # codes, scales and zeros of 64 x 32 weights
 
 
 def spread_activations(rng: np.random.Generator, shape: Shape) -> NDArray[np.float16]:
-    """FP16 values whose exponents differ within a group; the first token's are subnormal, zeros of both signs among them."""
-    values = rng.standard_normal((shape.tokens, shape.depth)) * np.exp2(rng.integers(-12, 4, (shape.tokens, shape.depth)))
+    """FP16 values of differing exponents, zeros of both signs among them; the first token's are subnormal."""
+    values = rng.standard_normal((shape.tokens, shape.depth)) * np.exp2(
+        rng.integers(-12, 4, (shape.tokens, shape.depth))
+    )
     values[0] *= 2.0**-16
     values[rng.random(values.shape) < 0.05] = 0.0
     return np.where(rng.random(values.shape) < 0.5, -values, values).astype(np.float16)
@@ -95,7 +97,7 @@ class Anda(Kernel):
         product = contract.gemm(encoded, weights)
         packed = s4_fragments.pack(weights, self.zero_points)
         expected = product.accumulators if self.output == "float32" else product.outputs
-        buffers = {"codes": packed.codes, "scales": packed.scales, "zeros": packed.zeros}
+        buffers: dict[str, Array] = {"codes": packed.codes, "scales": packed.scales, "zeros": packed.zeros}
         return Case("contract", {**self.activations(values, encoded), **buffers}, expected)
 
     def activations(self, values: NDArray[np.float16], encoded: AndaTensor) -> dict[str, Array]:
@@ -130,7 +132,7 @@ class Anda(Kernel):
         columns, threads = self.block
         grid = (shape.columns // columns, -(-shape.tokens // self.tokens), 1)
         sizes = (shape.tokens, shape.columns, shape.depth)
-        arguments = (*self.filled_activations(shape), "codes", "scales", "zeros", "c", *sizes)
+        arguments: tuple[str | int, ...] = (*self.filled_activations(shape), "codes", "scales", "zeros", "c", *sizes)
         return (Launch(self.modules[0], self.source, grid, threads, arguments, self.shared_bytes),)
 
 

@@ -1,6 +1,6 @@
 """Products of bipolar integers of 1 to 8 bits a side, exact.
 
-    value = sum_i (2 u_i - 1) 2^i = 2 u - (2^n - 1)        odd, from -(2^n - 1) to 2^n - 1
+value = sum_i (2 u_i - 1) 2^i = 2 u - (2^n - 1)        odd, from -(2^n - 1) to 2^n - 1
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """INT8 and FP8 (E4M3) products, and their golden models.
 
-INT8 sums are exact. FP8 sums differ from float64 by at most one truncation of the accumulator a product of 32 (Hopper keeps 13
-bits beside the largest term), so by (depth / 32) 2^-13 of |A| |B|.
+INT8 sums are exact. FP8 sums differ from float64 by at most one truncation of the accumulator a product of 32 (Hopper
+keeps 13 bits beside the largest term), so by (depth / 32) 2^-13 of |A| |B|.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_ref.kernel import Case, Kernel, Output, finish, finish_module, partial_sums, require_multiple
+from gpu_ref.kernel import Case, Kernel, Operand, Output, finish, finish_module, partial_sums, require_multiple
 from gpu_ref.program import Filled, Launch, Module, Result, Shape
 
 
@@ -34,7 +34,7 @@ class Int8(Kernel):
     splits: int = 1
 
     source: ClassVar[str] = "int8"
-    operand = "s8"
+    operand: ClassVar[Operand] = "s8"
     instruction: ClassVar[str] = "IMMA.16832"
     streamed: ClassVar[tuple[str, ...]] = ("b",)
 
@@ -81,7 +81,7 @@ class Fp8(Int8):
 
     source: ClassVar[str] = "fp8"
     least: ClassVar[int] = 89
-    operand = "e4m3"
+    operand: ClassVar[Operand] = "e4m3"
     native_on = frozenset({89, 120})
     instruction: ClassVar[str] = "QMMA.16832"
 

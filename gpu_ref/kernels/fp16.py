@@ -15,7 +15,7 @@ from gpu_ref.program import Array, Filled, Launch, Matmul, Module, Result, Shape
 
 
 def product_case(rng: np.random.Generator, shape: Shape, w: NDArray[np.float16], weights: dict[str, Array]) -> Case:
-    """Random FP16 activations over FP16 weights of shape (columns, depth), which `weights` holds in a kernel's layout."""
+    """Random FP16 activations over FP16 weights (columns, depth), which `weights` holds in a kernel's layout."""
     a = rng.standard_normal((shape.tokens, shape.depth)).astype(np.float16)
     left, right = a.astype(np.float64), w.astype(np.float64).T
     # Half a unit of the output's FP16, and as much again for the order of the library's FP32 sums.

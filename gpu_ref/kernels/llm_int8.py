@@ -1,4 +1,4 @@
-"""LLM.int8(): vector-wise INT8 with the outlier columns of X in FP16; the golden model repeats every rounding of the kernel."""
+"""LLM.int8(): vector-wise INT8, outlier columns of X in FP16; the golden model repeats every rounding of the kernel."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """INT4 weights in the order of the 8-bit products' fragments: the Anda kernels.
 
-    codes   [depth / 64][columns / 32] tiles of [2 pairs p][32 lanes][4 words]
-            lane 4 g + t, word 2 i + h: column 16 p + 8 i + g, k = 32 h + ...
+codes   [depth / 64][columns / 32] tiles of [2 pairs p][32 lanes][4 words]
+        lane 4 g + t, word 2 i + h: column 16 p + 8 i + g, k = 32 h + ...
 
-            nibble   0    2        4        6        1         3         5         7
-            k        4 t  4 t + 1  4 t + 2  4 t + 3  4 t + 16  4 t + 17  4 t + 18  4 t + 19
+        nibble   0    2        4        6        1         3         5         7
+        k        4 t  4 t + 1  4 t + 2  4 t + 3  4 t + 16  4 t + 17  4 t + 18  4 t + 19
 
-            symmetric: two's complement of code - 8;  with zero points: the code
-    scales  [depth / 128][columns] FP16
-    zeros   [depth / 128][columns / 32][8 g] u16, nibble j: column 8 j + g of the tile
+        symmetric: two's complement of code - 8;  with zero points: the code
+scales  [depth / 128][columns] FP16
+zeros   [depth / 128][columns / 32][8 g] u16, nibble j: column 8 j + g of the tile
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def unpack(packed: Packed, zero_points: bool) -> Int4Tensor:
     nibbles = words[..., np.newaxis] >> (4 * _NIBBLE_OF).astype(np.uint32) & 15
     codes = np.empty((n32, 2, 2, 8, k64, 2, 32), np.uint8)
     codes[..., _k_index()] = nibbles.transpose(1, 2, 5, 3, 0, 6, 4, 7)
-    codes = codes.reshape(columns, depth // 128, 128)
+    grouped = codes.reshape(columns, depth // 128, 128)
     zeros = packed.zeros[:, :, np.newaxis] >> np.arange(0, 16, 4, dtype=np.uint16)[:, np.newaxis] & 15
     return Int4Tensor(
-        codes if zero_points else codes ^ 8,
+        grouped if zero_points else grouped ^ np.uint8(8),
         np.ascontiguousarray(packed.scales.T).view(np.float16),
         zeros.reshape(-1, columns).T.astype(np.uint8),
         depth,

@@ -1,8 +1,8 @@
 """INT4 weights eight columns a word, as AWQ keeps them: w4a16_awq.cu.
 
-    codes   [depth][columns / 8] u32      nibble   0  4  1  5  2  6  3  7
-    zeros   [depth / 128][columns / 8]    column   0  1  2  3  4  5  6  7
-    scales  [depth / 128][columns] FP16
+codes   [depth][columns / 8] u32      nibble   0  4  1  5  2  6  3  7
+zeros   [depth / 128][columns / 8]    column   0  1  2  3  4  5  6  7
+scales  [depth / 128][columns] FP16
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _SHIFTS = np.array([0, 16, 4, 20, 8, 24, 12, 28], np.uint32)  # of columns 0 .. 
 def _words(nibbles: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """(rows, columns) to (rows, columns / 8)."""
     eights = nibbles.reshape(len(nibbles), -1, 8).astype(np.uint32)
-    return (eights << _SHIFTS).sum(axis=-1, dtype=np.uint32)
+    words: NDArray[np.uint32] = (eights << _SHIFTS).sum(axis=-1, dtype=np.uint32)
+    return words
 
 
 def _nibbles(words: NDArray[np.uint32]) -> NDArray[np.uint8]:

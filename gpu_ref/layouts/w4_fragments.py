@@ -1,14 +1,14 @@
 """INT4 weights in the order of the 16-bit products' fragments: w4a16.cu and w4a16_wgmma.cu.
 
-    codes   [depth / 64][columns / 64] tiles of [4 steps of k16][32 lanes][4 words]
-            lane 4 g + t, word j: columns 16 j .. 16 j + 15 of the tile, eight codes
+codes   [depth / 64][columns / 64] tiles of [4 steps of k16][32 lanes][4 words]
+        lane 4 g + t, word j: columns 16 j .. 16 j + 15 of the tile, eight codes
 
-            nibble   0      4        1        5        2      6        3        7
-            column   g      g        g        g        g + 8  g + 8    g + 8    g + 8
-            k        2 t    2 t + 1  2 t + 8  2 t + 9  2 t    2 t + 1  2 t + 8  2 t + 9
+        nibble   0      4        1        5        2      6        3        7
+        column   g      g        g        g        g + 8  g + 8    g + 8    g + 8
+        k        2 t    2 t + 1  2 t + 8  2 t + 9  2 t    2 t + 1  2 t + 8  2 t + 9
 
-    scales  [depth / 128][columns / 64][8 g][8 j] FP16: column 8 j + g
-    zeros   [depth / 128][columns / 64][8 g] u32, nibble j: column 8 j + g
+scales  [depth / 128][columns / 64][8 g][8 j] FP16: column 8 j + g
+zeros   [depth / 128][columns / 64][8 g] u32, nibble j: column 8 j + g
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def unpack(packed: Packed) -> Int4Tensor:
     k64, n64 = packed.codes.shape[:2]
     columns, depth = 64 * n64, 64 * k64
     k, column = _index()
-    nibbles = packed.codes[..., np.newaxis] >> (4 * _NIBBLE_OF).astype(np.uint32) & 15  # k64, n64, k16, lane, j, element
+    nibbles = (
+        packed.codes[..., np.newaxis] >> (4 * _NIBBLE_OF).astype(np.uint32) & 15
+    )  # k64, n64, k16, lane, j, element
     codes = np.empty((n64, 4, 16, k64, 4, 16), np.uint8)
     codes[:, :, column, :, :, k] = nibbles.transpose(3, 5, 1, 4, 0, 2)
     scales = packed.scales.transpose(0, 1, 3, 2).reshape(-1, columns).T
