@@ -4,6 +4,10 @@
 //   nothing can run and threads are left: a deadlock, reported with where they wait
 //   an access outside a buffer meets a guard page: reported, not fatal
 #pragma once
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
 #include <csetjmp>
 #include <csignal>
 #include <cstdarg>

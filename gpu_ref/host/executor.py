@@ -7,10 +7,6 @@ in an order of choice. 16-byte accesses to shared memory are counted, in phases 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from gpu_ref import sources
+from gpu_ref.host.compiler import HostCompiler
 from gpu_ref.host.guarded import guarded
 from gpu_ref.program import Array, CopyBuffer, Launch, Matmul, Module, Program
-from sim.errors import InputError
-
-_HEADERS = Path(__file__).parent
-_FLAGS = ("-std=c++20", "-O1", "-shared", "-fPIC", "-ffp-contract=off", "-Wno-psabi", "-U_FORTIFY_SOURCE")
 
 
 class HostError(Exception):
@@ -59,7 +52,7 @@ class HostExecutor:
     """
 
     def __init__(self, folder: Path, text: Callable[[str], str] = sources.text) -> None:
-        self._folder, self._text = folder, text
+        self._compiler, self._text = HostCompiler(folder), text
         self._libraries: dict[Module, ctypes.CDLL] = {}
 
     def run(self, program: Program, order: int = 0) -> dict[str, Array]:
@@ -104,29 +97,5 @@ class HostExecutor:
 
     def _library(self, module: Module) -> ctypes.CDLL:
         if module not in self._libraries:
-            self._libraries[module] = ctypes.CDLL(str(self._compiled(module)))
+            self._libraries[module] = ctypes.CDLL(str(self._compiler.library(module, self._text(module.source))))
         return self._libraries[module]
-
-    def _compiled(self, module: Module) -> Path:
-        body = self._text(module.source)
-        entries = "\n".join(f"HOST_ENTRY({name})" for name in sources.functions(body))
-        headers = "".join(path.read_text(encoding="utf-8") for path in sorted(_HEADERS.glob("*.hpp")))
-        key = hashlib.sha256(f"{module}{body}{headers}{_FLAGS}".encode()).hexdigest()[:24]
-        library = self._folder / f"{module.source}-{key}.so"
-        if library.exists():
-            return library
-        compiler = shutil.which("g++")
-        if compiler is None:
-            raise InputError("g++ was not found", facts={"needed": "to run kernels on the CPU"})
-        self._folder.mkdir(parents=True, exist_ok=True)
-        partial = library.with_suffix(f".{os.getpid()}")
-        unit = partial.with_suffix(f".{os.getpid()}.cpp")
-        unit.write_text(f"{body}\n{entries}\n", encoding="utf-8")
-        defines = [f"-D{name}={value}" for name, value in module.defines]
-        command = [compiler, *_FLAGS, *defines, f"-I{_HEADERS.parent}", str(unit), "-o", str(partial)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{module}: g++ refused it\n{done.stderr}")
-        partial.rename(library)
-        unit.unlink()
-        return library

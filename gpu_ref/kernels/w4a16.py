@@ -1,6 +1,7 @@
 """C = A FP16 * W INT4 in groups of 128: fragment order (mma, wgmma) and AWQ's way, and their golden model.
 
-Weights are w = fl16((code - zero) * scale) in all of them, so a one-hot row of A must return the row of w exactly; other products differ from float64 by the roundings of FP32 sums, below 1e-6 of |A| |W|.
+Weights are w = fl16((code - zero) * scale) in all of them. A one-hot row of A must return the row of w exactly; other
+products differ from float64 by the roundings of FP32 sums, below 1e-6 of |A| |W|.
 """
 
 from __future__ import annotations
