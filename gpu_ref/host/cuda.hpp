@@ -55,8 +55,8 @@ struct Entry<kKernel> {
     if (count != Entry::kArguments) return host::run.error = "wrong number of arguments", 1;                                 \
     return host::launch(Entry::body, arguments, {grid[0], grid[1], grid[2]}, threads, shared_bytes, order);                   \
   }
-extern "C" inline const char* host_error() { return host::run.error.c_str(); }
-extern "C" inline void host_counts(long* out) {
+extern "C" const char* host_error() { return host::run.error.c_str(); }
+extern "C" void host_counts(long* out) {
   for (int kind = 0; kind < host::kAccessKinds; ++kind) {
     out[2 * kind] = host::run.phases[kind], out[2 * kind + 1] = host::run.cycles[kind];
     host::run.phases[kind] = host::run.cycles[kind] = 0;

@@ -4,6 +4,9 @@
 #include "anda_numbers.cuh"
 #include "swizzle.cuh"
 
+// Four threads fill a token's row. Eight of them meet no bank twice where their two tokens are 4 apart.
+DEVICE int token_of(int i) { return (i / 4 & ~7) | (i / 4 & 1) << 2 | (i / 4 >> 1 & 3); }
+
 // Encoded: [tokens][groups][1 + M] words of 64 bits (sign, then planes, MSB first), exponents a byte each apart.
 struct FromPlanes {
   static constexpr int kRows = 1 + kMantissaBits;

@@ -61,7 +61,7 @@ DEVICE void anda_product(const Source& source, const Weights& w, Output* c, int 
     __syncthreads();
     fetch(step + kStages - 1);
     for (int i = thread; i < kWarpsK * kTokens * 4; i += kThreads) {
-      int quarter = i % 4, token = i / 4 % kTokens, group = i / 4 / kTokens, at = step * kWarpsK + group;
+      int quarter = i % 4, token = token_of(i) % kTokens, group = i / 4 / kTokens, at = step * kWarpsK + group;
       bool valid = first_token + token < tokens && at < w.groups;
       float unit = source.template fill<kTokens, kWarpsK>(arena.tile(group), arena.stage(step), token, group, quarter,
                                                           (u64)(first_token + token) * w.groups + at, valid);

@@ -36,7 +36,7 @@ DEVICE void anda_wgmma_product(const Source& source, const Weights& w, Output* c
     fetch(step + kStages - 1);
     u8* stage = stages + step % kStages * kStage;
     for (int i = thread; i < kTokens * 4; i += kThreads) {
-      int token = i / 4;
+      int token = token_of(i);
       float unit = source.template fill<kTokens, 1>(tile, stage, token, 0, i % 4, (u64)(first_token + token) * w.groups + step,
                                                     first_token + token < tokens);
       if (i % 4 == 0) units[token] = unit;

@@ -11,6 +11,8 @@
 
 constexpr int kTokens = TOKENS, kColumns = 128, kStages = STAGES, kThreads = 128, kRowTiles = kTokens / 16;
 constexpr int kLeftBytes = kTokens * kRowBytes, kStageBytes = kLeftBytes + kColumns * kRowBytes;
+constexpr int kSumPitch = kColumns + 8;  // free of bank conflicts
+static_assert(kTokens * kSumPitch * 4 <= kStages * kStageBytes, "the sums are laid over the stages");
 
 struct Bytes {
   const u8 *a, *b;
@@ -53,14 +55,17 @@ DEVICE void multiply_bytes(const Bytes& m, u8* arena, Store store) {
       }
     }
   }
+  wait_copies<0>();
+  __syncthreads();
+  Sum* staged = (Sum*)arena;  // so that neighbouring threads store neighbouring columns
 #pragma unroll
   for (int row = 0; row < kRowTiles; ++row)
-#pragma unroll
     for (int j = 0; j < 4; ++j)
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        int token = blockIdx.y * kTokens + 16 * row + lane / 4 + 8 * (i / 2);
-        int column = blockIdx.x * kColumns + 32 * warp + 8 * j + lane % 4 * 2 + i % 2;
-        if (token < m.tokens && column < m.columns) store(token, column, sums[row][j][i]);
-      }
+      for (int i = 0; i < 4; ++i)
+        staged[(16 * row + lane / 4 + 8 * (i / 2)) * kSumPitch + 32 * warp + 8 * j + lane % 4 * 2 + i % 2] = sums[row][j][i];
+  __syncthreads();
+  for (int i = threadIdx.x; i < kTokens * kColumns; i += kThreads) {
+    int token = blockIdx.y * kTokens + i / kColumns, column = blockIdx.x * kColumns + i % kColumns;
+    if (token < m.tokens && column < m.columns) store(token, column, staged[i / kColumns * kSumPitch + i % kColumns]);
+  }
 }
