@@ -27,6 +27,7 @@ from sim.errors import InputError
 
 _CHECKED = Shape(300, 1024, 2048)  # verification shrinks shapes to this: golden models run on the CPU
 _T = TypeVar("_T")
+_MOST_RUNS = 256  # in one captured graph
 _GIVE_UP = 5  # failures in a row: the card no longer answers
 
 
@@ -133,11 +134,11 @@ class Bench:
             raise InputError(f"differs from its golden model: error {found.error}, allowed {found.limit}")
         program = kernel.timed(shape)
         timing = self.settings.timing
-        wanted = math.ceil(timing.l2_multiple * self.device.card.l2_bytes / max(1, program.streamed_bytes))
-        room = (self.device.free_bytes() // 2 - program.memory_bytes) // max(1, program.streamed_bytes)
-        copies = max(1, min(wanted, 1 + room))
+        wanted = math.ceil(timing.l2_multiple * self.device.card.l2_bytes / program.streamed_bytes)
+        room = (self.device.free_bytes() // 2 - program.memory_bytes) // program.streamed_bytes
+        copies = max(1, min(wanted, 1 + room, _MOST_RUNS))
         batches = math.ceil(timing.batch_seconds / self._roofline(kernel, shape).seconds / copies)
-        return self.device.prepare(program, copies, copies * max(1, min(batches, 200))), copies
+        return self.device.prepare(program, copies, copies * max(1, min(batches, _MOST_RUNS // copies))), copies
 
     def _verified(self, kernel: Kernel, shape: Shape) -> Check:
         small = Shape(

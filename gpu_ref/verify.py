@@ -29,9 +29,15 @@ def verify(device: Device, seed: int, shapes: tuple[Shape, ...] = SHAPES) -> Ite
     The lengths and bits rotate over the shapes, so that each of them meets each tile height.
     """
     rng = np.random.default_rng(seed)
+    for kernel, shape in selection(device.card, shapes):
+        yield from check(device, kernel, shape, rng)
+
+
+def selection(card: Card, shapes: tuple[Shape, ...] = SHAPES) -> Iterator[tuple[Kernel, Shape]]:
+    """What is verified on a card."""
     for index, shape in enumerate(shapes):
-        for kernel in (*dispatch.all_kernels(shape, device.card, ()), *_numbers(shape, device.card, index)):
-            yield from check(device, kernel, shape, rng)
+        for kernel in (*dispatch.all_kernels(shape, card, ()), *_numbers(shape, card, index)):
+            yield kernel, shape
 
 
 def _numbers(shape: Shape, card: Card, index: int) -> Iterator[Kernel]:
@@ -47,7 +53,7 @@ def _numbers(shape: Shape, card: Card, index: int) -> Iterator[Kernel]:
                 ]
                 yield from (kernel for kernel in kernels if kernel.runs_on(card.architecture))
     for pair in range(index % 8, 64, 8):
-        kernel = Bipolar(1 + pair // 8, 1 + (pair + index) % 8)
+        kernel = Bipolar(1 + pair // 8, 1 + pair % 8)
         if dispatch.takes(kernel, shape):
             yield kernel
 

@@ -228,6 +228,7 @@ inline int launch(void (*body)(void**), void** arguments, Index grid, int thread
   sigaction(SIGBUS, &action, &old_bus);
   run.body = body, run.arguments = arguments, run.grid = grid, run.order = order;
   run.arena = arena.memory, run.arena_bytes = (shared_bytes + 1023) / 1024 * 1024, run.error.clear();
+  for (int kind = 0; kind < kAccessKinds; ++kind) run.phases[kind] = run.cycles[kind] = 0;
   bool good = true;
   u32 blocks = grid.x * grid.y * grid.z;
   for (u32 i = 0; good && i < blocks; ++i) {

@@ -14,7 +14,9 @@ from gpu_ref.program import Module
 from sim.errors import InputError
 
 _HEADERS = Path(__file__).parent
-_FLAGS = ("-std=c++20", "-O1", "-fPIC", "-ffp-contract=off", "-Wno-psabi", "-U_FORTIFY_SOURCE")
+_ARITHMETIC = ("-ffp-contract=off",)
+_PRIVATE = ("-fvisibility=hidden", "-fno-gnu-unique")  # every library keeps its own state of the host
+_FLAGS = ("-std=c++20", "-O1", "-fPIC", *_ARITHMETIC, *_PRIVATE, "-Wno-psabi", "-U_FORTIFY_SOURCE")
 
 
 class HostCompiler:

@@ -49,16 +49,16 @@ struct Entry<kKernel> {
   static constexpr int kArguments = sizeof...(Types);
 };
 }  // namespace host
+#define HOST_EXPORT extern "C" __attribute__((visibility("default")))
 #define HOST_ENTRY(kernel)                                                                                                   \
-  extern "C" int launch_##kernel(void** arguments, int count, const u32* grid, int threads, int shared_bytes, int order) {    \
+  HOST_EXPORT int launch_##kernel(void** arguments, int count, const u32* grid, int threads, int shared_bytes, int order) {    \
     using Entry = host::Entry<&kernel>;                                                                                      \
     if (count != Entry::kArguments) return host::run.error = "wrong number of arguments", 1;                                 \
     return host::launch(Entry::body, arguments, {grid[0], grid[1], grid[2]}, threads, shared_bytes, order);                   \
   }
-extern "C" const char* host_error() { return host::run.error.c_str(); }
-extern "C" void host_counts(long* out) {
+HOST_EXPORT const char* host_error() { return host::run.error.c_str(); }
+HOST_EXPORT void host_counts(long* out) {
   for (int kind = 0; kind < host::kAccessKinds; ++kind) {
     out[2 * kind] = host::run.phases[kind], out[2 * kind + 1] = host::run.cycles[kind];
-    host::run.phases[kind] = host::run.cycles[kind] = 0;
   }
 }

@@ -77,7 +77,7 @@ class HostExecutor:
             return {name: arrays[name].copy() for name in program.results}
 
     def traffic(self, module: Module) -> Traffic:
-        """Accesses since the last call, of all launches of a module."""
+        """Accesses of the last launch from a module."""
         counts = (ctypes.c_long * 6)()
         self._library(module).host_counts(counts)
         return Traffic(*(Counts(counts[2 * kind], counts[2 * kind + 1]) for kind in range(3)))

@@ -10,6 +10,7 @@ from pretended import CARDS, Clock, PretendedDevice
 
 from gpu_ref import record
 from gpu_ref.bench import Bench, continued
+from gpu_ref.card import Card
 from gpu_ref.host.executor import HostExecutor
 from gpu_ref.kernels.anda import Anda
 from gpu_ref.kernels.fp16 import Fp16
@@ -17,11 +18,11 @@ from gpu_ref.kernels.w4a16 import W4a16
 from gpu_ref.plan import Round
 from gpu_ref.program import Shape
 from gpu_ref.settings import Settings, load_settings
-from gpu_ref.verify import verify
+from gpu_ref.verify import selection, verify
 from sim.errors import InputError
 
 SHAPES = (Shape(3, 64, 256), Shape(5, 128, 256))
-KERNELS = (Fp16(), W4a16(), Anda(7))
+KERNELS = (Fp16(), W4a16(output="float16"), Anda(7))
 SAMPLES = 5
 
 
@@ -33,11 +34,15 @@ def settings() -> Settings:
 
 @pytest.fixture
 def device(host: HostExecutor) -> PretendedDevice:
-    return PretendedDevice(CARDS["H200"], host, Clock())
+    # A small L2, so that a few copies of small weights are more than it holds.
+    return PretendedDevice(replace(CARDS["H200"], l2_bytes=2**16), host, Clock())
 
 
 def plan() -> list[Round]:
-    return [Round(shape, KERNELS, frozenset({W4a16()}), ("some layer",), with_energy=True) for shape in SHAPES]
+    return [
+        Round(shape, KERNELS, frozenset({W4a16(output="float16")}), ("some layer",), with_energy=True)
+        for shape in SHAPES
+    ]
 
 
 def run(device: PretendedDevice, settings: Settings, path: Path, begun: record.Record | None = None) -> record.Record:
@@ -160,11 +165,19 @@ def test_a_record_of_another_card_or_other_kernels_is_not_continued(
         continued(found, device, path)
 
 
-def test_verify_reports_every_kernel_and_length(device: PretendedDevice) -> None:
-    shape = Shape(3, 128, 128)
-    hopper = list(verify(device, 1, (shape, shape, shape)))
-    assert all(check.passed for check in hopper)
-    names = {check.kernel for check in hopper}
-    assert {f"anda M={bits}" for bits in range(1, 16)} <= names
-    assert {f"anda_wgmma M={bits} z" for bits in range(1, 15)} <= names
-    assert {"w4a16", "w4a16_awq", "w4a16_wgmma", "int8", "fp8_wgmma", "llm_int8", "dequantise", "fp16"} <= names
+def test_verify_checks_what_is_selected(device: PretendedDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = [(kernel, SHAPES[0]) for kernel in KERNELS]
+    monkeypatch.setattr("gpu_ref.verify.selection", lambda card, shapes: iter(chosen))
+    checks = list(verify(device, seed=1))
+    assert [check.case for check in checks] == ["random", "one-hot", "random", "contract"]
+    assert all(check.passed for check in checks)
+
+
+def test_the_selection_has_every_kernel_length_and_pair_of_bits(card: Card) -> None:
+    labels = {kernel.label for kernel, _ in selection(card)}
+    assert {f"anda M={bits}" for bits in range(1, 16)} | {f"anda_fp16 M={bits} z" for bits in range(1, 15)} <= labels
+    assert {f"bipolar {a}x{b}" for a in range(1, 9) for b in range(1, 9)} <= labels
+    assert {"fp16", "dequantise", "w4a16", "w4a16_awq", "int8", "llm_int8"} <= labels
+    if card.is_hopper:
+        assert {f"anda_wgmma M={bits}" for bits in range(1, 16)} <= labels
+        assert {"w4a16_wgmma", "fp8_wgmma"} <= labels
