@@ -18,18 +18,22 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Of the random inputs; wit
 
 
 @app.command()
-def verify(seed: Seed = None) -> None:
+def verify(
+    seed: Seed = None,
+    small: Annotated[bool, typer.Option("--small", help="Small shapes only, as under compute-sanitizer.")] = False,
+) -> None:
     """Check every kernel on this machine's card against its golden model."""
     from secrets import randbits
 
     from gpu_ref.cupy_card import open_card
+    from gpu_ref.verify import SHAPES, SMALL_SHAPES
     from gpu_ref.verify import verify as checks
 
     chosen = randbits(32) if seed is None else seed
     device = open_card()
     typer.echo(f"{device.card.name}, {device.card.architecture}, seed {chosen}")
     done, failed = 0, 0
-    for check in checks(device, chosen):
+    for check in checks(device, chosen, SMALL_SHAPES if small else SHAPES):
         done += 1
         if not check.passed:
             failed += 1

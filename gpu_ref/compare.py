@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gpu_ref import show
 from gpu_ref.program import Shape
 from gpu_ref.record import Ceilings, Record, Row
 from sim.errors import InputError
 from sim.formats import block_float, int4
+from sim.report.figures.frame import Figure, words
 from sim.report.quantities import percent, ratio, si
 
 if TYPE_CHECKING:
@@ -156,6 +158,31 @@ def _relative(entries: list[Entry], fp16_seconds: float | None) -> list[Entry]:
 def _listed(shapes: Sequence[Shape] | Mapping[Shape, Any]) -> str:
     texts = [str(shape) for shape in shapes]
     return ", ".join(texts[:4]) + (f" and {len(texts) - 4} more" if len(texts) > 4 else "")
+
+
+def speedup_figure(entries: Sequence[Entry], record: Record, columns: int, depth: int) -> Figure:
+    """Speedup over each platform's own FP16 baseline against tokens, for one layer.
+
+    The card's kernels are lines over all that was measured, with their rooflines dotted; the machines are points.
+    """
+    figure = show.speedup_figure(record, columns, depth)
+    mine = [
+        one for one in entries if one.kernel == "simulated" and (one.shape.columns, one.shape.depth) == (columns, depth)
+    ]
+    for platform in dict.fromkeys(one.platform for one in mine):
+        points = [one for one in mine if one.platform == platform]
+        figure["data"].append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "marker": {"size": 11, "symbol": "diamond"},
+                "name": words(f"{platform}, simulated"),
+                "x": [one.shape.tokens for one in points],
+                "y": [one.speedup_over_fp16 for one in points],
+            }
+        )
+    figure["layout"]["yaxis"]["title"]["text"] = "speedup over the platform's own FP16 baseline"
+    return figure
 
 
 def print_entries(entries: Sequence[Entry], console: Console) -> None:

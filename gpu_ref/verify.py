@@ -22,6 +22,8 @@ SHAPES = tuple(
     for columns, depth in ((256, 128), (512, 1408), (1024, 4096))
 )
 
+SMALL_SHAPES = tuple(Shape(tokens, 256, 384) for tokens in (1, 17, 33))
+
 
 def verify(device: Device, seed: int, shapes: tuple[Shape, ...] = SHAPES) -> Iterator[Check]:
     """Every kernel as it is dispatched for every shape; Anda at M = 1..15, with zero points to 14; bipolar in all bits.

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from gpu_ref import cli, record, show, sources
-from gpu_ref.compare import compare, least_bytes
+from gpu_ref.compare import compare, least_bytes, print_entries, speedup_figure
 from gpu_ref.cupy_card import read_card
 from gpu_ref.program import Shape
 from sim.errors import InputError
@@ -141,6 +142,23 @@ def test_machines_and_kernels_stand_side_by_side() -> None:
     kernel = entries[3]
     assert kernel.speedup_over_fp16 == 4
     assert kernel.normalised_seconds == kernel.seconds
+
+
+def test_the_figure_of_a_comparison_has_machines_as_points_among_the_kernels() -> None:
+    entries = compare([result(4_000_000, 1000.0, None), result(2_000_000, 2000.0, 6)], ["fp-fp", "anda"], made())
+    traces = speedup_figure(entries, made(), SHAPE.columns, SHAPE.depth)["data"]
+    points = {trace["name"]: (trace["x"], trace["y"]) for trace in traces if trace["mode"] == "markers"}
+    assert points == {"fp-fp, simulated": ([16], [1.0]), "anda, simulated": ([16], [2.0])}
+    assert {"anda M=6", "anda M=6, roofline"} <= {trace["name"] for trace in traces}
+
+
+def test_a_comparison_is_printed_with_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = compare([result(4_000_000, 1000.0, None)], ["fp-fp"], made())
+    print_entries(entries, Console(width=140))
+    printed = capsys.readouterr().out
+    assert "16 x 4096 x 11008" in printed
+    assert "simulated" in printed
+    assert "anda M=6" in printed
 
 
 def test_the_least_bytes_count_weights_activations_and_outputs_once() -> None:
