@@ -187,7 +187,6 @@ def _scheduled(machines: list[Arch], schedule: str) -> list[Arch]:
 
 
 def _how(grain: str, fast_forward: bool, verify: bool) -> Options:
-    from sim.arch.schema import Arch
     from sim.assembly import Options
 
     if grain not in GRAINS:
