@@ -16,7 +16,6 @@ from sim.search.sweep.front import hypervolume
 from sim.search.sweep.results import QUANTITIES
 from sim.search.sweep.view import Point, View
 
-
 MARGIN = 0.1
 """Of the span of the fronts, from their worst values to the reference of the volumes."""
 

@@ -77,7 +77,8 @@ class Formulas:
         if found:
             problem = f"`{name}` means several keys"
             raise InputError(problem, place=place, field=field, facts={"found": text, "such as": ", ".join(found[:4])})
-        nearest = nearest_name(name, [*self._known, *self._keys])
+        endings = {key.rpartition(".")[2] for key in self._keys}
+        nearest = nearest_name(name, [*self._known, *sorted(endings), *sorted(self._keys)])
         facts = {"found": text, "allowed": ", ".join([*self._known, "keys such as arch.mxu.rows"])}
         raise InputError(f"`{name}` is unknown", place=place, field=field, nearest=nearest, facts=facts)
 

@@ -182,8 +182,11 @@ class Space:
         else:
             overrides = axis.settings(level)
         place = self._source.place(("axes", axis.name))
-        places: dict[Path_, Place] = {tuple(key.split(".")[1:]): place for key in axis.keys}
-        source.validate(Arch, Source(self._laid(base, overrides), places, self._source.file))
+        try:
+            laid = self._laid(base, overrides)
+        except InputError as error:
+            raise self._refused(axis, error.problem) from None
+        source.validate(Arch, Source(laid, _places(axis.keys, place), self._source.file))
         try:
             _workload(self._files[work], _assignments(overrides))
         except InputError as error:
@@ -199,9 +202,8 @@ class Space:
             return
         for key in self.sweep.tied:
             place, overrides = self._source.place(("tied", key)), {key: origin[key]}
-            places: dict[Path_, Place] = {tuple(key.split(".")[1:]): place}
             try:
-                source.validate(Arch, Source(self._laid(0, overrides), places, self._source.file))
+                source.validate(Arch, Source(self._laid(0, overrides), _places([key], place), self._source.file))
                 _workload(self._files[0], _assignments(overrides))
             except InputError as error:
                 if error.problem == UNKNOWN:
@@ -263,6 +265,12 @@ def _with(values: Mapping[str, Any] | None, path: Sequence[str], value: Any) -> 
     if rest and not isinstance(inner, Mapping | None):
         raise InputError(f"`{head}` is a single value, not a section", field=".".join(path))
     return {**(values or {}), head: _with(inner, rest, value) if rest else value}
+
+
+def _places(keys: Sequence[str], place: Place) -> dict[Path_, Place]:
+    """One place for keys of a machine and the sections above them."""
+    paths = [key.split(".")[1:] for key in keys]
+    return {tuple(path[:length]): place for path in paths for length in range(1, len(path) + 1)}
 
 
 def _multiple(axis: Axis, ratio: float, of: Any) -> int | float:

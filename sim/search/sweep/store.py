@@ -26,14 +26,14 @@ from sim.search.sweep.workers import WORKER_DIED
 VERSION = 1
 APPLICATION = 0x616E6461  # "anda" in the header of the file
 WAIT_SECONDS = 60
-_TABLES = """
-CREATE TABLE points (key TEXT PRIMARY KEY, config TEXT NOT NULL, totals TEXT, failure TEXT,
-                     seconds REAL NOT NULL, stored TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE sweeps (name TEXT PRIMARY KEY, definition TEXT NOT NULL, keys TEXT NOT NULL,
-                     code TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE members (sweep TEXT NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, overrides TEXT NOT NULL,
-                      PRIMARY KEY (sweep, number)) WITHOUT ROWID;
-"""
+_TABLES = (
+    """CREATE TABLE points (key TEXT PRIMARY KEY, config TEXT NOT NULL, totals TEXT, failure TEXT,
+                            seconds REAL NOT NULL, stored TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE sweeps (name TEXT PRIMARY KEY, definition TEXT NOT NULL, keys TEXT NOT NULL,
+                            code TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE members (sweep TEXT NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, overrides TEXT NOT NULL,
+                             PRIMARY KEY (sweep, number)) WITHOUT ROWID""",
+)
 
 
 @dataclass(frozen=True)
@@ -74,21 +74,28 @@ class Store:
             raise
 
     def _check(self, make: bool) -> None:
+        if make and self._empty():
+            self._make()
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
-        empty = not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if empty and make:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            tables = f"BEGIN IMMEDIATE; {_TABLES}"
-            self._db.executescript(
-                f"{tables} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
-            )
-        elif application != APPLICATION:
+        if application != APPLICATION:
             raise InputError("not a store of sweeps", place=Place(str(self.path)), field="--store")
-        elif version != VERSION:
+        if version != VERSION:
             facts = {"found": f"version {version}", "allowed": f"version {VERSION}, or another file"}
             raise InputError("a store of another version", place=Place(str(self.path)), field="--store", facts=facts)
         self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _empty(self) -> bool:
+        return self._db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+
+    def _make(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        with self._transaction():
+            if self._empty():  # nobody else made it meanwhile
+                for table in _TABLES:
+                    self._db.execute(table)
+                self._db.execute(f"PRAGMA application_id = {APPLICATION}")
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def begin(self, sweep: Sweep, keys: list[str], *, resume: bool) -> None:
         """Enter a sweep, or go on with it.

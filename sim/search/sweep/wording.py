@@ -9,7 +9,6 @@ from sim.search.sweep.formulas import at
 from sim.search.sweep.results import QUANTITIES
 from sim.search.sweep.view import Point, View
 
-
 PREFIXED = ("", "s", "J", "B")
 """Units that take an SI prefix."""
 

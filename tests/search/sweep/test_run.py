@@ -40,7 +40,7 @@ def test_a_point_holds_the_totals_of_a_simulation_of_its_own(write: Write, tmp_p
         assert design.arch is not None
         assert design.workload is not None
         result = simulate(design.arch, design.workload)
-        by_phase = {phase: 0 for phase in ("prefill", "decode")}
+        by_phase = dict.fromkeys(("prefill", "decode"), 0)
         for layer in result["layers"]:
             by_phase[layer["phase"]] += layer["count"] * layer["cycles"]
         hertz = result["clock_hertz"]
@@ -87,7 +87,7 @@ def test_a_design_that_the_schema_refuses_is_a_failed_point(write: Write, tmp_pa
     tied = {"arch.writer.blocks": "rows - 8"}
     tally = run(write({"arch.mxu.rows": [8, 16]}, tied=tied), tmp_path / "s.sqlite")
     with Store(tmp_path / "s.sqlite") as store:
-        assert "writer.blocks" in ([one.failure for one in store.points("small")][0] or "")
+        assert "writer.blocks" in (next(one.failure for one in store.points("small")) or "")
     assert (tally.computed, tally.failed) == (2, 1)
 
 
