@@ -18,8 +18,8 @@ PARTS = ("peers", "jobs", "speed")
 Row = dict[str, Any]
 NOTE = (
     "All machines do 256 MACs a cycle on paper; wall times in brackets. Ours are medians of five processes with cold "
-    "caches, each peer ran once. SCALE-Sim steps every cycle, ZigZag is analytic and searches a mapping. Equal GeMMs of "
-    "the layer are simulated once here (four of the seven differ); ZigZag evaluates all seven."
+    "caches, each peer ran once. SCALE-Sim steps every cycle; ZigZag is analytic and searches a mapping. Equal GeMMs "
+    "of the layer are simulated once here; ZigZag evaluates all seven."
 )
 
 
