@@ -65,6 +65,12 @@ class Machine:
             size, banks = getattr(arch.buffers, buffer).bytes, getattr(arch.buffers, buffer).banks
             if size % banks:
                 raise arch.refuse(f"buffers.{buffer}.banks", f"{banks} banks do not divide {size} bytes")
+        if arch.dram.transaction_bytes % arch.dram.burst_bytes:
+            raise arch.refuse(
+                "dram.transaction_bytes",
+                f"found {arch.dram.transaction_bytes}: a transaction moves whole bursts",
+                allowed=f"multiples of dram.burst_bytes = {arch.dram.burst_bytes}",
+            )
         self._check_ports()
         if isinstance(arch.schedule, Schedule):
             self._check_schedule(arch.schedule)
