@@ -95,8 +95,8 @@ def gemm_traffic(arch: Arch, plan: Plan, pace: Pace) -> Traffic:
         arch, plan, plan.activations, plan.tokens, plan.activations_resident, arch.buffers.activation.fill_port_bits
     )
     blocks = out_bytes = 0
-    for rows, row_count in _tiles(plan.tokens):
-        for columns, column_count in _runs(plan):
+    for rows, row_count in tile_sizes(plan.tokens):
+        for columns, column_count in run_widths(plan):
             size = pace.output.data_bytes(rows, ceil_div(columns, pace.output_group), columns)
             size += pace.output.side_bytes(rows, ceil_div(columns, pace.output_group), columns)
             blocks += row_count * column_count
@@ -119,9 +119,11 @@ def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
     compute = _first_fill(arch, plan, pacing.first_block) + pacing.steady + _last_drain(arch, plan, pace)
     memory = launch + 1 + ceil(traffic.bytes / rate)
     transactions = traffic.requests + traffic.output_blocks + traffic.bytes // arch.dram.transaction_bytes
-    drains = sum(_drain(arch, rows) * count for rows, count in _tiles(plan.tokens)) * _column_tiles(plan)
+    drains = sum(drain_cycles(arch, rows) * count for rows, count in tile_sizes(plan.tokens)) * column_tiles(plan)
     compressing = sum(
-        _compress(arch, pace, rows, cols) * rc * cc for rows, rc in _tiles(plan.tokens) for cols, cc in _runs(plan)
+        compress_cycles(arch, pace, rows, cols) * rc * cc
+        for rows, rc in tile_sizes(plan.tokens)
+        for cols, cc in run_widths(plan)
     )
     upper = (
         launch
@@ -166,7 +168,7 @@ def _block_sizes(extent: Extent) -> Iterator[tuple[int, int]]:
         yield rest, 1
 
 
-def _tiles(extent: Extent) -> list[tuple[int, int]]:
+def tile_sizes(extent: Extent) -> list[tuple[int, int]]:
     """Sizes of all tiles of an extent, and how many there are of each."""
     sizes: dict[int, int] = {}
     for block, count in _block_sizes(extent):
@@ -177,17 +179,17 @@ def _tiles(extent: Extent) -> list[tuple[int, int]]:
     return [(size, count) for size, count in sizes.items() if count]
 
 
-def _column_tiles(plan: Plan) -> int:
-    return sum(count for _, count in _tiles(plan.outputs))
+def column_tiles(plan: Plan) -> int:
+    return sum(count for _, count in tile_sizes(plan.outputs))
 
 
-def _runs(plan: Plan) -> list[tuple[int, int]]:
+def run_widths(plan: Plan) -> list[tuple[int, int]]:
     """Widths of the runs of column tiles, and how many there are of each for one row tile."""
     width = plan.run_tiles * plan.outputs.tile
-    return _tiles(Extent(plan.outputs.size, plan.outputs.block, width))
+    return tile_sizes(Extent(plan.outputs.size, plan.outputs.block, width))
 
 
-def _chunks(plan: Plan) -> Iterator[tuple[int, int]]:
+def chunk_shapes(plan: Plan) -> Iterator[tuple[int, int]]:
     for index in range(plan.chunks):
         yield plan.chunk(index)
 
@@ -195,10 +197,12 @@ def _chunks(plan: Plan) -> Iterator[tuple[int, int]]:
 def _loads(arch: Arch, plan: Plan, operand: Operand, extent: Extent, resident: bool, port: int) -> tuple[int, int, int]:
     """Bytes, fill beats and requests of all loads of one operand."""
     other = plan.outputs if extent is plan.tokens else plan.tokens
-    times = sum(count for _, count in _tiles(other)) if not resident else 1 if extent is plan.outer else other.blocks
+    times = (
+        sum(count for _, count in tile_sizes(other)) if not resident else 1 if extent is plan.outer else other.blocks
+    )
     size = beats = requests = 0
-    for lanes, count in _tiles(extent):
-        for groups, values in _chunks(plan):
+    for lanes, count in tile_sizes(extent):
+        for groups, values in chunk_shapes(plan):
             data = operand.data_bytes(lanes, groups, values)
             size += count * times * _bursts(arch, data + operand.side_bytes(lanes, groups, values))
             beats += count * times * ceil_div(8 * data, port)
@@ -228,7 +232,7 @@ def _pacing(arch: Arch, plan: Plan, pace: Pace) -> _Pacing:
         columns = [block(size) for size in _ends(outputs, plan.outputs.tile)]
         inside, last = plan.outputs.tiles(outputs) - 1, columns[-1]
         for row_index, (size, rows) in enumerate(_rows(tokens, plan.tokens.tile)):
-            words = _word_cycles(arch, pace, size)
+            words = word_cycles(arch, pace, size)
             own = inside * max(words, columns[0]) + max(words, last)
             # Inside a row each tile is followed by the next column, at its end by the first column of the next row.
             next_columns = max(inside - 1, 0) * max(words, columns[0]) + (max(words, last) if inside else 0)
@@ -242,7 +246,7 @@ def _pacing(arch: Arch, plan: Plan, pace: Pace) -> _Pacing:
     return _Pacing(first, steady, serial, tiles)
 
 
-def _word_cycles(arch: Arch, pace: Pace, rows: int) -> int:
+def word_cycles(arch: Arch, pace: Pace, rows: int) -> int:
     word = first = ceil_div(rows * pace.word_bits, arch.activation_dispatcher.port_bits)
     if arch.activation_dispatcher.exponent_port_bits:
         first = max(word, ceil_div(rows * 5, arch.activation_dispatcher.exponent_port_bits))
@@ -301,11 +305,11 @@ def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
     return arch.controller.launch_cycles + 1 + max(arrivals[0] + weight_block, arrivals[1])
 
 
-def _drain(arch: Arch, rows: int) -> int:
+def drain_cycles(arch: Arch, rows: int) -> int:
     return ceil_div(rows * arch.mxu.columns * 16, arch.collector.port_bits)
 
 
-def _compress(arch: Arch, pace: Pace, rows: int, columns: int) -> int:
+def compress_cycles(arch: Arch, pace: Pace, rows: int, columns: int) -> int:
     if pace.compressed_rows is None or arch.bpc is None:
         return 0
     passes = ceil_div(rows * ceil_div(columns, pace.output_group), arch.bpc.lanes * arch.mxu.count)
@@ -319,7 +323,7 @@ def _last_drain(arch: Arch, plan: Plan, pace: Pace) -> int:
     columns = _last_tile(last_block, plan.run_tiles * plan.outputs.tile)
     shape = (rows, ceil_div(columns, pace.output_group), columns)
     moved = _bursts(arch, pace.output.data_bytes(*shape) + pace.output.side_bytes(*shape))
-    drained = arch.mxu.pipeline_cycles + _drain(arch, rows) + _compress(arch, pace, rows, columns)
+    drained = arch.mxu.pipeline_cycles + drain_cycles(arch, rows) + compress_cycles(arch, pace, rows, columns)
     return drained + _transfer(arch, moved)
 
 

@@ -116,8 +116,8 @@ def long_case(seed: int, level: int) -> Case:
     mxu, schedule, buffers, k = case.arch.mxu, case.arch.schedule, case.arch.buffers, case.gemm.k
     assert isinstance(schedule, Schedule)
     run = math.lcm(mxu.dot_length, mxu.columns * mxu.count)
-    counts = [rng.randint(1, 2) for _ in range(4)]
-    counts[level] = rng.randint(24, 64)
+    counts = [rng.choice([1, 1, 2]) for _ in range(4)]
+    counts[level] = rng.randint(20, 48)
     outer, inner, rows, runs = counts
     tokens, outputs = (outer, inner) if schedule.order == "tokens_outer" else (inner, outer)
     token_block, output_block = rows * mxu.rows, runs * run
