@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sim.errors import InputError, nearest_name
@@ -91,14 +92,13 @@ def reproduce(
     """
     for name in only:
         if name not in SECTIONS:
-            allowed = {"allowed": ", ".join(SECTIONS)}
-            raise InputError(
-                f"no section `{name}`", field="--only", nearest=nearest_name(name, SECTIONS), facts=allowed
-            )
+            nearest, facts = nearest_name(name, SECTIONS), {"allowed": ", ".join(SECTIONS)}
+            raise InputError(f"no section `{name}`", field="--only", nearest=nearest, facts=facts)
+    report = progress or (lambda name, done, total: None)
     made = []
     with Store(cache or default_path()) as store, Bench(store, jobs) as bench:
         for name in only or SECTIONS:
-            bench.progress = lambda done, total, name=name: progress(name, done, total) if progress else None
+            bench.progress = partial(report, name)
             section = SECTIONS[name](published(), bench)
             if section is not None:
                 made.append(explained(section))

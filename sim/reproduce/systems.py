@@ -62,7 +62,7 @@ def speedup(base: Result, own: Result, mean: str) -> float:
     """How many times faster `own` is, as ratio of total times or mean of modules."""
     if mean == "times":
         return float(base["totals"]["seconds"] / own["totals"]["seconds"])
-    return _module_mean(base, own, "cycles") * own["clock_hertz"] / base["clock_hertz"]
+    return _module_mean(base, own, "cycles") * float(own["clock_hertz"] / base["clock_hertz"])
 
 
 def energy_ratio(base: Result, own: Result, mean: str) -> float:

@@ -1,4 +1,4 @@
-"""Area efficiency: speedup over the ratio of areas, with the total that the paper prints and with the sum of its rows."""
+"""Area efficiency: speedup over the ratio of areas, with the total area that the paper prints and its rows' sum."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def section(paper: Published, bench: Bench) -> Section:
     cells, areas = [], []
     for system, row in zip(chosen, results, strict=True):
         own = row[0]["totals"]["area_square_millimetres"]
-        totals = {"printed total": printed if system.tolerance else own, "rows' sum": own}
+        totals = {"printed total": printed, "rows' sum": own} if system.tolerance else {"printed total": own}
         areas += [Cell(system.label, total, area, tolerance=None) for total, area in totals.items()]
         for total, area in totals.items():
             for mean, name in MEANS.items():

@@ -40,8 +40,8 @@ def phases(paper: Published, bench: Bench) -> Section:
             Table("energy", "energy efficiency over FP-FP", tuple(frugal), unit="x"),
             Table("utilisation", "MACs done, % of peak", tuple(used), unit="%", digits=1),
         ),
-        note=f"{MODEL}, weight GeMMs. Mixed: 512-token prompts, then 128 tokens decoded. A decode step has as many rows "
-        "as sequences: below 16 some rows of the MXU have no token.",
+        note=f"{MODEL}, weight GeMMs. Mixed: 512-token prompts, then 128 tokens decoded. A decode step has a row a "
+        "sequence: below 16 some rows of the MXU have no token.",
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from sim import shipped
 from sim.errors import InputError, Place
@@ -68,7 +69,7 @@ def order(paper: Published, bench: Bench) -> Section | None:
 
 
 def _visited(paper: Published) -> Iterator[float]:
-    from sim.search.precision import BitOperations, search
+    from sim.search.precision import BitOperations, search  # type: ignore[import-untyped, unused-ignore]
 
     accepted = {tuple(step.mantissa_bits): step.accepted for step in paper.search.steps}
     macs = dict.fromkeys(MODULES, 0)
@@ -98,11 +99,10 @@ def tolerances(paper: Published, bench: Bench) -> Section | None:
             row, column = f"{one.model}, {LABELS[arch]}", f"{100 * one.tolerance:g}"
             fast.append(Cell(row, column, speedup(base, own, "times"), tolerance=None))
             frugal.append(Cell(row, column, energy_ratio(base, own, "times"), tolerance=None))
+    shared: dict[str, Any] = {"unit": "x", "picture": "lines", "x_title": "tolerance, %"}
     tables = (
-        Table("speedup", "speedup over FP-FP", tuple(fast), unit="x", picture="lines", x_title="tolerance, %"),
-        Table(
-            "energy", "energy efficiency over FP-FP", tuple(frugal), unit="x", picture="lines", x_title="tolerance, %"
-        ),
+        Table("speedup", "speedup over FP-FP", tuple(fast), **shared),
+        Table("energy", "energy efficiency over FP-FP", tuple(frugal), **shared),
     )
     return Section(
         "tolerance",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sim.reproduce.bench import Bench, Case
 from sim.reproduce.cells import Cell, Section, Table
 from sim.reproduce.published import Published
+from sim.simulate import Result
 
-MODEL = "llama-7b"
+MODEL = "llama-13b"
 
 
 def section(paper: Published, bench: Bench) -> Section:
@@ -17,7 +18,15 @@ def section(paper: Published, bench: Bench) -> Section:
         Cell("FP16 over Anda", str(bits), _bytes(base) / _bytes(result), paper.storage.compression[bits])
         for bits, result in zip(lengths, others, strict=True)
     )
-    table = Table("compression", "bytes of FP16 over bytes of Anda", cells, unit="x", picture="lines", corner="")
+    table = Table(
+        "compression",
+        "bytes of FP16 over bytes of Anda",
+        cells,
+        unit="x",
+        picture="lines",
+        corner="",
+        x_title="mantissa bits",
+    )
     return Section(
         "storage",
         "Storage by mantissa length",
@@ -27,5 +36,5 @@ def section(paper: Published, bench: Bench) -> Section:
     )
 
 
-def _bytes(result: dict) -> int:  # type: ignore[type-arg]
+def _bytes(result: Result) -> int:
     return int(result["counters"]["dram.activation_bytes"])
