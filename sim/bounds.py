@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,40 @@ class Pace:
     output_group: int
     compressed_rows: int | None
     """Rows of an encoded group, sign and planes; None where outputs leave as FP16."""
+
+
+@dataclass(frozen=True)
+class DramFloor:
+    """Bytes that no schedule can go below.
+
+    Parameters
+    ----------
+    compulsory_bytes
+        Each operand and the output once.
+    communication_bytes
+        2 m n k sqrt(a w c / S) - 2 S for a, w, c bytes a value of the operands and the output, and S bytes on the chip.
+        While 2 S bytes move, 3 S bytes of values are within reach; by Loomis and Whitney they form at most
+        sqrt(S^3 / (a w c)) products (Irony, Toledo and Tiskin 2004; the constant of Smith and van de Geijn 2017).
+    """
+
+    compulsory_bytes: int
+    communication_bytes: int
+
+
+def dram_floor(arch: Arch, plan: Plan, pace: Pace) -> DramFloor:
+    """Limits on the DRAM bytes of a GeMM on a machine with this much memory on the chip."""
+    m, k, n = plan.gemm.m, plan.gemm.k, plan.gemm.n
+    activation, weight, output = (
+        operand.data_bytes(lanes, ceil_div(values, plan.group_size), values)
+        + operand.side_bytes(lanes, ceil_div(values, plan.group_size), values)
+        for operand, lanes, values in ((plan.activations, m, k), (plan.weights, n, k), (pace.output, m, n))
+    )
+    registers = 4 * arch.mxu.rows * arch.mxu.columns * arch.mxu.count * arch.mxu.output_registers
+    buffers = arch.buffers.activation.bytes + arch.buffers.activation.exponent_bytes + arch.buffers.weight.bytes
+    on_chip = buffers + registers
+    widths = (activation / (m * k)) * (weight / (n * k)) * (output / (m * n))
+    communication = 2 * m * n * k * sqrt(widths / on_chip) - 2 * on_chip
+    return DramFloor(activation + weight + output, max(0, int(communication)))
 
 
 def gemm_traffic(arch: Arch, plan: Plan, pace: Pace) -> Traffic:
@@ -168,14 +202,9 @@ def _chunks(plan: Plan) -> Iterator[tuple[int, int]]:
 def _loads(arch: Arch, plan: Plan, operand: Operand, extent: Extent, resident: bool, port: int) -> tuple[int, int, int]:
     """Bytes, fill beats and requests of all loads of one operand."""
     other = plan.outputs if extent is plan.tokens else plan.tokens
-    if not resident:
-        pieces, times = _tiles(extent), sum(count for _, count in _tiles(other))
-    elif extent is plan.outer:
-        pieces, times = list(_block_sizes(extent)), 1
-    else:
-        pieces, times = list(_block_sizes(extent)), other.blocks
+    times = sum(count for _, count in _tiles(other)) if not resident else 1 if extent is plan.outer else other.blocks
     size = beats = requests = 0
-    for lanes, count in pieces:
+    for lanes, count in _tiles(extent):
         for groups, values in _chunks(plan):
             data = operand.data_bytes(lanes, groups, values)
             size += count * times * _bursts(arch, data + operand.side_bytes(lanes, groups, values))
@@ -213,11 +242,11 @@ def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
     """Cycles until the first group computes: both operands' first chunks there, the weights in the PEs."""
     groups, values = plan.chunk(0)
     arrivals = []
-    for operand, extent, resident, buffer in (
-        (plan.weights, plan.outputs, plan.weights_resident, arch.buffers.weight),
-        (plan.activations, plan.tokens, plan.activations_resident, arch.buffers.activation),
+    for operand, extent, buffer in (
+        (plan.weights, plan.outputs, arch.buffers.weight),
+        (plan.activations, plan.tokens, arch.buffers.activation),
     ):
-        lanes = min(extent.block if resident else extent.tile, extent.size)
+        lanes = min(extent.tile, extent.block, extent.size)
         data = operand.data_bytes(lanes, groups, values)
         moved = _bursts(arch, data + operand.side_bytes(lanes, groups, values))
         arrivals.append(_transfer(arch, moved) + arch.dram_latency_cycles + ceil_div(8 * data, buffer.fill_port_bits))

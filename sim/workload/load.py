@@ -26,6 +26,7 @@ def load_workload(
     phase: str | None = None,
     tokens: int | None = None,
     batch: int | None = None,
+    chunk: int | None = None,
     context: int | None = None,
     steps: int | None = None,
     scope: str | None = None,
@@ -39,9 +40,10 @@ def load_workload(
     name
         A shipped model, or a file: model YAML, a Hugging Face config.json, or a CSV of GeMMs.
     phase
-        `prefill`, `decode` or `both`.
-    tokens, batch, context, steps
-        Prompt length, sequences, tokens in the cache when decoding starts, tokens to decode; see `model.Run`.
+        `prefill`, `decode`, `both` or `mixed`.
+    tokens, batch, chunk, context, steps
+        Prompt length, sequences, tokens of the prompt a step, tokens in the cache when decoding starts, tokens to
+        decode; see `model.Run`.
     scope
         `fp-int`: the GeMMs with integer weights; `all`: everything.
     precision
@@ -61,5 +63,5 @@ def load_workload(
             place=Place(str(path)),
             facts={"allowed": ", ".join(READERS)},
         )
-    options = Options(phase, tokens, batch, context, steps, scope, precision, tuple(overrides))
+    options = Options(phase, tokens, batch, chunk, context, steps, scope, precision, tuple(overrides))
     return READERS[path.suffix](path, options)
