@@ -9,8 +9,9 @@ from functools import cache, partial
 from typing import Any
 
 from sim.arch.load import load_arch
-from sim.arch.schema import Arch
+from sim.arch.schema import Arch, Schedule
 from sim.assembly import Options, Run
+from sim.best_schedule import best_schedule
 from sim.machine import Machine
 from sim.reproduce.store import Store
 from sim.simulate import Key, Result, plain, timing_key
@@ -120,4 +121,7 @@ class Bench:
 
 def _run(arch: Arch, piece: Item) -> Run:
     machine = Machine(arch)
-    return machine.run_gemm(piece) if isinstance(piece, Gemm) else machine.run_vector(piece)
+    if not isinstance(piece, Gemm):
+        return machine.run_vector(piece)
+    blocks = arch.schedule if isinstance(arch.schedule, Schedule) else best_schedule(machine, piece, arch.schedule)
+    return machine.run_gemm(piece, schedule=blocks)

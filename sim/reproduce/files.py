@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sim.errors import InputError, Place
+from sim.report.folder import writing
 from sim.reproduce.cells import Cell, Table
 from sim.reproduce.page import page
 from sim.reproduce.reproduction import Reproduction
@@ -16,9 +18,25 @@ SCHEMA_VERSION = 1
 JSON, CSV, HTML = "reproduction.json", "reproduction.csv", "report.html"
 
 
+def check(folder: Path) -> None:
+    """Refuse a folder whose files would be mixed with those of a reproduction.
+
+    Raises
+    ------
+    InputError
+        Where `folder` holds something else than an earlier reproduction.
+    """
+    strangers = sorted({path.name for path in folder.glob("*")} - {JSON, CSV, HTML}) if folder.exists() else []
+    if folder.exists() and (not folder.is_dir() or strangers):
+        facts = {"found": strangers[0] if strangers else "a file", "allowed": "a folder of its own"}
+        raise InputError("holds something else", place=Place(str(folder)), field="--out", facts=facts)
+
+
 def write(reproduction: Reproduction, folder: Path) -> None:
-    """Write all files; earlier ones of the same names are replaced, each at once."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write all files into a folder of their own; an earlier reproduction is replaced, each file at once."""
+    check(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     told = as_data(reproduction)
     texts = {
         JSON: json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
@@ -27,8 +45,9 @@ def write(reproduction: Reproduction, folder: Path) -> None:
     }
     for name, text in texts.items():
         partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8", newline="")
-        partial.replace(folder / name)
+        with writing(folder):
+            partial.write_text(text, encoding="utf-8", newline="")
+            partial.replace(folder / name)
 
 
 def as_data(reproduction: Reproduction) -> dict[str, Any]:

@@ -1,15 +1,16 @@
-"""The README's main table, made from recorded results."""
+"""The README's table of the reproduction, from recorded results: `python -m sim.reproduce.readme` renews it."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
+from sim import shipped
 from sim.errors import InputError, Place
 
-BEGIN = "<!-- reproduction: written by `sim.py reproduce`; do not edit -->"
-END = "<!-- end of reproduction -->"
+BEGIN, END = "<!-- reproduction:begin -->", "<!-- reproduction:end -->"
+RECORD = shipped.ROOT / "results" / "reproduction" / "reproduction.json"
+README = shipped.ROOT / "README.md"
 COLUMNS = {
     "speedup": ("speedup", "mean of modules"),
     "area efficiency": ("area", "printed total, mean of modules"),
@@ -65,7 +66,11 @@ def with_table(readme: str, recorded: dict[str, Any]) -> str:
     return f"{before}{BEGIN}\n{table(recorded)}\n{END}{after}"
 
 
-def renew(readme: Path, record: Path) -> None:
-    """Rewrite a README from a reproduction.json."""
-    recorded = json.loads(record.read_text(encoding="utf-8"))
-    readme.write_text(with_table(readme.read_text(encoding="utf-8"), recorded), encoding="utf-8")
+def main() -> None:
+    """Renew the README's table."""
+    recorded = json.loads(RECORD.read_text(encoding="utf-8"))
+    README.write_text(with_table(README.read_text(encoding="utf-8"), recorded), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

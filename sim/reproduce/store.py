@@ -21,8 +21,7 @@ from sim.engine.activity import State
 from sim.engine.fast_forward import Skip
 from sim.errors import InputError, Place
 from sim.machine import Machine
-from sim.mapping.operands import GroupedWeights
-from sim.mapping.plan import Plan, make_plan
+from sim.mapping.plan import Plan
 from sim.simulate import Key
 from sim.workload.gemm import Gemm, Item
 
@@ -117,8 +116,7 @@ def _read(text: str, machine: Machine, piece: Item) -> Run:
     kept = json.loads(text)
     plan = None
     if isinstance(piece, Gemm):
-        activations, weights = machine.pe.activations(piece.mantissa_bits), GroupedWeights(piece.weights)
-        plan = make_plan(machine.arch, piece, activations, weights, Schedule(**kept["schedule"]))
+        plan = machine.plan(piece, Schedule(**kept["schedule"]))
     states = {unit: {State[name]: n for name, n in states.items()} for unit, states in kept["states"].items()}
     skips = tuple(Skip(*skip) for skip in kept["skips"])
     return Run(kept["cycles"], states, kept["counters"], Bounds(**kept["bounds"]), plan, skips, kept["obstacle"])

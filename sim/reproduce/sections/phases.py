@@ -15,7 +15,7 @@ PHASES: dict[str, dict[str, Any]] = {
     "decode, batch 1": {"phase": "decode", "context": 2048, "batch": 1},
     "decode, batch 16": {"phase": "decode", "context": 2048, "batch": 16},
     "decode, batch 64": {"phase": "decode", "context": 2048, "batch": 64},
-    "mixed, batch 16": {"phase": "both", "tokens": 512, "steps": 128, "batch": 16},
+    "mixed": {"phase": "mixed", "tokens": 2048, "chunk": 256, "context": 2048, "batch": 16},
 }
 MODELS = ("llama2-70b", "llama3-8b", "llama3-70b", "mixtral-8x7b")
 LENGTHS = (6, 8)
@@ -40,8 +40,8 @@ def phases(paper: Published, bench: Bench) -> Section:
             Table("energy", "energy efficiency over FP-FP", tuple(frugal), unit="x"),
             Table("utilisation", "MACs done, % of peak", tuple(used), unit="%", digits=1),
         ),
-        note=f"{MODEL}, weight GeMMs. Mixed: 512-token prompts, then 128 tokens decoded. A decode step has a row a "
-        "sequence: below 16 some rows of the MXU have no token.",
+        note=f"{MODEL}, weight GeMMs. Mixed: a prompt in chunks of 256 tokens beside 16 decoding sequences. "
+        "A decode step has a row a sequence: below 16 some rows of the MXU have no token.",
     )
 
 
