@@ -112,7 +112,7 @@ BAD = [
     (["run", "bad-key.yaml", "small.csv"], ["bad-key.yaml:3", "bpc.lane", "did you mean `lanes`?", "allowed"]),
     (["run", "bad-type.yaml", "small.csv"], ["bad-type.yaml:2", "mxu.rows", "integer", "'many'"]),
     (
-        ["run", "small-buffer.yaml", "small.csv"],
+        ["run", "small-buffer.yaml", "llama-7b"],
         ["small-buffer.yaml:2", "buffers.activation.bytes", "needed", "available"],
     ),
     (["run", "port.yaml", "small.csv"], ["port.yaml:2", "activation_dispatcher.port_bits", "do not divide"]),
