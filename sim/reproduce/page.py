@@ -52,7 +52,7 @@ def _summary(reproduction: Reproduction) -> Iterator[Html]:
         f"{judged} numbers of the paper have a simulated counterpart: {counts[Verdict.WITHIN]} within tolerance, "
         f"{counts[Verdict.OUTSIDE]} outside, {counts[Verdict.EXEMPT]} where the paper contradicts itself. "
         f"{counts[Verdict.INPUT]} more are inputs of the simulator, shown and not counted; "
-        f"{counts[Verdict.ALONE]} numbers go beyond the paper.",
+        f"{counts[Verdict.ALONE]} numbers have no counterpart.",
     )
     yield tag(
         "p",

@@ -28,11 +28,11 @@ def shown(table: Table, value: float) -> str:
 
 def bars(table: Table) -> Html:
     """A group of bars a row, a bar a column."""
-    frame, colours = Frame(320), _colours(table.columns)
+    frame, colours = Frame(280, bottom=30), _colours(table.columns)
     scale, grid = svg.upright(frame, _values(table))
     group = (frame.right - frame.left) / len(table.rows)
     width = 0.8 * group / len(table.columns)
-    marks = [grid, _title(table, frame), svg.legend([*colours.items(), *_paper(table)], frame)]
+    marks = [grid, svg.legend([*colours.items(), *_paper(table)], frame)]
     for index, row in enumerate(table.rows):
         start = frame.left + (index + 0.1) * group
         marks.append(svg.text(start + 0.4 * group, frame.floor + 18, row))
@@ -83,7 +83,7 @@ def _stack_title(table: Table, paper: bool) -> str:
 
 def lines(table: Table) -> Html:
     """A line a row along columns that are numbers; rings are the paper's."""
-    frame, colours = Frame(320), _colours(table.rows)
+    frame, colours = Frame(300, bottom=48), _colours(table.rows)
     scale, grid = svg.upright(frame, _values(table))
     place = math.log2 if table.log_x else float
     xs = [place(float(column)) for column in table.columns]
@@ -93,7 +93,7 @@ def lines(table: Table) -> Html:
         share = (place(float(column)) - first) / (last - first or 1)
         return frame.left + 20 + share * (frame.right - frame.left - 40)
 
-    marks = [grid, _title(table, frame), svg.legend([*colours.items()], frame)]
+    marks = [grid, svg.legend([*colours.items()], frame)]
     marks += [svg.text(across(column), frame.floor + 18, column) for column in table.columns]
     marks.append(svg.text((frame.left + frame.right) / 2, frame.floor + 40, table.x_title))
     for row in table.rows:
@@ -105,10 +105,6 @@ def lines(table: Table) -> Html:
             if cell.paper is not None:
                 marks.append(svg.dot(x, scale(cell.paper), colours[row], told, filled=False))
     return svg.picture(frame, marks, table.quantity)
-
-
-def _title(table: Table, frame: Frame) -> Html:
-    return svg.text(frame.left, frame.height - 8, table.quantity, "start")
 
 
 def _paper(table: Table) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ COLUMNS = {
 
 
 def table(recorded: dict[str, Any]) -> str:
-    """Markdown: one row a machine; simulated, paper's in brackets, and where they differ by more than 2 %, by how much.
+    """Markdown: one row a machine; simulated, the paper's in brackets, and a note for what differs by more than 2 %.
 
     Parameters
     ----------
@@ -28,27 +28,24 @@ def table(recorded: dict[str, Any]) -> str:
         The content of reproduction.json.
     """
     means = {section["name"]: section["tables"][0]["cells"] for section in recorded["sections"]}
-    columns = {
-        heading: {cell["row"]: cell for cell in means[section] if cell["column"] == column}
-        for heading, (section, column) in COLUMNS.items()
-    }
-    lines = [
-        "| over FP-FP; paper in brackets | " + " | ".join(columns) + " | differs by more than 2 % |",
-        "|---|" + "---|" * len(columns) + "---|",
+    columns = [
+        {cell["row"]: cell for cell in means[section] if cell["column"] == column}
+        for section, column in COLUMNS.values()
     ]
-    for machine in columns["speedup"]:
-        cells = {heading: column[machine] for heading, column in columns.items()}
-        numbers = (f"{cell['simulated']:.2f}x ({cell['paper']:.2f})" for cell in cells.values())
-        lines.append(f"| {machine} | " + " | ".join(numbers) + f" | {'; '.join(_missing(cells))} |")
-    return "\n".join(lines)
+    reasons = list(dict.fromkeys(cell["reason"] for column in columns for cell in column.values() if cell["reason"]))
+    lines = [f"| over FP-FP (paper) | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(columns)]
+    lines += [
+        f"| {machine} | {' | '.join(_number(column[machine], reasons) for column in columns)} |"
+        for machine in columns[0]
+    ]
+    return "\n".join([*lines, "", *(f"{number}. {reason}" for number, reason in enumerate(reasons, start=1))])
 
 
-def _missing(cells: dict[str, dict[str, Any]]) -> list[str]:
-    return [
-        f"{heading} {100 * cell['difference']:+.1f} %: {cell['reason']}"
-        for heading, cell in cells.items()
-        if cell["reason"]
-    ]
+def _number(cell: dict[str, Any], reasons: list[str]) -> str:
+    told = f"{cell['simulated']:.2f} ({cell['paper']:.2f})"
+    if not cell["reason"]:
+        return told
+    return f"{told} {100 * cell['difference']:+.1f} % [{reasons.index(cell['reason']) + 1}]"
 
 
 def with_table(readme: str, recorded: dict[str, Any]) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from sim.report.markup import Html, join, tag
 
 WIDTH, LEFT, TOP, RIGHT = 1100.0, 56.0, 34.0, 16.0
-TITLE_HEIGHT = 40.0
 Scale = Callable[[float], float]
 
 
@@ -22,7 +21,7 @@ class Frame:
     """The plot's rectangle in pixels."""
 
     height: float
-    bottom: float = 64.0
+    bottom: float
     left: float = LEFT
 
     @property

@@ -8,7 +8,7 @@ from sim.reproduce.cells import Cell, Section, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS, systems
 
-IMPLIED = "what follows"
+IMPLIED = "what follows, and what is printed"
 
 
 def section(paper: Published, bench: Bench) -> Section:
@@ -18,8 +18,8 @@ def section(paper: Published, bench: Bench) -> Section:
         "Where the paper disagrees with itself",
         (_energy(paper), _memory_power(paper), _memory_share(paper), _totals(paper), _pe(paper), _figna(paper)),
         place="all of the above",
-        note="Both numbers of a cell come from the paper: the printed one, and the one that other printed numbers "
-        "imply. A simulation cannot meet both.",
+        note="Both numbers of a cell come from the paper: first what other printed numbers imply, then the printed "
+        "one. A simulation cannot meet both.",
     )
 
 
