@@ -18,8 +18,6 @@ BANDWIDTHS = (4, 8, 16, 32, 64, 128, 256)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LENGTHS = range(1, 17)
 CONTEXTS = (1024, 4096, 16384)
-PAGES = ("attention.page_tokens=256",)
-WHOLE_LAYER = ("fp-fp", "figna", "anda-hpca25")
 ATTENTION = ("scores", "softmax", "context")
 
 
@@ -70,8 +68,8 @@ def contexts(paper: Published, bench: Bench) -> Section:
     for phase, points in (("prefill", prefill), ("decode, batch 16", decode)):
         fast, share = [], []
         for tokens, options in points:
-            results = bench([_case(arch, options=options, model_overrides=PAGES) for arch in WHOLE_LAYER])
-            for arch, own in zip(WHOLE_LAYER, results, strict=True):
+            results = bench([_case(arch, options=options) for arch in ("fp-fp", *MACHINES)])
+            for arch, own in zip(("fp-fp", *MACHINES), results, strict=True):
                 fast.append(alone(LABELS[arch], str(tokens), speedup(results[0], own, "times")))
                 attention = sum(own["modules"][name]["cycles"] for name in ATTENTION)
                 share.append(alone(LABELS[arch], str(tokens), 100 * attention / own["totals"]["cycles"]))
@@ -85,7 +83,7 @@ def contexts(paper: Published, bench: Bench) -> Section:
         "Contexts to 16K",
         tuple(tables),
         note=f"{MODEL}, everything a layer does. FP-FP multiplies attention on its MXU, the others on 64 FPUs of the "
-        "vector unit: the paper leaves attention open. Caches in pages of 256 tokens.",
+        "vector unit: the paper leaves attention open.",
     )
 
 
