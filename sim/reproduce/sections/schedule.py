@@ -24,7 +24,7 @@ def section(paper: Published, bench: Bench) -> Section:
         "schedule",
         "The best schedule",
         (
-            Table("energy efficiency", "over FP-FP with the same kind of schedule", _efficiencies(labels, printed, best),
+            Table("energy efficiency", "over FP-FP with its schedule", _efficiencies(labels, printed, best),
                   unit="x", picture="bars"),
             Table(f"gain on {shown}", "paper's schedule over best schedule", _gains(labels, before, after),
                   unit="x", picture="bars"),
