@@ -39,11 +39,14 @@ def arch_of(name: str, overrides: tuple[str, ...] = ()) -> Arch:
     return load_arch(name, overrides)
 
 
-@cache
 def workload_of(case: Case) -> Workload:
-    """The workload of a case."""
-    options = dict(case.options)
-    return load_workload(case.model, precision=case.precision, overrides=case.model_overrides, **options)
+    """The workload of a case, whichever its machine; read once."""
+    return _workload(case.model, case.precision, case.model_overrides, case.options)
+
+
+@cache
+def _workload(model: str, precision: str, overrides: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Workload:
+    return load_workload(model, precision=precision, overrides=overrides, **dict(options))
 
 
 @cache

@@ -125,13 +125,14 @@ def _difference(table: Table, cell: Cell) -> str:
 
 
 def _reasons(table: Table) -> Iterator[Html]:
-    missing = [cell for cell in table.cells if cell.needs_reason]
-    if missing:
-        yield tag("ul", *(tag("li", _reason(table, cell)) for cell in missing), class_="reasons")
-
-
-def _reason(table: Table, cell: Cell) -> str:
-    return f"{cell.row}, {cell.column}: {_difference(table, cell)} ({cell.verdict.value}): {cell.reason}"
+    """Each reason once, with the cells it is about."""
+    about: dict[str, list[str]] = {}
+    for cell in table.cells:
+        if cell.needs_reason:
+            told = f"{cell.row}, {cell.column} {_difference(table, cell)}"
+            about.setdefault(f"{cell.verdict.value}: {cell.reason}", []).append(told)
+    if about:
+        yield tag("ul", *(tag("li", f"{'; '.join(cells)} - {why}.") for why, cells in about.items()), class_="reasons")
 
 
 def _style(package: str) -> str:
