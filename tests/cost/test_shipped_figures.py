@@ -105,6 +105,12 @@ def test_what_is_not_mxu_or_compressor_is_as_large_on_a_baseline_as_on_anda(name
     assert round(sum(area.values()) - area["mxu"], 4) == round(sum(SYSTEM[part]["area"] for part in shared), 4)
 
 
+def test_mxus_and_their_compressors_are_counted_and_the_rest_is_shared() -> None:
+    one, three = (area_square_millimetres(load_arch("anda-hpca25", [f"mxu.count={count}"])) for count in (1, 3))
+    for component, area in one.items():
+        assert three[component] == pytest.approx(area * (3 if component in ("mxu", "bpc") else 1), rel=1e-12)
+
+
 def test_a_full_array_burns_the_printed_power() -> None:
     arch = load_arch("anda-hpca25")
     nanojoules_per_cycle = arch.cost.pe.energy_picojoules_per_cycle * APUS / 1000
