@@ -84,3 +84,10 @@ def test_energy_means_are_within_five_percent_but_for_the_two_that_the_paper_con
 def test_the_energy_breakdown_is_within_two_points_but_for_the_recorded_miss() -> None:
     missed = [(cell["row"], cell["column"]) for cell in cells("breakdown") if abs(cell["difference"]) > 2]
     assert missed == [("Anda 0.1 %", "sram")]
+
+
+def test_area_efficiencies_are_within_two_percent_with_the_printed_total() -> None:
+    column = "printed total, mean of modules"
+    judged = [cell for cell in cells("area") if cell["column"] == column]
+    assert len(judged) == 8
+    assert all(abs(cell["simulated"] / cell["paper"] - 1) <= 0.02 for cell in judged)
