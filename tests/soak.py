@@ -185,7 +185,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: all cores)")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 130)
     summaries = run(tasks(options.cases, options.seed), options.jobs, console)
     console.print(table(summaries))
     for level in idle_levels(summaries):
