@@ -134,7 +134,7 @@ def test_a_column_that_is_not_handed_on_is_found(broken: Callable[..., BrokenLaw
 
 def test_a_fill_beat_too_few_is_found(broken: Callable[..., BrokenLawError]) -> None:
     error = broken(Buffer, "counters", lambda method: lambda self: {n: c - 1 for n, c in method(self).items()})
-    assert error.unit == "buffers"
+    assert error.unit == "weight_buffer"
 
 
 def test_time_on_the_channel_that_there_is_not_is_found(broken: Callable[..., BrokenLawError]) -> None:
