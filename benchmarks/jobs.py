@@ -127,7 +127,7 @@ def _row(title: str, job: Job | None, figures: Callable[[], dict[str, Any]], lim
     if job is not None:
         row["job"] = asdict(job)
     try:
-        row |= figures()
+        row |= {key: value for key, value in figures().items() if key != "gemms"}
     except CommandError as error:
         return {**row, "failed": str(error)}
     if limit is not None:

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from gpu_ref import record as records
 from sim.errors import InputError
 
 app = typer.Typer(help="GPU kernels: verify and time them on a card, show recorded times.", no_args_is_help=True)
@@ -53,6 +52,7 @@ def bench(
     settings: Annotated[Path | None, typer.Option(help="What to measure; else gpu_ref/bench.yaml.")] = None,
 ) -> None:
     """Verify and time the kernels on this machine's card, and record the results."""
+    from gpu_ref import record as records
     from gpu_ref.bench import Bench, continued
     from gpu_ref.cupy_card import open_card
     from gpu_ref.settings import FILE, load_settings
@@ -83,6 +83,7 @@ def show(
     """Print recorded measurements; needs no card."""
     from rich.console import Console
 
+    from gpu_ref import record as records
     from gpu_ref.show import page, print_record
 
     chosen = path or records.newest()

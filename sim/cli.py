@@ -6,7 +6,8 @@ import sys
 
 import typer
 
-from sim.commands import catalogue, report, simulation
+import gpu_ref.cli
+from sim.commands import catalogue, report, reproduction, simulation
 from sim.errors import InputError
 
 app = typer.Typer(
@@ -21,6 +22,8 @@ app.command("compare")(simulation.compare)
 app.command("list")(catalogue.list_)
 app.command("schema")(catalogue.schema)
 app.command("report")(report.report)
+app.command("reproduce")(reproduction.reproduce)
+app.add_typer(gpu_ref.cli.app, name="gpu")
 
 
 def main() -> None:

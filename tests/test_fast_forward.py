@@ -126,7 +126,7 @@ def test_remembered_periods_need_the_shape_of_their_block(monkeypatch: pytest.Mo
         original(self, *arguments, **options)
         self._shape = tuple
 
-    # The cursors ahead and the bytes free in the buffers tell a block's shape too: all have to go for the fault to show.
+    # The cursors ahead and the bytes free in the buffers tell a block's shape too: all go, that the fault may show.
     monkeypatch.setattr(FastForward, "__init__", shapeless)
     monkeypatch.setattr(FastForward, "_relative_cursors", lambda self, level: ())
     monkeypatch.setattr(Buffer, "in_hand", lambda self: (self.chunk, tuple(self.arrivals.items)))

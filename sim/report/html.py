@@ -33,7 +33,9 @@ _POLICY = (
 )
 
 
-def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str:
+def page(
+    results: Sequence[Result], written: datetime, baseline: int = 0, added: Sequence[tuple[str, Figure]] = ()
+) -> str:
     """The page's text.
 
     Parameters
@@ -42,6 +44,8 @@ def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str
         One, or several of the same work, to be compared with `results[baseline]`.
     written
         When; stands in the page's head.
+    added
+        Captions and figures of things measured elsewhere, beside the machines.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str
             tag("h1", title),
             tag("p", work_details(results[baseline])),
             _provenance(results, written),
-            *_sections(results, names, baseline),
+            *_sections(results, names, baseline, added),
         ]
     )
     scripts = Html(f"<script>{_plotly()}</script><script>{_asset('page.js')}</script>")
@@ -88,7 +92,9 @@ def _provenance(results: Sequence[Result], written: datetime) -> Html:
     return tag("dl", *rows)
 
 
-def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) -> Iterator[Html]:
+def _sections(
+    results: Sequence[Result], names: Sequence[str], baseline: int, added: Sequence[tuple[str, Figure]]
+) -> Iterator[Html]:
     if len(results) == 1:
         colour = colours(names, {})
         yield from _one(results[0])
@@ -106,6 +112,10 @@ def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) ->
         "One mark a GeMM (equal ones together); lines are what the DRAM and the arithmetic allow at each mantissa "
         "length that occurs. GeMMs without DRAM traffic have no place here.",
     )
+    if added:
+        yield tag("h2", "Beside measured GPU kernels")
+        for caption, figure in added:
+            yield _figure(figure, caption)
     yield tag("h2", "Layers")
     yield tag("p", "Quantities are of one instance of a layer; the share is of all its instances.", class_="note")
     for name, result in zip(names, results, strict=True):

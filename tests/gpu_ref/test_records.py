@@ -199,3 +199,20 @@ def test_without_cupy_a_command_says_what_is_needed(command: list[str], monkeypa
     assert isinstance(outcome.exception, InputError)
     assert "CuPy cannot be loaded" in str(outcome.exception)
     assert "cupy-cuda13x" in outcome.exception.facts["needed"]
+
+
+def test_compare_sets_measured_kernels_beside_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sim.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "record.json").write_text(made().model_dump_json())
+    (tmp_path / "gemms.csv").write_text(f"down,{SHAPE.tokens},{SHAPE.columns},{SHAPE.depth}\n")
+    arguments = ["compare", "fp-fp", "anda-hpca25", "--workload", "gemms.csv", "--gpu", "record.json"]
+    done = CliRunner().invoke(app, [*arguments, "--out", "c", "--jobs", "1"])
+    assert done.exit_code == 0, done.output
+    # A narrow terminal folds long cells, so that the names of kernels may be cut in two.
+    for words in ("Pretended", "anda M=6", "2026-01-02"):
+        assert words in done.output
+    page = (tmp_path / "c" / "report.html").read_text(encoding="utf-8")
+    assert "Beside measured GPU kernels" in page
+    assert "Pretended" in page
