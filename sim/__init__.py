@@ -1,0 +1,27 @@
+"""Cycle-level simulator of the Anda LLM accelerator.
+
+>>> from sim import load_arch, load_workload, simulate
+>>> result = simulate(load_arch("anda-hpca25"), load_workload("llama-7b"))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.arch.load import load_arch
+    from sim.simulate import simulate
+    from sim.workload.load import load_workload
+
+__all__ = ["load_arch", "load_workload", "simulate"]
+
+_HOMES = {"load_arch": "sim.arch.load", "load_workload": "sim.workload.load", "simulate": "sim.simulate"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the library's functions when they are first used, so that the command line starts at once."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -219,4 +219,3 @@ class Arch(Section):
         """An error at one key of this machine, with the file and line where the key was written."""
         place = self._source.place(tuple(field.split("."))) if self._source else None
         return InputError(problem, place=place, field=field, nearest=nearest, facts=facts)
-

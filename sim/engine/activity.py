@@ -1,10 +1,10 @@
 """What a process does with its time. Every cycle of it is busy, idle or stalled for one cause.
 
-    work(n)         busy for n cycles
-    wait(event)     stalled for a cause until the event
-    rest(event)     idle: nothing has been asked of the unit
-    spend(parts)    several of these in a row as one event
-    book(parts)     the same for a unit that another one's process drives
+work(n)         busy for n cycles
+wait(event)     stalled for a cause until the event; sleep(n) for n cycles
+rest(event)     idle: nothing has been asked of the unit
+spend(parts)    several of these in a row as one event
+book(parts)     the same for a unit that another one's process drives
 """
 
 from __future__ import annotations
@@ -60,13 +60,17 @@ class Activity:
         self.state = state
 
     def work(self, cycles: int) -> Timeout:
-        self.enter(State.BUSY)
-        self.wake = self._environment._now + cycles
-        return Timeout(self._environment, cycles)
+        return self.sleep(cycles, State.BUSY)
 
     def wait(self, event: Event, cause: State) -> Event:
         self.enter(cause)
         return event
+
+    def sleep(self, cycles: int, cause: State) -> Timeout:
+        """Stalled for a known number of cycles."""
+        self.enter(cause)
+        self.wake = self._environment._now + cycles
+        return Timeout(self._environment, cycles)
 
     def rest(self, event: Event) -> Event:
         self.enter(State.IDLE)
@@ -88,6 +92,10 @@ class Activity:
                 start += cycles
         self.since = self.wake = start
         return start - now
+
+    def relative_state(self) -> tuple[int, int]:
+        """State, and cycles until the process wakes by itself (0 where something else wakes it)."""
+        return self.state, max(self.wake - self._environment._now, 0)
 
     def settle(self) -> None:
         """Book the running interval up to now."""

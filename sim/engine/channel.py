@@ -1,8 +1,8 @@
 """Point-to-point connections of units: one producer, one consumer, a bounded number of places.
 
-    while not channel.items:
-        yield activity.wait(channel.filled(), State.WEIGHTS)
-    item = channel.pop()
+while not channel.items:
+    yield activity.wait(channel.filled(), State.WEIGHTS)
+item = channel.pop()
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Simulated time: SimPy's event queue, integer cycles, and a phase after all other events of a cycle.
 
-    normal events   units act, in any order: what they do must not depend on it
-    end of cycle    arbiters decide, knowing every request of the cycle
+normal events   units act, in any order: what they do must not depend on it
+end of cycle    arbiters decide, knowing every request of the cycle
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ END_OF_CYCLE = EventPriority(2)
 class Environment(simpy.Environment):
     """SimPy's environment with callbacks at a cycle and at its end; time is whole cycles."""
 
-    _now: int  # type: ignore[assignment]
+    _now: int
 
     def at_end_of_cycle(self, callback: Callable[[Event], None], delay: int = 0) -> None:
         """Call back after every normal event of the cycle `delay` cycles from now."""

@@ -1,13 +1,13 @@
 """Anda: block floating point laid out in bit planes (Anda, HPCA 2025, Sec. III).
 
-    value = (-1)^sign * mantissa * 2^(exponent - 15 - (M - 1)),  1 <= M <= 16
-    exponent  largest FP16 exponent of the group, 5 bits; subnormals count as exponent 1, hidden bit 0
-    encode    shift right by exponent - own, truncate;  M >= 11 keeps the largest value whole;  Inf, NaN refused
-    rows      sign, then M planes, MSB first; bit i of a row belongs to value i of the group
-    words     a row of 64 values is one 64-bit word; longer ones take more, shorter ones leave the top of theirs zero
-    memory    row after row, group after group, group_size / 8 bytes each, least significant byte first;
-              exponents in a memory of their own, 5 bits each, from the least significant bit of byte 0 up
-    storage   M + 1 + 5/64 bits a value
+value = (-1)^sign * mantissa * 2^(exponent - 15 - (M - 1)),  1 <= M <= 16
+exponent  largest FP16 exponent of the group, 5 bits; subnormals count as exponent 1, hidden bit 0
+encode    shift right by exponent - own, truncate;  M >= 11 keeps the largest value whole;  Inf, NaN refused
+rows      sign, then M planes, MSB first; bit i of a row belongs to value i of the group
+words     a row of 64 values is one 64-bit word; longer ones take more, shorter ones leave the top of theirs zero
+memory    row after row, group after group, group_size / 8 bytes each, least significant byte first;
+          exponents in a memory of their own, 5 bits each, from the least significant bit of byte 0 up
+storage   M + 1 + 5/64 bits a value
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.errors import InputError
 from sim.formats.block_float import EXPONENT_BITS, BlockFloat, bits_a_value
+from sim.formats.memory import check_size
 from sim.formats.registry import FormatCard
 
 FORMAT = FormatCard("anda", "bit planes of M mantissa bits and a sign, 5-bit exponents apart", bits_a_value)
@@ -89,8 +89,8 @@ class AndaTensor(BlockFloat):
         *outer, length = shape
         grouped = (*outer, -(-length // group_size))
         groups = math.prod(grouped)
-        _check_bytes("rows", image.rows, groups * (mantissa_bits + 1) * group_size // 8)
-        _check_bytes("exponents", image.exponents, -(-groups * EXPONENT_BITS // 8))
+        check_size("rows", image.rows, groups * (mantissa_bits + 1) * group_size // 8)
+        check_size("exponents", image.exponents, -(-groups * EXPONENT_BITS // 8))
         rows = np.frombuffer(image.rows, np.uint8).reshape(*grouped, mantissa_bits + 1, group_size // 8)
         packed = np.frombuffer(image.exponents, np.uint8)
         bits = np.unpackbits(packed, count=groups * EXPONENT_BITS, bitorder="little").reshape(-1, EXPONENT_BITS)
@@ -113,9 +113,3 @@ class AndaTensor(BlockFloat):
         for row in range(1, rows.shape[-2]):
             mantissas = mantissas << 1 | bits[..., row, :]
         return cls(bits[..., 0, :].astype(np.bool_), exponents, mantissas, rows.shape[-2] - 1, length)
-
-
-def _check_bytes(memory: str, image: bytes, needed: int) -> None:
-    if len(image) != needed:
-        facts = {"needed": f"{needed} bytes", "found": f"{len(image)} bytes"}
-        raise InputError("the image has another size than the tensor", field=memory, facts=facts)

@@ -90,7 +90,7 @@ class BlockFloat:
         exponents = fp16.in_groups(parts.exponents, group_size)
         shared = np.maximum(exponents.max(axis=-1, initial=0), np.uint8(1))
         # Left-justified in 16 bits, one shift aligns and drops; a shift of 16 or more leaves nothing.
-        justified = fp16.in_groups(parts.significands << 5, group_size)
+        justified = fp16.in_groups(parts.significands << np.uint16(5), group_size)
         shift = shared[..., np.newaxis] - exponents + np.uint8(16 - mantissa_bits)
         mantissas = justified >> shift if rounding == "truncate" else _nearest(justified, shift, mantissa_bits)
         signs = fp16.in_groups(parts.signs, group_size)
@@ -98,7 +98,7 @@ class BlockFloat:
 
     @property
     def group_size(self) -> int:
-        return self.mantissas.shape[-1]
+        return int(self.mantissas.shape[-1])
 
     @property
     def groups(self) -> int:
@@ -121,7 +121,7 @@ class BlockFloat:
 
     def decode(self) -> NDArray[np.float64]:
         """The values, exact; a zero keeps its sign."""
-        magnitudes = np.ldexp(self.mantissas.astype(np.float64), self.unit_exponents[..., np.newaxis])
+        magnitudes = self.mantissas * np.ldexp(1.0, self.unit_exponents)[..., np.newaxis]
         return fp16.out_of_groups(np.where(self.signs, -magnitudes, magnitudes), self.length)
 
     def decode_fp16(self) -> NDArray[np.float16]:
@@ -135,7 +135,8 @@ def _nearest(justified: NDArray[np.uint16], shift: NDArray[np.uint8], mantissa_b
     wide, shift = justified.astype(np.uint32), np.minimum(shift, np.uint8(17))
     below_half = (np.uint32(1) << shift) - 1
     rounded = (2 * wide + below_half + ((wide >> shift) & 1)) >> (shift + np.uint8(1))
-    return np.minimum(rounded, (1 << mantissa_bits) - 1).astype(np.uint16)
+    limited: NDArray[np.uint32] = np.minimum(rounded, (1 << mantissa_bits) - 1)
+    return limited.astype(np.uint16)
 
 
 def _check_sizes(mantissa_bits: int, group_size: int) -> None:

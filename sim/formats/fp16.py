@@ -1,9 +1,9 @@
 """FP16: IEEE 754 binary16, which every activation starts as.
 
-    value = (-1)^sign * significand * 2^(exponent - 25),  significand < 2^11
-    normal     exponent field 1..30, hidden bit 1
-    subnormal  exponent field 0 counts as exponent 1, hidden bit 0
-    refused    exponent field 31: Inf, NaN
+value = (-1)^sign * significand * 2^(exponent - 25),  significand < 2^11
+normal     exponent field 1..30, hidden bit 1
+subnormal  exponent field 0 counts as exponent 1, hidden bit 0
+refused    exponent field 31: Inf, NaN
 """
 
 from __future__ import annotations
@@ -47,26 +47,31 @@ def fields(values: NDArray[np.float16], name: str) -> Fields:
     InputError
         For Inf or NaN, with the index of the first.
     """
-    refuse_nonfinite(values, name)
+    check(values, name)
     codes = to_codes(values)
     field = (codes >> 10) & 31
     return Fields(
         signs=codes >= 1 << 15,
         exponents=np.maximum(field, 1).astype(np.uint8),
-        significands=codes & 1023 | (field > 0).astype(np.uint16) << 10,
+        significands=codes & np.uint16(1023) | (field > 0) * np.uint16(1024),
     )
 
 
 def to_codes(values: NDArray[np.float16]) -> NDArray[np.uint16]:
-    """The 16 bits of each value, nothing rounded: values of another type are a TypeError."""
-    if values.dtype != np.float16:
-        raise TypeError(f"expected float16, found {values.dtype}: round to FP16 where the rounding can be seen")
+    """The 16 bits of each value."""
     return values.view(np.uint16)
 
 
 def from_codes(codes: NDArray[np.uint16]) -> NDArray[np.float16]:
     """The values that 16-bit codes stand for, Inf and NaN among them."""
     return codes.view(np.float16)
+
+
+def check(values: NDArray[np.float16], name: str) -> None:
+    """Raise an InputError for Inf or NaN; values of another type are a TypeError, for they would have to be rounded."""
+    if values.dtype != np.float16:
+        raise TypeError(f"{name}: expected float16, found {values.dtype}")
+    refuse_nonfinite(values, name)
 
 
 def refuse_nonfinite(values: NDArray[np.floating[Any]], name: str) -> None:

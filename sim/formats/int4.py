@@ -11,6 +11,7 @@ The groups (of 128) lie along the last axis, K: a layer's weights have the shape
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, Self
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.formats import fp16
+from sim.formats.memory import check_size
 from sim.formats.registry import FormatCard
 
 GROUP_BITS = 16 + 4
@@ -99,7 +101,7 @@ class Int4Tensor:
 
     @property
     def group_size(self) -> int:
-        return self.codes.shape[-1]
+        return int(self.codes.shape[-1])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -119,6 +121,33 @@ class Int4Tensor:
         products = self.integers() * self.scales.astype(np.float32)[..., np.newaxis]
         return fp16.out_of_groups(products, self.length)
 
+    def dequantise_fp16(self) -> NDArray[np.float16]:
+        """The weights rounded to FP16, to nearest even; an InputError where one is beyond it."""
+        with np.errstate(over="ignore"):
+            halves = self.dequantise().astype(np.float16)
+        fp16.refuse_nonfinite(halves, "dequantised weights")
+        return halves
+
+    def regrouped(self, group_size: int) -> Self:
+        """The same weights in smaller groups, each with its scale and zero point; groups wholly after K fall away.
+
+        Raises
+        ------
+        InputError
+            Where `group_size` does not divide the groups there are.
+        """
+        if self.group_size % group_size:
+            facts = {"weights": f"groups of {self.group_size}", "asked for": f"groups of {group_size}"}
+            raise InputError("groups of weights cannot be cut into whole groups", field="group_size", facts=facts)
+        parts, groups = self.group_size // group_size, -(-self.length // group_size)
+        rows = self.codes.shape[:-2]
+        return type(self)(
+            self.codes.reshape(*rows, self.codes.shape[-2] * parts, group_size)[..., :groups, :],
+            self.scales.repeat(parts, axis=-1)[..., :groups],
+            self.zeros.repeat(parts, axis=-1)[..., :groups],
+            self.length,
+        )
+
     def memory_image(self) -> MemoryImage:
         """The bytes in memory."""
         return MemoryImage(_pairs(self.codes), self.scales.astype("<f2").tobytes(), _pairs(self.zeros))
@@ -135,13 +164,10 @@ class Int4Tensor:
         _check_group_size(group_size)
         *outer, length = shape
         grouped = (*outer, -(-length // group_size))
-        groups = int(np.prod(grouped))
+        groups = math.prod(grouped)
         sizes = {"codes": groups * group_size // 2, "scales": 2 * groups, "zeros": -(-groups // 2)}
         for part, needed in sizes.items():
-            found = len(getattr(image, part))
-            if found != needed:
-                facts = {"needed": f"{needed} bytes", "found": f"{found} bytes"}
-                raise InputError("the image has another size than the tensor", field=part, facts=facts)
+            check_size(part, getattr(image, part), needed)
         return cls(
             _nibbles(image.codes)[: groups * group_size].reshape(*grouped, group_size),
             np.frombuffer(image.scales, "<f2").astype(np.float16, copy=False).reshape(grouped),

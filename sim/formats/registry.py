@@ -29,5 +29,7 @@ class FormatCard:
 def formats() -> list[FormatCard]:
     """The cards of all formats, by name."""
     package = importlib.import_module(__package__)
-    modules = (importlib.import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules(package.__path__))
+    modules = (
+        importlib.import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
+    )
     return sorted((module.FORMAT for module in modules if hasattr(module, "FORMAT")), key=lambda card: card.name)

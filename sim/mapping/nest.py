@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from sim.mapping.operands import ceil_div
 from sim.mapping.plan import Plan
 
 
@@ -43,12 +44,13 @@ class TileOp(NamedTuple):
 class Cursor:
     """A position in the loop nest outer > inner > row > column > chunk."""
 
-    __slots__ = ("_chunk_count", "chunk", "column", "columns", "inner", "outer", "plan", "row", "rows")
+    __slots__ = ("_chunk_count", "_levels", "chunk", "column", "columns", "inner", "outer", "plan", "row", "rows")
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.outer = self.inner = self.row = self.column = self.chunk = 0
         self._chunk_count = plan.chunks
+        self._levels = 4
         self._measure()
 
     @property
@@ -64,6 +66,36 @@ class Cursor:
     def outputs(self) -> int:
         """Outputs of the present block."""
         return self.plan.outputs.block_size(self.inner if self.plan.order == "tokens_outer" else self.outer)
+
+    @property
+    def position(self) -> tuple[int, int, int, int, int, int]:
+        """Outer block, inner block, row tile, run of column tiles, tile in the run, chunk of K."""
+        run, tile = divmod(self.column, self.plan.run_tiles)
+        return self.outer, self.inner, self.row, run, tile, self.chunk
+
+    def count(self, level: int) -> int:
+        """Iterations of the outer, inner, row or run loop in the present block."""
+        if level == 0:
+            return self.plan.outer.blocks
+        if level == 1:
+            return self.plan.inner.blocks
+        return self.rows if level == 2 else ceil_div(self.columns, self.plan.run_tiles)
+
+    def runs_over(self, level: int) -> bool:
+        """Whether this cursor goes through the iterations of a level one by one."""
+        return level < self._levels
+
+    def jump(self, level: int, iterations: int) -> None:
+        """Move on within one loop."""
+        if level == 0:
+            self.outer += iterations
+        elif level == 1:
+            self.inner += iterations
+        elif level == 2:
+            self.row += iterations
+        else:
+            self.column += iterations * self.plan.run_tiles
+        self._measure()
 
     def _measure(self) -> None:
         if not self.done:
@@ -112,6 +144,7 @@ class LoadCursor(Cursor):
         self._resident = plan.activations_resident if self._tokens_side else plan.weights_resident
         is_outer = self._tokens_side == (plan.order == "tokens_outer")
         self._advance = self.next_tile if not self._resident else self.next_outer if is_outer else self.next_inner
+        self._levels = 4 if not self._resident else 1 if is_outer else 2
         self._cache: dict[tuple[int, int], Chunk] = {}
 
     @property
@@ -149,6 +182,11 @@ class TileCursor(Cursor):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._cache: dict[tuple[object, ...], TileOp] = {}
+
+    @property
+    def opens_run(self) -> bool:
+        """Whether a run of column tiles begins here."""
+        return self.chunk == 0 and self.column % self.plan.run_tiles == 0
 
     @property
     def _whole(self) -> bool:

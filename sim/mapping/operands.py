@@ -67,3 +67,14 @@ class GroupedWeights:
 
     def side_bytes(self, lanes: int, groups: int, values: int) -> int:
         return 0
+
+
+@dataclass(frozen=True)
+class RawBytes:
+    """A stretch of memory: one byte a value."""
+
+    def data_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return lanes * values
+
+    def side_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return 0

@@ -73,14 +73,16 @@ class Plan:
 
     def chunk(self, index: int) -> tuple[int, int]:
         """Groups and values of one chunk of K."""
-        first = index * self.chunk_groups
-        groups = min(self.chunk_groups, self.groups - first)
-        return groups, min(groups * self.group_size, self.gemm.k - first * self.group_size)
+        return _chunk(self.gemm.k, self.group_size, self.chunk_groups, index)
 
 
-def make_plan(
-    arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule | None = None
-) -> Plan:
+def _chunk(k: int, group_size: int, chunk_groups: int, index: int) -> tuple[int, int]:
+    first = index * chunk_groups
+    groups = min(chunk_groups, ceil_div(k, group_size) - first)
+    return groups, min(groups * group_size, k - first * group_size)
+
+
+def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule | None = None) -> Plan:
     """Cut a GeMM as the schedule says.
 
     Parameters
@@ -100,6 +102,7 @@ def make_plan(
     tokens = Extent(gemm.m, min(schedule.token_block, gemm.m), arch.mxu.rows)
     outputs = Extent(gemm.n, min(max(schedule.output_block, tile_columns), gemm.n), tile_columns)
     chunk_groups = min(ceil_div(schedule.k_block, group), ceil_div(gemm.k, group))
+    chunks = [_chunk(gemm.k, group, chunk_groups, i) for i in range(ceil_div(ceil_div(gemm.k, group), chunk_groups))]
     plan = Plan(
         gemm=gemm,
         tokens=tokens,
@@ -110,8 +113,8 @@ def make_plan(
         run_tiles=ceil_div(output_group, tile_columns),
         activations=activations,
         weights=weights,
-        activations_resident=_fits(arch, activations, tokens.block, ceil_div(gemm.k, group), gemm.k, "activation"),
-        weights_resident=_fits(arch, weights, outputs.block, ceil_div(gemm.k, group), gemm.k, "weight"),
+        activations_resident=_fits(arch, activations, tokens.block, chunks, "activation"),
+        weights_resident=_fits(arch, weights, outputs.block, chunks, "weight"),
     )
     groups, values = plan.chunk(0)
     if not plan.activations_resident:
@@ -128,10 +131,13 @@ def _capacity(arch: Arch, buffer: Literal["activation", "weight"]) -> tuple[int,
 
 
 def _fits(
-    arch: Arch, operand: Operand, lanes: int, groups: int, values: int, buffer: Literal["activation", "weight"]
+    arch: Arch, operand: Operand, lanes: int, chunks: list[tuple[int, int]], buffer: Literal["activation", "weight"]
 ) -> bool:
+    """Whether all chunks of a block fit at once; a scale that two chunks share is stored with both."""
     data, side = _capacity(arch, buffer)
-    return operand.data_bytes(lanes, groups, values) <= data and operand.side_bytes(lanes, groups, values) <= side
+    needed = sum(operand.data_bytes(lanes, *chunk) for chunk in chunks)
+    side_needed = sum(operand.side_bytes(lanes, *chunk) for chunk in chunks)
+    return needed <= data and side_needed <= side
 
 
 def _require(

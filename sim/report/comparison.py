@@ -1,8 +1,8 @@
 """Design against design on the same work: labels, speedups and efficiencies relative to a baseline.
 
-    speedup           = seconds of the baseline / seconds of the machine
-    energy efficiency = energy of the baseline  / energy of the machine
-    area efficiency   = speedup x area of the baseline / area of the machine
+speedup           = seconds of the baseline / seconds of the machine
+energy efficiency = energy of the baseline  / energy of the machine
+area efficiency   = speedup x area of the baseline / area of the machine
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from itertools import count
 
 from sim.errors import InputError
 from sim.report.result import Result
+from sim.report.vocabulary import MODULES, ordered
+from sim.report.work import shapes
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,14 @@ def standings(results: Sequence[Result], baseline: int = 0) -> list[Standing]:
     Raises
     ------
     InputError
-        Where the results are not of the same GeMMs.
+        Where the results are not of the same work.
     """
     base = results[baseline]
     names = labels(results)
     for name, result in zip(names, results, strict=True):
-        if _work(result) != _work(base):
+        if shapes(result) != shapes(base):
             raise InputError(
-                "does other GeMMs than the baseline, so no speedup can be told",
+                "does other work than the baseline, so no speedup can be told",
                 field=name,
                 facts={"found": _work_text(result), "allowed": f"{_work_text(base)}, as {names[baseline]} does"},
             )
@@ -62,8 +64,8 @@ def labels(results: Sequence[Result]) -> list[str]:
 
 
 def module_names(results: Sequence[Result]) -> list[str]:
-    """Every module that occurs, in the order of the first result that has it."""
-    return list(dict.fromkeys(name for result in results for name in result["modules"]))
+    """Every module that occurs in a result, in the order of the vocabulary."""
+    return ordered((name for result in results for name in result["modules"]), MODULES)
 
 
 def _with_precision(name: str, result: Result) -> str:
@@ -82,21 +84,12 @@ def _standing(name: str, result: Result, base: Result) -> Standing:
         * base["totals"]["area_square_millimetres"]
         / result["totals"]["area_square_millimetres"],
         module_speedups={
-            module: (base["modules"][module]["cycles"] / base["clock_hertz"])
-            / (own["cycles"] / result["clock_hertz"])
+            module: (base["modules"][module]["cycles"] / base["clock_hertz"]) / (own["cycles"] / result["clock_hertz"])
             for module, own in result["modules"].items()
             if own["cycles"] and module in base["modules"]
         },
     )
 
 
-def _work(result: Result) -> Counter[tuple[int, int, int]]:
-    """How often each GeMM shape (m, k, n) occurs."""
-    work: Counter[tuple[int, int, int]] = Counter()
-    for layer in result["layers"]:
-        work[layer["m"], layer["k"], layer["n"]] += layer["count"]
-    return work
-
-
 def _work_text(result: Result) -> str:
-    return f"{result['workload']['name']}, {result['totals']['macs']} MACs in {_work(result).total()} GeMMs"
+    return f"{result['workload']['name']}, {result['totals']['macs']} MACs in {shapes(result).total()} operations"

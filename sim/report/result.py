@@ -5,11 +5,16 @@ Quantities of a layer are those of ONE instance of it; totals and modules sum co
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 SCHEMA_VERSION = 1
+
+# Figures that the reports divide by.
+Count = Annotated[int, Field(gt=0)]
+Amount = Annotated[float, Field(gt=0)]
 
 
 class Limit(TypedDict):
@@ -38,21 +43,21 @@ class Bounds(TypedDict):
 class Totals(TypedDict):
     """The run's sums; utilisation is MACs done over MACs possible at peak."""
 
-    cycles: int
-    seconds: float
-    macs: int
+    cycles: Count
+    seconds: Amount
+    macs: Count
     dram_bytes: int
     sram_bytes: int
-    energy_picojoules: float
-    area_square_millimetres: float
+    energy_picojoules: Amount
+    area_square_millimetres: Amount
     utilisation: float
 
 
 class Peak(TypedDict):
     """Ceilings of the machine; the MACs are the mean over the work, weighted with its MACs."""
 
-    macs_per_cycle: float
-    dram_bytes_per_cycle: float
+    macs_per_cycle: Amount
+    dram_bytes_per_cycle: Amount
 
 
 class Module(TypedDict):
@@ -69,17 +74,18 @@ class Module(TypedDict):
 
 
 class Layer(TypedDict):
-    """One GeMM of shape (m, k) x (k, n), which occurs `count` times."""
+    """A GeMM of shape (m, k) x (k, n), or work of the vector unit, that has no shape; it occurs `count` times."""
 
     name: str
     module: str
     phase: str
-    m: int
-    k: int
-    n: int
+    unit: str
+    m: int | None
+    k: int | None
+    n: int | None
     count: int
     mantissa_bits: int | None
-    cycles: int
+    cycles: Count
     macs: int
     dram_bytes: int
     sram_bytes: int
@@ -88,7 +94,7 @@ class Layer(TypedDict):
     peak_macs_per_cycle: float
     limit: Limit
     bounds: Bounds
-    schedule: dict[str, Any]
+    schedule: dict[str, Any] | None
     units: dict[str, Unit]
 
 
@@ -99,7 +105,7 @@ class Result(TypedDict):
     arch: dict[str, Any]
     workload: dict[str, Any]
     provenance: dict[str, Any]
-    clock_hertz: int
+    clock_hertz: Count
     totals: Totals
     units: dict[str, Unit]
     counters: dict[str, int]

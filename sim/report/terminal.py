@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sim.report.comparison import Standing, labels, module_names, standings
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.result import Result
-from sim.report.vocabulary import COMPONENTS, MODULES, colours, label
+from sim.report.vocabulary import COMPONENTS, MODULES, label, limiting, ordered
+from sim.report.work import work_details
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-LEFT, RIGHT = "<", ">"
+LEFT: JustifyMethod = "left"
+RIGHT: JustifyMethod = "right"
 
 
 def print_run(result: Result, console: Console) -> None:
     """One machine on one workload: the totals, energy and area by component, and the modules."""
     [name] = labels([result])
     console.print()
-    console.print(_text(f"{name} on {work_title(result)}", "bold"))
+    console.print(_text(f"{name} on {result['workload']['name']}", "bold"))
+    console.print(_text(work_details(result), "dim"))
     console.print()
     console.print(_totals(result))
+    _show(_components(result), console)
+    _show(_modules(result), console)
     console.print()
-    console.print(_components(result))
-    console.print(_modules(result))
 
 
 def print_comparison(results: Sequence[Result], console: Console, baseline: int = 0) -> None:
@@ -40,34 +44,16 @@ def print_comparison(results: Sequence[Result], console: Console, baseline: int 
     """
     ranking = standings(results, baseline)
     console.print()
-    console.print(_text(work_title(results[baseline]), "bold"))
-    console.print(_text(f"relative to {ranking[baseline].label}", "dim"))
-    table = _machines(ranking)
-    fits = console.measure(table).minimum <= console.width
-    if not fits:
-        table = _machines(ranking, limits=False)
-    console.print(table)
-    if not fits:
-        console.print(_pairs([(f"{one.label} limited by", limit_words(one.result)) for one in ranking]))
-        console.print()
-    console.print(_text("speedup by module", "bold"))
-    console.print(_module_speedups(ranking))
-
-
-def work_title(result: Result) -> str:
-    """The work of a result in one line: model, phases, precision and scope."""
-    workload = result["workload"]
-    phases = " + ".join(dict.fromkeys(layer["phase"] for layer in result["layers"]))
-    precision = workload.get("precision")
-    if isinstance(precision, dict):
-        precision = ", ".join(f"{label(str(key))} {value}" for key, value in precision.items())
-    details = (phases, precision and f"precision {precision}", f"scope {workload.get('scope')}")
-    return f"{workload['name']}: {'; '.join(str(part) for part in details if part)}"
-
-
-def limit_words(result: Result) -> str:
-    """The limiting unit and why it limits, such as `MXU: weights`."""
-    return f"{label(result['limit']['unit'])}: {label(result['limit']['cause'])}"
+    console.print(_text(f"{results[baseline]['workload']['name']}, relative to {ranking[baseline].label}", "bold"))
+    console.print(_text(work_details(results[baseline]), "dim"))
+    machines, modules = _machines(ranking), _module_speedups(ranking)
+    if _needed(machines, console).maximum > console.width:  # the limits stand in the second table instead
+        modules.columns.append(machines.columns.pop())
+    _show(machines, console)
+    console.print()
+    console.print(_text("Speedup by module", "bold"))
+    _show(modules, console)
+    console.print()
 
 
 def _totals(result: Result) -> Table:
@@ -78,7 +64,7 @@ def _totals(result: Result) -> Table:
             ("bounds", f"{si(bounds['lower_cycles'])} to {si(bounds['upper_cycles'])} cycles"),
             ("time", si(totals["seconds"], "s")),
             ("utilisation", f"{percent(totals['utilisation'])} of the peak, {si(totals['macs'])} MACs"),
-            ("limited by", limit_words(result)),
+            ("limited by", limiting(result["limit"])),
             ("", result["limit"]["text"]),
             ("DRAM", si(totals["dram_bytes"], "B")),
             ("SRAM", si(totals["sram_bytes"], "B")),
@@ -91,7 +77,7 @@ def _totals(result: Result) -> Table:
 def _components(result: Result) -> Table:
     energy, area = result["energy"], result["area"]
     rows = []
-    for name in colours([*energy, *area], COMPONENTS):
+    for name in ordered([*energy, *area], COMPONENTS):
         row = [label(name), "", "", "", ""]
         if name in energy:
             row[1:3] = picojoules(energy[name]), _share(energy[name], result["totals"]["energy_picojoules"])
@@ -111,33 +97,35 @@ def _modules(result: Result) -> Table:
             percent(one["utilisation"]),
             si(one["dram_bytes"], "B"),
             picojoules(one["energy_picojoules"]),
-            one["limit"],
+            one["limit"].partition(":")[0],
         ]
-        for name, one in _in_order(result)
+        for name in ordered(result["modules"], MODULES)
+        for one in [result["modules"][name]]
     ]
     columns = dict.fromkeys(("M", "cycles", "share", "utilised", "DRAM", "energy"), RIGHT)
-    return _table({"module": LEFT, **columns, "limited by": LEFT}, rows)
+    return _table({"module": LEFT, **columns, "limit": LEFT}, rows)
 
 
-def _machines(ranking: Sequence[Standing], limits: bool = True) -> Table:
+def _machines(ranking: Sequence[Standing]) -> Table:
     rows = []
     for one in ranking:
         totals = one.result["totals"]
-        row = [
-            one.label,
-            si(totals["cycles"]),
-            si(totals["seconds"], "s"),
-            ratio(one.speedup),
-            picojoules(totals["energy_picojoules"]),
-            ratio(one.energy_efficiency),
-            f"{totals['area_square_millimetres']:.2f}",
-            ratio(one.area_efficiency),
-            si(totals["dram_bytes"], "B"),
-        ]
-        rows.append([*row, limit_words(one.result)] if limits else row)
-    names = ("cycles", "time", "speed\nup", "energy", "energy\neff.", "area\nmm2", "area\neff.", "DRAM")
-    columns = {"machine": LEFT, **dict.fromkeys(names, RIGHT)}
-    return _table(columns | {"limited by": LEFT} if limits else columns, rows)
+        rows.append(
+            [
+                one.label,
+                si(totals["cycles"]),
+                si(totals["seconds"], "s"),
+                ratio(one.speedup),
+                picojoules(totals["energy_picojoules"]),
+                ratio(one.energy_efficiency),
+                f"{totals['area_square_millimetres']:.2f}",
+                ratio(one.area_efficiency),
+                si(totals["dram_bytes"], "B"),
+                limiting(one.result["limit"]),
+            ]
+        )
+    numbers = ("cycles", "time", "speedup", "energy", "energy\neff.", "area,\nmm2", "area\neff.", "DRAM")
+    return _table({"machine": LEFT, **dict.fromkeys(numbers, RIGHT), "limit": LEFT}, rows)
 
 
 def _module_speedups(ranking: Sequence[Standing]) -> Table:
@@ -147,3 +135,51 @@ def _module_speedups(ranking: Sequence[Standing]) -> Table:
         for one in ranking
     ]
     return _table({"machine": LEFT, **{label(name): RIGHT for name in modules}}, rows)
+
+
+def _share(part: float, whole: float) -> str:
+    return percent(part / whole) if whole else ""
+
+
+def _text(words: str, style: str = "") -> Text:
+    """Text as it stands: no markup, no control characters of a user's names."""
+    from rich.text import Text
+
+    return Text("".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in words), style)
+
+
+def _pairs(rows: Sequence[tuple[str, str]]) -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        table.add_row(_text(f"  {name}", "dim"), _text(value))
+    return table
+
+
+def _table(columns: Mapping[str, JustifyMethod], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False, header_style="bold")
+    for heading, justify in columns.items():
+        table.add_column(_text(heading), justify=justify, no_wrap=justify == RIGHT, overflow="fold", vertical="bottom")
+    for row in rows:
+        table.add_row(*map(_text, row))
+    return table
+
+
+def _needed(table: Table, console: Console) -> Measurement:
+    """The table's narrowest and its natural width, however narrow the console is."""
+    return console.measure(table, options=console.options.update_width(10_000))
+
+
+def _show(table: Table, console: Console) -> None:
+    """Print a table, wider where there is room; one too wide runs over the edge, as a cut number is a wrong number."""
+    needed = _needed(table, console)
+    if needed.minimum > console.width:
+        table.width = needed.minimum
+    elif needed.maximum + len(table.columns) <= console.width:
+        table.padding = (0, 1, 0, 0)
+    console.print()
+    console.print(table, crop=False)

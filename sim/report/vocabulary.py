@@ -7,10 +7,12 @@ component, keeps its own words, comes last, and takes the next free colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import cycle
 
-LABELS = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM", "u": "up/gate", "d": "down"}
+from sim.report.result import Limit
+
+LABELS = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM", "sram": "SRAM", "up": "up/gate"}
 
 STATES = {
     "busy": "#0072B2",
@@ -35,9 +37,24 @@ COMPONENTS = {
     "controller": "#CC79A7",
 }
 
-MODULES = {"qkv": "#0072B2", "o": "#56B4E9", "u": "#E69F00", "d": "#009E73", "attention": "#CC79A7", "head": "#999999"}
+# The paper's four in plain colours, attention in reds, vector work in browns.
+MODULES = {
+    "qkv": "#0072B2",
+    "o": "#56B4E9",
+    "up": "#E69F00",
+    "down": "#009E73",
+    "scores": "#CC79A7",
+    "context": "#8C4A6E",
+    "softmax": "#E0B3CC",
+    "norm": "#A6761D",
+    "rotary": "#C9A66B",
+    "activation": "#7A5C2E",
+    "router": "#7570B3",
+    "head": "#999999",
+}
 
-_SPARE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A", "#A6761D", "#7570B3", "#66A61E")
+BASELINE = "#8A8A8A"
+SPARE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7570B3", "#A6761D", "#66A61E")
 
 
 def label(name: str) -> str:
@@ -45,10 +62,23 @@ def label(name: str) -> str:
     return LABELS.get(name, name.replace("_", " "))
 
 
-def colours(names: Iterable[str], known: dict[str, str] | None = None) -> dict[str, str]:
-    """A colour for every name, ordered as in `known`, the unknown ones last in the order in which they came."""
-    known = known or {}
-    wanted = list(dict.fromkeys(names))
-    ordered = [name for name in known if name in wanted] + [name for name in wanted if name not in known]
-    spare = cycle(colour for colour in _SPARE if colour not in known.values())
-    return {name: known.get(name) or next(spare) for name in ordered}
+def state_words(state: str) -> str:
+    """A state as it is read: `busy`, `idle`, or the cause of a stall, such as `waits for weights`."""
+    return state if state in ("busy", "idle") else f"waits for {label(state)}"
+
+
+def limiting(limit: Limit) -> str:
+    """The limiting unit and why it limits, such as `MXU: weights`."""
+    return f"{label(limit['unit'])}: {label(limit['cause'])}"
+
+
+def ordered(names: Iterable[str], known: Mapping[str, str]) -> list[str]:
+    """The names, each once, in the order of `known`; the unknown ones last in the order in which they came."""
+    found = dict.fromkeys(names)
+    return [name for name in known if name in found] + [name for name in found if name not in known]
+
+
+def colours(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """A colour for every name, in that order."""
+    spare = cycle([colour for colour in SPARE if colour not in known.values()])
+    return {name: known[name] if name in known else next(spare) for name in ordered(names, known)}

@@ -12,6 +12,7 @@ and the group's P = e_0 + (words - 1) * e cycles.
 from __future__ import annotations
 
 from sim.arch.schema import ActivationDispatcher as ActivationDispatcherConfig
+from sim.engine.activity import State
 from sim.engine.channel import Channel
 from sim.mapping.operands import ceil_div
 from sim.units.unit import Bench, Steps, Unit
@@ -29,7 +30,7 @@ class ActivationDispatcher(Unit):
         """Rows, and whether the word opens a group."""
         self.done: Channel[None] = Channel(bench.environment)
         self.bits_left = self.exponent_bits_left = 0
-        self.beats = 0
+        self.beats = self.read_bits = self.exponent_read_bits = 0
 
     def run(self) -> Steps:
         while True:
@@ -47,6 +48,8 @@ class ActivationDispatcher(Unit):
         self.bits_left = rows * self.word_bits
         exponents = opens_group and self.config.exponent_port_bits is not None
         self.exponent_bits_left = rows * EXPONENT_BITS if exponents else 0
+        self.read_bits += self.bits_left
+        self.exponent_read_bits += self.exponent_bits_left
 
     def start(self) -> None:
         if self.bench.grain == "beat":
@@ -59,5 +62,18 @@ class ActivationDispatcher(Unit):
             first = max(word, ceil_div(rows * EXPONENT_BITS, self.config.exponent_port_bits))
         return first + (words - 1) * word
 
+    def book_groups(self, rows: int, words: int, groups: int, waiting_cycles: int) -> None:
+        """Tile grain: what the MXU's operation has this unit do, and the cycles between groups it rests."""
+        beats = groups * self.group_cycles(rows, words)
+        self.activity.book((State.BUSY, beats), (State.IDLE, waiting_cycles))
+        self.beats += beats
+        self.read_bits += groups * words * rows * self.word_bits
+        if self.config.exponent_port_bits is not None:
+            self.exponent_read_bits += groups * rows * EXPONENT_BITS
+
     def counters(self) -> dict[str, int]:
-        return {"activation_dispatcher.beats": self.beats}
+        return {
+            "activation_dispatcher.beats": self.beats,
+            "activation_dispatcher.read_bits": self.read_bits,
+            "activation_dispatcher.exponent_read_bits": self.exponent_read_bits,
+        }

@@ -12,6 +12,8 @@ and is readable afterwards. Space is taken by the loader before it asks DRAM, so
 
 from __future__ import annotations
 
+from typing import Any
+
 from sim.arch.schema import Buffer as BufferConfig
 from sim.engine.channel import Channel, Credits
 from sim.mapping.nest import Chunk
@@ -30,7 +32,7 @@ class Buffer(Unit):
         self.space = Credits(bench.environment, config.bytes)
         self.chunk = Chunk(0, 0)
         self.bits_left = 0
-        self.filled_bytes = 0
+        self.filled_bytes = self.filled_side_bytes = 0
         self.fill_beats = 0
         self._fill = self.beat_fill if bench.grain == "beat" else self.tile_fill
 
@@ -41,6 +43,7 @@ class Buffer(Unit):
             self.chunk = self.arrivals.pop()
             yield from self._fill()
             self.filled_bytes += self.chunk.data_bytes
+            self.filled_side_bytes += self.chunk.side_bytes
             self.ready.put(self.chunk)
 
     def beat_fill(self) -> Steps:
@@ -55,7 +58,12 @@ class Buffer(Unit):
         self.fill_beats += beats
         yield self.activity.work(beats)
 
+    def in_hand(self) -> tuple[Any, ...]:
+        return (self.chunk, tuple(self.arrivals.items), tuple(self.ready.items), self.space.available)
+
     def counters(self) -> dict[str, int]:
-        return {f"{self.name}.filled_bytes": self.filled_bytes, f"{self.name}.fill_beats": self.fill_beats}
-
-
+        return {
+            f"{self.name}.filled_bytes": self.filled_bytes,
+            f"{self.name}.filled_side_bytes": self.filled_side_bytes,
+            f"{self.name}.fill_beats": self.fill_beats,
+        }

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 from sim.arch.schema import Dram as DramConfig
 from sim.mapping.operands import ceil_div
@@ -126,6 +127,18 @@ class Dram(Unit):
                 self.next_port = Port((port + 1) % len(Port))
         self.transactions += 1
         return port, min(self.queues[port][0].bytes_left, self.config.transaction_bytes)
+
+    def relative_state(self) -> tuple[Any, ...]:
+        now = self.bench.now
+        waiting = sorted((request.arrival, port) for port in Port for request in self.queues[port])
+        return (
+            max(self.free_at_tick - now * self.ticks_per_cycle, 0),
+            self.granted,
+            self.next_port,
+            tuple(port for _, port in waiting),
+            tuple(tuple(request.bytes_left for request in queue) for queue in self.queues),
+            tuple((arrival - now, port) for arrival, port in self.in_flight),
+        )
 
     def counters(self) -> dict[str, int]:
         weights, activations, outputs = self.bytes_moved

@@ -6,13 +6,15 @@ A buffer that is not double buffered must be empty before the next block enters.
 
 from __future__ import annotations
 
-from functools import partial
+from collections import deque
+from typing import Any
 
 from simpy.events import Event
 
 from sim.engine.activity import State
 from sim.engine.channel import Credits
 from sim.mapping.nest import Chunk, LoadCursor
+from sim.mapping.vector_blocks import BlockCursor
 from sim.units.buffer import Buffer
 from sim.units.dram import Dram, Port
 from sim.units.unit import Bench, Steps, Unit
@@ -21,11 +23,21 @@ from sim.units.unit import Bench, Steps, Unit
 class Loader(Unit):
     """Fetches one operand."""
 
-    def __init__(self, bench: Bench, name: str, cursor: LoadCursor, launched: Event, port: Port, dram: Dram, buffer: Buffer):
+    def __init__(
+        self,
+        bench: Bench,
+        name: str,
+        cursor: LoadCursor | BlockCursor,
+        launched: Event,
+        port: Port,
+        dram: Dram,
+        buffer: Buffer,
+    ):
         super().__init__(bench, name)
         self.cursor, self.launched, self.port, self.dram, self.buffer = cursor, launched, port, dram, buffer
         self.outstanding = Credits(bench.environment, dram.config.outstanding_loads)
         self.chunk = Chunk(0, 0)
+        self.in_transit: deque[Chunk] = deque()
         self.requests = 0
         self.requested_bytes = 0
 
@@ -42,17 +54,22 @@ class Loader(Unit):
             self.cursor.step()
             yield self.activity.work(1)
             self.requests += 1
+            self.in_transit.append(self.chunk)
             self.requested_bytes += self.dram.bus_bytes(self.chunk.data_bytes + self.chunk.side_bytes)
-            self.dram.read(self.port, self.chunk.data_bytes + self.chunk.side_bytes, partial(self._arrived, self.chunk))
+            self.dram.read(self.port, self.chunk.data_bytes + self.chunk.side_bytes, self._arrived)
         self.activity.enter(State.IDLE)
 
     def _space_needed(self) -> int:
         opens_block = self.cursor.opens_block and not self.buffer.config.double_buffered
         return self.buffer.space.capacity if opens_block else self.chunk.data_bytes
 
-    def _arrived(self, chunk: Chunk) -> None:
+    def _arrived(self) -> None:
+        """DRAM serves the requests of a port in order."""
         self.outstanding.give()
-        self.buffer.arrivals.put(chunk)
+        self.buffer.arrivals.put(self.in_transit.popleft())
+
+    def in_hand(self) -> tuple[Any, ...]:
+        return (self.chunk, tuple(self.in_transit), self.outstanding.available)
 
     def counters(self) -> dict[str, int]:
         return {f"{self.name}.requests": self.requests, f"{self.name}.requested_bytes": self.requested_bytes}

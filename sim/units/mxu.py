@@ -13,7 +13,7 @@ wait for: the next tile starts in the next cycle.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
@@ -31,6 +31,10 @@ class Tile(NamedTuple):
     rows: int
     run_opens: bool
     run_columns: int
+
+    def relative_to(self, now: int) -> Tile:
+        """The same tile with the cycles until it is ready."""
+        return self._replace(ready_at=max(self.ready_at - now, 0))
 
 
 class Mxu(Unit):
@@ -122,14 +126,17 @@ class Mxu(Unit):
     def tile_compute(self) -> Steps:
         assert self.op is not None
         op, group = self.op, self.group_cycles(self.op)
-        waiting = max(0, self.weights.block_cycles(op) - group)
-        self.activations.beats += op.groups * group
-        self.activations.activity.book((State.BUSY, op.groups * group), (State.IDLE, (op.groups - 1) * waiting))
+        waiting = (op.groups - 1) * max(0, self.weights.block_cycles(op) - group)
+        self.activations.book_groups(op.rows, self.words, op.groups, waiting)
         yield self.activity.spend(
             (State.BUSY, op.groups * self.words),
             (State.ACTIVATIONS, op.groups * (group - self.words)),
-            (State.WEIGHTS, (op.groups - 1) * waiting),
+            (State.WEIGHTS, waiting),
         )
+
+    def in_hand(self) -> tuple[Any, ...]:
+        tiles = tuple(tile.relative_to(self.bench.now) for tile in self.pipeline.items)
+        return (self.op, self.registers.available, tiles)
 
     def counters(self) -> dict[str, int]:
         return {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from simpy.events import Event
 
 from sim.engine.activity import Activity, Recorder
 from sim.engine.environment import Environment
+from sim.engine.fast_forward import phase
 
 Grain = Literal["beat", "tile"]
 Steps = Generator[Event, object, None]
@@ -39,13 +40,27 @@ class Unit:
     def __init__(self, bench: Bench, name: str) -> None:
         self.bench, self.name = bench, name
         self.activity = Activity(bench.environment, name, bench.recorder)
+        self._generator: Steps = iter(())  # type: ignore[assignment]
 
     def run(self) -> Steps:
         """The process."""
         raise TypeError(f"{self.name} has no process of its own")
 
     def start(self) -> None:
-        self.bench.environment.process(self.run())
+        self._generator = self.run()
+        self.bench.environment.process(self._generator)
+
+    def end(self) -> Event | None:
+        """The event of this unit's last work, for units that the run's end waits for."""
+        return None
+
+    def relative_state(self) -> tuple[Any, ...]:
+        """Everything that the unit's future depends on, with times relative to now, for fast-forward."""
+        return (phase(self._generator), self.activity.relative_state(), *self.in_hand())
+
+    def in_hand(self) -> tuple[Any, ...]:
+        """What the unit holds: items, the channels it consumes, the credits it owns."""
+        return ()
 
     def counters(self) -> dict[str, int]:
         """Counters of this unit beside its ledger, by name; each has its unit of measure in its name."""

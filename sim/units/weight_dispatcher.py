@@ -7,15 +7,18 @@ c columns takes
 
     B = ceil(c * dot_length * weight_bits / port_bits)  cycles
 
-and loads while the MXU computes the block before, so a group costs the MXU max(P, B) where P is its own time.
+and loads while the MXU computes the block before, so a group costs the MXU max(P, B) where P is its own time. Scales
+and zero points come with the first beat through a side port.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sim.engine.activity import State
 from sim.engine.channel import Channel
+from sim.engine.fast_forward import FastForward
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import ceil_div
 from sim.units.buffer import Buffer
@@ -34,17 +37,21 @@ class WeightDispatcher(Unit):
         port_bits: int,
         mxu_columns: int,
         group_bits: int,
+        scale_bits: int,
         mxu_group_cycles: Callable[[TileOp], int],
     ) -> None:
         super().__init__(bench, "weight_dispatcher")
         self.cursor, self.buffer = cursor, buffer
-        self.port_bits, self.mxu_columns, self.group_bits = port_bits, mxu_columns, group_bits
+        self.port_bits, self.mxu_columns = port_bits, mxu_columns
+        self.group_bits, self.scale_bits = group_bits, scale_bits
         self.mxu_group_cycles = mxu_group_cycles
         self.shadow: Channel[TileOp | None] = Channel(bench.environment, capacity=1)
         """Full while a block waits for the MXU to take it; None after the last."""
         self.op: TileOp | None = None
+        self.watch: FastForward | None = None
+        """Told of each run of column tiles, so that periods of the loops can be found and skipped."""
         self.groups_left = self.bits_left = 0
-        self.beats = 0
+        self.beats = self.read_bits = 0
         self._load_first, self._load_rest = (
             (self.beat_load, self.beat_rest) if bench.grain == "beat" else (self.tile_load, self.tile_rest)
         )
@@ -53,8 +60,9 @@ class WeightDispatcher(Unit):
         while not self.cursor.done:
             yield from self._wait_for_shadow()
             self._release()
+            if self.watch is not None and self.cursor.opens_run:
+                self.watch.boundary()
             self.op = self.cursor.present()
-            self.cursor.step()
             if self.op.takes_weights:
                 while not self.buffer.ready.items:
                     yield self.activity.wait(self.buffer.ready.filled(), State.WEIGHTS)
@@ -62,6 +70,7 @@ class WeightDispatcher(Unit):
             yield from self._load_first()
             self.shadow.put(self.op)
             yield from self._load_rest()
+            self.cursor.step()
         yield from self._wait_for_shadow()
         self._release()
         self.shadow.put(None)
@@ -79,6 +88,7 @@ class WeightDispatcher(Unit):
     def beat_load(self) -> Steps:
         assert self.op is not None
         self.bits_left = min(self.op.columns, self.mxu_columns) * self.group_bits
+        self.read_bits += self.op.columns * (self.group_bits + self.scale_bits)
         while self.bits_left > 0:
             yield self.activity.work(1)
             self.bits_left -= self.port_bits
@@ -100,6 +110,7 @@ class WeightDispatcher(Unit):
     def tile_load(self) -> Steps:
         assert self.op is not None
         self.beats += self.op.groups * self.block_cycles(self.op)
+        self.read_bits += self.op.groups * self.op.columns * (self.group_bits + self.scale_bits)
         yield self.activity.work(self.block_cycles(self.op))
 
     def tile_rest(self) -> Steps:
@@ -111,5 +122,8 @@ class WeightDispatcher(Unit):
             waiting = max(self.mxu_group_cycles(self.op), block) - block
             yield self.activity.spend((State.BUSY, rest * block), (State.OUTPUT_SPACE, rest * waiting))
 
+    def in_hand(self) -> tuple[Any, ...]:
+        return (self.op, tuple(self.shadow.items))
+
     def counters(self) -> dict[str, int]:
-        return {"weight_dispatcher.beats": self.beats}
+        return {"weight_dispatcher.beats": self.beats, "weight_dispatcher.read_bits": self.read_bits}

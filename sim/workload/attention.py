@@ -75,8 +75,8 @@ def attention_items(attention: Attention, spans: tuple[Span, ...], times: int) -
         rows, count = group * span.queries, attention.key_value_heads * span.count * times
         shape = f"[{span.queries}x{span.keys}]"
         items += [
-            Gemm(f"scores{shape}", "scores", rows, attention.head_size, span.keys, count, weights=FP16),
-            softmax(f"softmax{shape}", rows, span.keys, count),
-            Gemm(f"context{shape}", "context", rows, span.keys, attention.head_size, count, weights=FP16),
+            Gemm(f"attention.scores{shape}", "scores", rows, attention.head_size, span.keys, count, weights=FP16),
+            softmax(f"attention.softmax{shape}", rows, span.keys, count),
+            Gemm(f"attention.context{shape}", "context", rows, span.keys, attention.head_size, count, weights=FP16),
         ]
     return items

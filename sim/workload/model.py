@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from sim.workload.gemm import WeightFormat
 
 Count = Annotated[int, Field(ge=1)]
 Tokens = Annotated[int, Field(ge=1, le=2**24)]
 MantissaBits = Annotated[int, Field(ge=1, le=16)]
+
+
+def _four(lengths: list[int]) -> list[int]:
+    if len(lengths) != 4:
+        raise ValueError(f"expected four mantissa lengths (qkv, o, up, down), found {len(lengths)}")
+    return lengths
+
+
+Lengths = Annotated[list[MantissaBits], AfterValidator(_four), Field(json_schema_extra={"minItems": 4, "maxItems": 4})]
 
 
 def _as_text(value: object) -> object:
@@ -89,7 +107,7 @@ class Weights(Section):
 
 
 class NamedPrecision(Section):
-    mantissa_bits: Annotated[list[MantissaBits], Field(min_length=4, max_length=4)]
+    mantissa_bits: Lengths
     """Mantissa lengths of [qkv, o, up, down]."""
     source: str
 
@@ -139,3 +157,10 @@ class Model(Section):
     precision: dict[str, NamedPrecision] = {}
     """Mantissa lengths by name."""
     run: Run = Run()
+
+    @field_validator("precision")
+    @classmethod
+    def _not_reserved(cls, named: dict[str, NamedPrecision]) -> dict[str, NamedPrecision]:
+        if "fp16" in named:
+            raise ValueError("`fp16` means activations as they are and cannot be the name of mantissa lengths")
+        return named

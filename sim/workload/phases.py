@@ -60,14 +60,14 @@ def _attention_block(model: Model, precision: Precision | None, forward: Forward
     keys = attention.key_value_heads * attention.head_size
     items: list[Item] = [
         vector.norm("attention.norm", model.norm, rows, model.hidden_size, count),
-        _projection(model, precision, "q", "qkv", (rows, model.hidden_size, queries), count),
-        _projection(model, precision, "k", "qkv", (rows, model.hidden_size, keys), count),
-        _projection(model, precision, "v", "qkv", (rows, model.hidden_size, keys), count),
+        _projection(model, precision, "attention.q", "qkv", (rows, model.hidden_size, queries), count),
+        _projection(model, precision, "attention.k", "qkv", (rows, model.hidden_size, keys), count),
+        _projection(model, precision, "attention.v", "qkv", (rows, model.hidden_size, keys), count),
     ]
     if attention.rotary:
         items.append(vector.rotary(rows, queries + keys, count))
     items += attention_items(attention, forward.spans, model.layers * forward.sequences)
-    items.append(_projection(model, precision, "o", "o", (rows, queries, model.hidden_size), count))
+    items.append(_projection(model, precision, "attention.o", "o", (rows, queries, model.hidden_size), count))
     return items
 
 
@@ -75,8 +75,8 @@ def _mlp_block(model: Model, precision: Precision | None, forward: Forward) -> l
     rows, count, experts = forward.rows, model.layers * forward.passes, model.experts
     items: list[Item] = [vector.norm("mlp.norm", model.norm, rows, model.hidden_size, count)]
     if experts is None:
-        return items + _mlp(model, precision, "", rows, count)
-    items.append(Gemm("router", "router", rows, model.hidden_size, experts.count, count, weights=FP16))
+        return items + _mlp(model, precision, "mlp.", rows, count)
+    items.append(Gemm("mlp.router", "router", rows, model.hidden_size, experts.count, count, weights=FP16))
     for tokens, equal in expert_shares(rows * experts.per_token, experts.count):
         items += _mlp(model, precision, f"expert[{tokens}].", tokens, equal * count)
     items.append(vector.combine(rows, model.hidden_size, experts.per_token, count))

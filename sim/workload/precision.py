@@ -12,14 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from sim import source
 from sim.errors import InputError, Place, nearest_name
 from sim.workload.gemm import Gemm
-from sim.workload.model import MantissaBits, Section
+from sim.workload.model import Lengths, Section
 
 Precision = tuple[int, int, int, int]
 MODULES = ("qkv", "o", "up", "down")
@@ -30,7 +27,7 @@ LONGEST = 16
 class PrecisionFile(Section):
     """A precision kept in a YAML file of its own."""
 
-    precision: Annotated[list[MantissaBits], Field(min_length=4, max_length=4)]
+    precision: Lengths
     source: str = ""
 
 

@@ -34,7 +34,7 @@ def norm(name: str, kind: str, rows: int, width: int, count: int) -> VectorWork:
 
 def rotary(rows: int, width: int, count: int) -> VectorWork:
     """Rotation of the queries and keys of [rows, width] values."""
-    return VectorWork("rotary", "rotary", ROTARY_OPERATIONS * rows * width, 0, 0, count)
+    return VectorWork("attention.rotary", "rotary", ROTARY_OPERATIONS * rows * width, 0, 0, count)
 
 
 def softmax(name: str, rows: int, width: int, count: int) -> VectorWork:
@@ -51,4 +51,6 @@ def activation(name: str, kind: str, gated: bool, rows: int, width: int, count: 
 def combine(rows: int, width: int, experts: int, count: int) -> VectorWork:
     """Weighted sum of the outputs [rows, width] of `experts` experts a token."""
     values = rows * width
-    return VectorWork("combine", "other", experts * values, FP16_BYTES * experts * values, FP16_BYTES * values, count)
+    return VectorWork(
+        "mlp.combine", "other", experts * values, FP16_BYTES * experts * values, FP16_BYTES * values, count
+    )

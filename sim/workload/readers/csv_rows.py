@@ -1,7 +1,7 @@
 """GeMMs as rows of a CSV: `name,M,N,K` and, under a header, any of `module,count,mantissa_bits`.
 
     name,M,N,K,module,count,mantissa_bits
-    q,2048,4096,4096,qkv,32,7
+    attention.q,2048,4096,4096,qkv,32,7
 
 A header may be left out where rows are just name,M,N,K. Blank lines and lines that begin with # are skipped. A row
 without `module` is of module `other`. A row without `mantissa_bits` takes its module's length out of the precision
@@ -54,7 +54,9 @@ def read(path: Path, options: Options) -> Workload:
     gemms = tuple(_gemm(row, precision) for row in _rows(path))
     if not gemms:
         raise InputError("no GeMM in it", place=Place(str(path)), facts={"expected": "rows of name,M,N,K"})
-    return Workload(path.stem, (Phase("gemms", gemms),), precision, {"gemms": [asdict(gemm) for gemm in gemms]})
+    return Workload(
+        path.stem, (Phase("gemms", gemms),), precision, {"name": path.stem, "gemms": [asdict(gemm) for gemm in gemms]}
+    )
 
 
 def _refuse_model_options(options: Options) -> None:

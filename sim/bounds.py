@@ -1,0 +1,242 @@
+"""Limits on the cycles of a run, computed from the plan alone, without the units: lower <= simulated <= upper.
+
+    lower   the larger of  compute: first fill, every group at the pace of its words and weight blocks, last drain
+                           memory:  every byte at the channel's rate
+    upper   the sum of everything, nothing overlapped
+
+With unlimited bandwidth, and an output side that keeps up, a run takes the compute bound exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.arch.schema import Arch
+from sim.mapping.operands import Operand, ceil_div
+from sim.mapping.plan import Extent, Plan
+from sim.mapping.vector_blocks import Blocks
+
+
+@dataclass(frozen=True)
+class Bounds:
+    lower_cycles: int
+    upper_cycles: int
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes and requests that a plan asks of DRAM, counted from its blocks."""
+
+    weight_bytes: int
+    activation_bytes: int
+    output_bytes: int
+    fill_beats: int
+    requests: int
+    output_blocks: int
+
+    @property
+    def bytes(self) -> int:
+        return self.weight_bytes + self.activation_bytes + self.output_bytes
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What the bounds need to know of the PE and the output format."""
+
+    words: int
+    word_bits: int
+    output: Operand
+    output_group: int
+    compressed_rows: int | None
+    """Rows of an encoded group, sign and planes; None where outputs leave as FP16."""
+
+
+def gemm_traffic(arch: Arch, plan: Plan, pace: Pace) -> Traffic:
+    """DRAM traffic of a plan, in whole bursts."""
+    weights = _loads(arch, plan, plan.weights, plan.outputs, plan.weights_resident, arch.buffers.weight.fill_port_bits)
+    activations = _loads(
+        arch, plan, plan.activations, plan.tokens, plan.activations_resident, arch.buffers.activation.fill_port_bits
+    )
+    blocks = out_bytes = 0
+    for rows, row_count in _tiles(plan.tokens):
+        for columns, column_count in _runs(plan):
+            size = pace.output.data_bytes(rows, ceil_div(columns, pace.output_group), columns)
+            size += pace.output.side_bytes(rows, ceil_div(columns, pace.output_group), columns)
+            blocks += row_count * column_count
+            out_bytes += row_count * column_count * _bursts(arch, size)
+    return Traffic(
+        weight_bytes=weights[0],
+        activation_bytes=activations[0],
+        output_bytes=out_bytes,
+        fill_beats=weights[1] + activations[1],
+        requests=weights[2] + activations[2],
+        output_blocks=blocks,
+    )
+
+
+def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
+    """Limits of one GeMM."""
+    traffic = gemm_traffic(arch, plan, pace)
+    rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
+    words, blocks = _groups_in_order(arch, plan, pace)
+    groups = plan.groups
+    # Inside a tile a group paces itself; the last waits for the weights of the next tile at most.
+    following = np.append(blocks[1:], 0)
+    steady = int(((groups - 1) * np.maximum(words, blocks) + np.maximum(words, following)).sum())
+    compute = _first_fill(arch, plan, int(blocks[0])) + steady + _last_drain(arch, plan, pace)
+    memory = launch + 1 + ceil(traffic.bytes / rate)
+    drains = sum(_drain(arch, rows) * count for rows, count in _tiles(plan.tokens)) * _column_tiles(plan)
+    compressing = sum(
+        _compress(arch, pace, rows, cols) * rc * cc for rows, rc in _tiles(plan.tokens) for cols, cc in _runs(plan)
+    )
+    upper = (
+        launch
+        + ceil(traffic.bytes / rate)
+        + traffic.requests * (3 + latency)
+        + traffic.fill_beats
+        + int((groups * (words + blocks)).sum())
+        + len(words) * arch.mxu.pipeline_cycles
+        + drains
+        + compressing
+        + 3 * traffic.output_blocks
+    )
+    return Bounds(max(compute, memory), upper)
+
+
+def vector_bounds(arch: Arch, blocks: Blocks) -> Bounds:
+    """Limits of vector work."""
+    rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
+    reads = sum(_bursts(arch, block.read_bytes) * count for block, count in blocks)
+    writes = sum(_bursts(arch, block.write_bytes) * count for block, count in blocks)
+    compute = sum(ceil_div(block.operations, arch.vector.fpus) * count for block, count in blocks)
+    fills = sum(ceil_div(8 * b.read_bytes, arch.buffers.activation.fill_port_bits) * count for b, count in blocks)
+    pieces = sum(count for _, count in blocks)
+    memory = ceil((reads + writes) / rate)
+    return Bounds(launch + max(compute, memory), launch + compute + memory + fills + pieces * (latency + 6))
+
+
+def _bursts(arch: Arch, size: int) -> int:
+    return ceil_div(size, arch.dram.burst_bytes) * arch.dram.burst_bytes
+
+
+def _block_sizes(extent: Extent) -> Iterator[tuple[int, int]]:
+    """Sizes of the blocks of an extent, and how many there are of each."""
+    whole, rest = divmod(extent.size, extent.block)
+    if whole:
+        yield extent.block, whole
+    if rest:
+        yield rest, 1
+
+
+def _tiles(extent: Extent) -> list[tuple[int, int]]:
+    """Sizes of all tiles of an extent, and how many there are of each."""
+    sizes: dict[int, int] = {}
+    for block, count in _block_sizes(extent):
+        whole, rest = divmod(block, extent.tile)
+        sizes[extent.tile] = sizes.get(extent.tile, 0) + whole * count
+        if rest:
+            sizes[rest] = sizes.get(rest, 0) + count
+    return [(size, count) for size, count in sizes.items() if count]
+
+
+def _column_tiles(plan: Plan) -> int:
+    return sum(count for _, count in _tiles(plan.outputs))
+
+
+def _runs(plan: Plan) -> list[tuple[int, int]]:
+    """Widths of the runs of column tiles, and how many there are of each for one row tile."""
+    width = plan.run_tiles * plan.outputs.tile
+    return _tiles(Extent(plan.outputs.size, plan.outputs.block, width))
+
+
+def _chunks(plan: Plan) -> Iterator[tuple[int, int]]:
+    for index in range(plan.chunks):
+        yield plan.chunk(index)
+
+
+def _loads(arch: Arch, plan: Plan, operand: Operand, extent: Extent, resident: bool, port: int) -> tuple[int, int, int]:
+    """Bytes, fill beats and requests of all loads of one operand."""
+    other = plan.outputs if extent is plan.tokens else plan.tokens
+    if not resident:
+        pieces, times = _tiles(extent), sum(count for _, count in _tiles(other))
+    elif extent is plan.outer:
+        pieces, times = list(_block_sizes(extent)), 1
+    else:
+        pieces, times = list(_block_sizes(extent)), other.blocks
+    size = beats = requests = 0
+    for lanes, count in pieces:
+        for groups, values in _chunks(plan):
+            data = operand.data_bytes(lanes, groups, values)
+            size += count * times * _bursts(arch, data + operand.side_bytes(lanes, groups, values))
+            beats += count * times * ceil_div(8 * data, port)
+            requests += count * times
+    return size, beats, requests
+
+
+def _groups_in_order(arch: Arch, plan: Plan, pace: Pace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cycles of a group's words, and of its weight block, for every output tile in the order they are computed."""
+    rows = {size: _tile_sizes(size, plan.tokens.tile) for size, _ in _block_sizes(plan.tokens)}
+    columns = {size: _tile_sizes(size, plan.outputs.tile) for size, _ in _block_sizes(plan.outputs)}
+    tokens = [plan.tokens.block_size(index) for index in range(plan.tokens.blocks)]
+    outputs = [plan.outputs.block_size(index) for index in range(plan.outputs.blocks)]
+    pairs = (
+        [(t, o) for t in tokens for o in outputs]
+        if plan.outer is plan.tokens
+        else [(t, o) for o in outputs for t in tokens]
+    )
+    pieces = {pair: np.array([(r, c) for r in rows[pair[0]] for c in columns[pair[1]]]) for pair in set(pairs)}
+    tiles = np.concatenate([pieces[pair] for pair in pairs])
+    word = -(-tiles[:, 0] * pace.word_bits // arch.activation_dispatcher.port_bits)
+    first = word
+    if arch.activation_dispatcher.exponent_port_bits:
+        first = np.maximum(word, -(-tiles[:, 0] * 5 // arch.activation_dispatcher.exponent_port_bits))
+    weight_bits = np.minimum(tiles[:, 1], arch.mxu.columns) * plan.group_size * plan.gemm.weights.bits
+    return first + (pace.words - 1) * word, -(-weight_bits // arch.weight_dispatcher.port_bits)
+
+
+def _tile_sizes(block: int, tile: int) -> list[int]:
+    return [min(tile, block - start) for start in range(0, block, tile)]
+
+
+def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
+    """Cycles until the first group computes: both operands' first chunks there, the weights in the PEs."""
+    groups, values = plan.chunk(0)
+    arrivals = []
+    for operand, extent, resident, buffer in (
+        (plan.weights, plan.outputs, plan.weights_resident, arch.buffers.weight),
+        (plan.activations, plan.tokens, plan.activations_resident, arch.buffers.activation),
+    ):
+        lanes = min(extent.block if resident else extent.tile, extent.size)
+        data = operand.data_bytes(lanes, groups, values)
+        moved = _bursts(arch, data + operand.side_bytes(lanes, groups, values))
+        transfer = ceil(Fraction(moved) / arch.dram_bytes_per_cycle)
+        arrivals.append(transfer + arch.dram_latency_cycles + ceil_div(8 * data, buffer.fill_port_bits))
+    return arch.controller.launch_cycles + 1 + max(arrivals[0] + weight_block, arrivals[1])
+
+
+def _drain(arch: Arch, rows: int) -> int:
+    return ceil_div(rows * arch.mxu.columns * 16, arch.collector.port_bits)
+
+
+def _compress(arch: Arch, pace: Pace, rows: int, columns: int) -> int:
+    if pace.compressed_rows is None or arch.bpc is None:
+        return 0
+    passes = ceil_div(rows * ceil_div(columns, pace.output_group), arch.bpc.lanes * arch.mxu.count)
+    return 1 + passes * pace.compressed_rows
+
+
+def _last_drain(arch: Arch, plan: Plan, pace: Pace) -> int:
+    """Cycles from the last group to the last byte leaving."""
+    rows = _tile_sizes(plan.tokens.block_size(plan.tokens.blocks - 1), plan.tokens.tile)[-1]
+    last_block = plan.outputs.block_size(plan.outputs.blocks - 1)
+    columns = _tile_sizes(last_block, plan.run_tiles * plan.outputs.tile)[-1]
+    shape = (rows, ceil_div(columns, pace.output_group), columns)
+    moved = _bursts(arch, pace.output.data_bytes(*shape) + pace.output.side_bytes(*shape))
+    write = ceil(Fraction(moved) / arch.dram_bytes_per_cycle)
+    return arch.mxu.pipeline_cycles + _drain(arch, rows) + _compress(arch, pace, rows, columns) + write

@@ -1,0 +1,44 @@
+"""Laws that every run obeys: nothing is lost, made twice, or done in no time. A breach is a defect of the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sim.bounds import Bounds, Traffic
+from sim.engine.activity import State
+
+
+class BrokenLawError(Exception):
+    """A law that a run broke: the unit, and both sides of the equation."""
+
+    def __init__(self, unit: str, law: str, left: object, right: object) -> None:
+        self.unit, self.law, self.left, self.right = unit, law, left, right
+        super().__init__(f"{unit}: {law}: {left} against {right}")
+
+
+def require_equal(unit: str, law: str, left: int, right: int) -> None:
+    if left != right:
+        raise BrokenLawError(unit, law, left, right)
+
+
+def check_time(states: Mapping[str, Mapping[State, int]], cycles: int) -> None:
+    """Busy, stalled and idle cycles of every unit add up to the run's, and none is negative."""
+    for unit, spent in states.items():
+        require_equal(unit, "busy + stalled + idle = total", sum(spent.values()), cycles)
+        require_equal(unit, "negative times", sum(n < 0 for n in spent.values()), 0)
+
+
+def check_bounds(cycles: int, bounds: Bounds) -> None:
+    if not bounds.lower_cycles <= cycles <= bounds.upper_cycles:
+        raise BrokenLawError("machine", "lower <= cycles <= upper", cycles, bounds)
+
+
+def check_traffic(counters: Mapping[str, int], asked: Traffic) -> None:
+    """DRAM moved what the plan asks for, the loaders requested it, and the buffers received it."""
+    for side, wanted in (("weight", asked.weight_bytes), ("activation", asked.activation_bytes)):
+        require_equal("dram", f"{side} bytes moved = asked for", counters[f"dram.{side}_bytes"], wanted)
+        require_equal(f"{side}_loader", "bytes requested", counters[f"{side}_loader.requested_bytes"], wanted)
+    require_equal("dram", "output bytes moved = produced", counters["dram.output_bytes"], asked.output_bytes)
+    require_equal("writer", "bytes written", counters["writer.written_bytes"], asked.output_bytes)
+    filled = counters["weight_buffer.fill_beats"] + counters["activation_buffer.fill_beats"]
+    require_equal("buffers", "beats filled", filled, asked.fill_beats)

@@ -1,0 +1,237 @@
+"""Exact fast-forward over loops that have become periodic.
+
+At the start of an iteration of a loop the complete state of the machine is taken, relative to the present: where every
+process stands, what it holds, how long until it wakes, what lies in the channels, where the cursors are relative to the
+leader's. When a state comes back, everything between the two sightings will happen again for as long as the loop
+bodies stay the same; so the cursors jump over n such periods and n times what was counted in one is added. Simulated
+time itself never moves: the result's time is the local time plus what was skipped.
+
+    outer blocks > inner blocks > row tiles > runs of column tiles         levels 0 to 3, the outermost tried first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from simpy.events import EventPriority
+
+from sim.engine.environment import Environment
+
+LEVELS = ("outer blocks", "inner blocks", "row tiles", "column runs")
+FIRST_UNIFORM = (0, 1, 1, 1)
+"""First iteration of each level that is like those after it: the first one of an inner loop takes operands."""
+REMEMBERED = 256
+"""Different states kept for one loop; a loop that shows more has no period worth finding."""
+AFTER_ARBITRATION = EventPriority(3)
+
+State = tuple[Any, ...]
+
+
+class Cursor(Protocol):
+    """A position in the loops, outermost first, then the positions below the lowest level."""
+
+    @property
+    def position(self) -> tuple[int, ...]: ...
+
+    @property
+    def done(self) -> bool: ...
+
+    def count(self, level: int) -> int:
+        """Iterations of a level's loop in the present block."""
+        ...
+
+    def runs_over(self, level: int) -> bool:
+        """Whether this cursor moves with the level at all."""
+        ...
+
+    def jump(self, level: int, iterations: int) -> None: ...
+
+
+class Skip(NamedTuple):
+    """One jump: where, over how many iterations, and the cycles they take."""
+
+    level: str
+    at_cycle: int
+    period: int
+    periods: int
+    cycles: int
+
+
+class PeriodError(Exception):
+    """Two periods that began in the same state counted differently: hidden state. A defect of the simulator."""
+
+
+@dataclass(frozen=True)
+class _Sighting:
+    index: int
+    totals: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Period:
+    iterations: int
+    delta: tuple[int, ...]
+
+
+class FastForward:
+    """Watches one run.
+
+    Parameters
+    ----------
+    leader
+        The cursor whose loops are watched.
+    followers
+        The cursors that run ahead of it.
+    shape
+        Sizes of the leader's present block: remembered periods hold for equal blocks only.
+    parts
+        Name and relative state of everything in the machine.
+    totals
+        All that is counted, cycles first.
+    add
+        Adds n times a difference of totals to the machine's.
+    verify
+        Skip only after two equal periods in a row, and raise where they differ.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        leader: Cursor,
+        followers: Sequence[Cursor],
+        shape: Callable[[], State],
+        parts: Callable[[], list[tuple[str, State]]],
+        totals: Callable[[], tuple[int, ...]],
+        add: Callable[[tuple[int, ...], int], None],
+        *,
+        verify: bool = False,
+    ) -> None:
+        self._environment, self._leader, self._followers = environment, leader, followers
+        self._shape, self._parts, self._totals, self._add = shape, parts, totals, add
+        self._verify = verify
+        self._sightings: list[dict[State, _Sighting]] = [{} for _ in LEVELS]
+        self._confirmed: list[dict[State, _Period]] = [{} for _ in LEVELS]
+        self._suspected: list[dict[State, _Period]] = [{} for _ in LEVELS]
+        self._finished = [False] * len(LEVELS)
+        self._last: list[tuple[str, State]] = []
+        self._moving: set[str] = set()
+        self.snapshots = 0
+        self.skips: list[Skip] = []
+
+    def boundary(self) -> None:
+        """To be called by the leader at the start of each run of column tiles."""
+        position = self._leader.position
+        for level in range(len(LEVELS)):
+            if any(position[level + 1 :]):
+                continue
+            if level + 1 < len(LEVELS):
+                # A loop inside starts anew.
+                self._sightings[level + 1] = {}
+                self._finished[level + 1] = False
+        if self._candidates(position):
+            event = self._environment.event()
+            event._ok, event._value = True, None
+            event.callbacks = [self._look]
+            self._environment.schedule(event, AFTER_ARBITRATION, 0)
+
+    def _candidates(self, position: tuple[int, ...]) -> list[int]:
+        return [
+            level
+            for level in range(len(LEVELS))
+            if not any(position[level + 1 :])
+            and not self._finished[level]
+            and FIRST_UNIFORM[level] <= position[level] < self._leader.count(level) - 2
+        ]
+
+    def _look(self, _: object) -> None:
+        parts = self._parts()
+        self.snapshots += 1
+        self._moving = {name for (name, state), (_, before) in zip(parts, self._last, strict=False) if state != before}
+        self._last = parts
+        machine = tuple(state for _, state in parts)
+        for level in self._candidates(self._leader.position):
+            key = (self._relative_cursors(level), self._shape(), machine)
+            period = self._period(level, key)
+            if period is None:
+                continue
+            periods = self._room(level) // period.iterations
+            if periods > 0:
+                self._skip(level, period, periods)
+                return
+
+    def _relative_cursors(self, level: int) -> State:
+        mine = self._leader.position
+        states: list[State] = []
+        for cursor in self._followers:
+            position = cursor.position
+            if self._moves_along(cursor, level):
+                states.append((True, position[level] - mine[level], position[level + 1 :]))
+            else:
+                ahead = tuple(p - q for p, q in zip(position[:level], mine[:level], strict=True))
+                states.append((False, ahead, position[level:], cursor.done))
+        return tuple(states)
+
+    def _moves_along(self, cursor: Cursor, level: int) -> bool:
+        same_block = cursor.position[:level] == self._leader.position[:level]
+        return not cursor.done and cursor.runs_over(level) and same_block
+
+    def _period(self, level: int, key: State) -> _Period | None:
+        confirmed = self._confirmed[level].get(key)
+        if confirmed is not None:
+            return confirmed
+        index, totals = self._leader.position[level], self._totals()
+        before = self._sightings[level].get(key)
+        if before is not None or len(self._sightings[level]) < REMEMBERED:
+            self._sightings[level][key] = _Sighting(index, totals)
+        if before is None:
+            return None
+        delta = tuple(now - then for now, then in zip(totals, before.totals, strict=True))
+        period = _Period(index - before.index, delta)
+        if self._verify:
+            suspected = self._suspected[level].setdefault(key, period)
+            if suspected is period:
+                return None
+            if suspected != period:
+                raise PeriodError(f"{LEVELS[level]}: {suspected} and then {period} from the same state")
+        self._confirmed[level][key] = period
+        return period
+
+    def _room(self, level: int) -> int:
+        """Iterations that every cursor can jump and still stand in a body like the present one."""
+        room = self._leader.count(level) - 1 - self._leader.position[level]
+        for cursor in self._followers:
+            if self._moves_along(cursor, level):
+                position = cursor.position
+                inside = any(position[level + 1 :])
+                room = min(room, cursor.count(level) - (2 if inside else 1) - position[level])
+        return max(room, 0)
+
+    def _skip(self, level: int, period: _Period, periods: int) -> None:
+        iterations = periods * period.iterations
+        moving = [cursor for cursor in self._followers if self._moves_along(cursor, level)]
+        for cursor in (*moving, self._leader):
+            cursor.jump(level, iterations)
+        self._add(period.delta, periods)
+        self._finished[level] = True
+        cycles = periods * period.delta[0]
+        self.skips.append(Skip(LEVELS[level], self._environment._now, period.iterations, periods, cycles))
+
+    def obstacle(self) -> str | None:
+        """Why nothing was skipped, or None where something was."""
+        if self.skips:
+            return None
+        if self.snapshots < 3:
+            return "too few equal loop iterations to skip any"
+        return "the state never came back; still changing: " + ", ".join(sorted(self._moving) or ["cursors"])
+
+
+def phase(generator: Generator[Any, Any, Any]) -> tuple[int, ...]:
+    """Where a process stands: the instruction it waits at, through all generators it has called."""
+    found = []
+    inner: Any = generator
+    while inner is not None and getattr(inner, "gi_frame", None) is not None:
+        found.append(inner.gi_frame.f_lasti)
+        inner = inner.gi_yieldfrom
+    return tuple(found)

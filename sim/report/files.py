@@ -1,0 +1,198 @@
+"""Results on disk.
+
+    run         result.json, layers.csv, report.html
+    comparison  comparison.json, comparison.csv, report.html, and a folder a machine with result.json and layers.csv
+
+Writers put a folder in place complete or not at all (sim.report.folder). `load_result` reads back what they wrote.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from sim.errors import InputError, Place
+from sim.report.comparison import Standing, standings
+from sim.report.folder import new_folder, writing
+from sim.report.html import GENERATOR, page
+from sim.report.result import SCHEMA_VERSION, Result
+
+
+def write_run(result: Result, folder: Path, overwrite: bool = False) -> None:
+    """Write one result and its page into a new `folder`.
+
+    Raises
+    ------
+    InputError
+        Where `folder` exists, unless `overwrite` is set and the folder is a result of this tool.
+    """
+    with new_folder(folder, overwrite) as inside:
+        fill_run(result, inside)
+
+
+def fill_run(result: Result, folder: Path) -> None:
+    """Write one result and its page into a folder that exists, such as one of `new_folder`."""
+    with writing(folder):
+        _fill_machine(result, folder)
+        _write_text(folder / "report.html", page([result], datetime.now(UTC)))
+
+
+def write_comparison(results: Sequence[Result], folder: Path, overwrite: bool = False, baseline: int = 0) -> None:
+    """Write several results of the same work, compared with `results[baseline]`, into a new `folder`.
+
+    Raises
+    ------
+    InputError
+        As `write_run`, and where the results are not of the same work.
+    """
+    with new_folder(folder, overwrite) as inside:
+        fill_comparison(results, inside, baseline)
+
+
+def fill_comparison(results: Sequence[Result], folder: Path, baseline: int = 0) -> None:
+    """Write a comparison into a folder that exists, such as one of `new_folder`."""
+    ranking = standings(results, baseline)
+    rows = [_row(one) for one in ranking]
+    with writing(folder):
+        for row, result in zip(rows, results, strict=True):
+            machine = folder / _folder_name(row["machine"], folder)
+            machine.mkdir()
+            row["folder"] = machine.name
+            _fill_machine(result, machine)
+        comparison = {
+            "schema_version": SCHEMA_VERSION,
+            "workload": results[baseline]["workload"],
+            "baseline": ranking[baseline].label,
+            "machines": rows,
+        }
+        _write_text(folder / "comparison.json", _json(comparison))
+        _write_csv(folder / "comparison.csv", rows)
+        _write_text(folder / "report.html", page(results, datetime.now(UTC), baseline))
+
+
+def write_page(results: Sequence[Result], path: Path, overwrite: bool = False, baseline: int = 0) -> None:
+    """Write a page alone; `overwrite` replaces nothing but such a page.
+
+    Raises
+    ------
+    InputError
+        Where something stands at `path`, or the results are not of the same work.
+    """
+    with writing(path):
+        own = path.is_file() and GENERATOR in path.read_text(encoding="utf-8", errors="replace")[:500]
+        if path.exists() and not (own and overwrite):
+            facts = {
+                "found": "an earlier page" if own else "something that this tool did not write",
+                "allowed": "another file, or --overwrite" if own else "another file",
+            }
+            raise InputError("exists", place=Place(str(path)), field="--out", facts=facts)
+        text = page(results, datetime.now(UTC), baseline)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as holder:
+            _write_text(Path(holder) / path.name, text)
+            os.replace(Path(holder) / path.name, path)
+
+
+def load_result(path: Path) -> Result:
+    """The result in a result.json, or in the folder that holds one.
+
+    Raises
+    ------
+    InputError
+        Where there is none, its JSON is broken, it is of another schema version, or keys are missing or wrong.
+    """
+    file = path / "result.json" if path.is_dir() else path
+    if path.is_dir() and not file.exists():
+        machines = sorted(inner.parent.name for inner in path.glob("*/result.json"))
+        allowed = ", ".join(str(path / name) for name in machines) or "a folder that a run has written"
+        raise InputError("holds no result.json", place=Place(str(path)), facts={"allowed": allowed})
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", place=Place(str(file))) from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"not JSON: {error.msg}", place=Place(str(file), error.lineno)) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}", place=Place(str(file))) from None
+    if not isinstance(value, dict) or value.get("schema_version") != SCHEMA_VERSION:
+        found = value.get("schema_version", "none") if isinstance(value, dict) else "no result"
+        facts = {"found": str(found), "allowed": SCHEMA_VERSION}
+        raise InputError("not a result of this version", place=Place(str(file)), field="schema_version", facts=facts)
+    try:
+        TypeAdapter(Result).validate_python(value, strict=True)
+    except ValidationError as error:
+        issue = error.errors()[0]
+        field = ".".join(str(part) for part in issue["loc"])
+        raise InputError(f"not a whole result: {issue['msg']}", place=Place(str(file)), field=field) from None
+    return cast(Result, value)
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested keys joined by dots, so that a layer is a row: `units.mxu.busy_cycles`."""
+    row: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            row |= {f"{key}.{inner}": one for inner, one in flat(value).items()}
+        else:
+            row[key] = value
+    return row
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _row(one: Standing) -> dict[str, Any]:
+    """A machine's line of a comparison."""
+    result = one.result
+    return {
+        "machine": one.label,
+        "clock_hertz": result["clock_hertz"],
+        **result["totals"],
+        "speedup": one.speedup,
+        "energy_efficiency": one.energy_efficiency,
+        "area_efficiency": one.area_efficiency,
+        **{f"speedup.{module}": value for module, value in one.module_speedups.items()},
+        **{f"energy_picojoules.{group}": value for group, value in result["energy_groups"].items()},
+        **{f"limit.{key}": value for key, value in result["limit"].items()},
+    }
+
+
+def _fill_machine(result: Result, folder: Path) -> None:
+    _write_text(folder / "result.json", _json(result))
+    _write_csv(folder / "layers.csv", [flat(cast(dict[str, Any], layer)) for layer in result["layers"]])
+
+
+def _folder_name(label: str, beside: Path) -> str:
+    """A file name of a machine's label that is not yet taken in `beside`."""
+    name = re.sub(r"[^A-Za-z0-9._%+-]+", "-", label).strip(".-") or "machine"
+    number = 1
+    while (beside / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line a row; a key that a row lacks leaves its cell empty."""
+    columns = dict.fromkeys(key for row in rows for key in row)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

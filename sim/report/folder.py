@@ -1,0 +1,106 @@
+"""A folder that appears complete or not at all.
+
+    with new_folder(out, overwrite) as inside:   # refuses at once what must not be replaced
+        ...                                      # write into `inside`; an exception or Ctrl-C leaves no trace
+                                                 # at the end `inside` becomes `out` by a rename
+
+What is built lies in a hidden folder beside the nearest existing parent of `out`, so on the same file system. A result
+that is overwritten is moved aside first and moved back should the last rename fail.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sim.errors import InputError, Place
+
+MARKERS = ("result.json", "comparison.json")
+WRITTEN = frozenset((*MARKERS, "layers.csv", "comparison.csv", "report.html", "trace.json"))
+
+
+@contextmanager
+def new_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
+    """An empty folder to write into, which becomes `out` when the block ends without an exception.
+
+    Raises
+    ------
+    InputError
+        Where `out` exists and is not empty, unless `overwrite` is set and this tool wrote all that is in it; where it
+        cannot be written.
+    """
+    target = out.expanduser().resolve()
+    refuse_existing(target, out, overwrite)
+    with writing(out):
+        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=_nearest_parent(target)))
+    try:
+        inside, old = holder / "new", holder / "old"
+        inside.mkdir()  # and not the holder itself, which only its owner may read
+        yield inside
+        with writing(out):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _swap(inside, target, old)
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """What the file system refuses becomes the user's message."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror or error}",
+            field="--out",
+            facts={"found": str(out), "allowed": "a folder that you may write to"},
+        ) from None
+
+
+def refuse_existing(target: Path, told: Path, overwrite: bool) -> None:
+    """Raise InputError where `target`, which the user called `told`, must not be replaced."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    stranger = foreign(target)
+    if stranger is None and overwrite:
+        return
+    if stranger is None:
+        found, allowed = "an earlier result", "another folder, or --overwrite"
+    elif target.is_dir():
+        found, allowed = f"a folder with `{stranger}`, which this tool did not write", "another folder"
+    else:
+        found, allowed = "a file", "another folder"
+    raise InputError("exists", place=Place(str(told)), field="--out", facts={"found": found, "allowed": allowed})
+
+
+def foreign(folder: Path) -> str | None:
+    """What in `folder` this tool did not write; None for a result of its own."""
+    if not folder.is_dir():
+        return folder.name
+    names = sorted(path.name for path in folder.iterdir())
+    if not any(marker in names for marker in MARKERS):
+        return names[0] if names else folder.name
+    for name in names:
+        path = folder / name
+        machine = path.is_dir() and not path.is_symlink() and "comparison.json" in names
+        if (machine and foreign(path)) or (not machine and (name not in WRITTEN or not path.is_file())):
+            return name
+    return None
+
+
+def _nearest_parent(path: Path) -> Path:
+    return next(parent for parent in path.parents if parent.exists())
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    try:
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise

@@ -1,0 +1,179 @@
+"""One page for one result or several: everything that was computed, how, and pictures of it.
+
+The page is one file. plotly.js stands in it once, and its content security policy forbids every load from elsewhere,
+so that it opens, and stays as it was, without a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+
+import yaml
+
+from sim.report import tables
+from sim.report.comparison import Standing, labels, standings
+from sim.report.figures.frame import Figure
+from sim.report.figures.roofline import roofline
+from sim.report.figures.speedups import speedups
+from sim.report.figures.stacked import stacked
+from sim.report.figures.stalls import stalls
+from sim.report.markup import Html, data, join, tag
+from sim.report.quantities import si
+from sim.report.result import Result
+from sim.report.vocabulary import BASELINE, COMPONENTS, MODULES, colours, label, limiting
+from sim.report.work import work_details
+
+GENERATOR = '<meta name="generator" content="anda-sim">'
+_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+    "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'\">"
+)
+
+
+def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str:
+    """The page's text.
+
+    Parameters
+    ----------
+    results
+        One, or several of the same work, to be compared with `results[baseline]`.
+    written
+        When; stands in the page's head.
+
+    Raises
+    ------
+    InputError
+        Where several results are not of the same work.
+    """
+    names = labels(results)
+    who = " and ".join(names) if len(names) < 3 else f"{len(names)} machines"
+    title = f"{who} on {results[baseline]['workload']['name']}"
+    head = join(
+        [
+            Html('<meta charset="utf-8">'),
+            Html(GENERATOR),
+            Html(_POLICY),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            tag("title", title),
+            Html(f"<style>{_asset('page.css')}</style>"),
+        ]
+    )
+    body = join(
+        [
+            tag("h1", title),
+            tag("p", work_details(results[baseline])),
+            _provenance(results, written),
+            *_sections(results, names, baseline),
+        ]
+    )
+    scripts = Html(f"<script>{_plotly()}</script><script>{_asset('page.js')}</script>")
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}\n{scripts}</body></html>\n'
+
+
+def _provenance(results: Sequence[Result], written: datetime) -> Html:
+    told: dict[str, list[str]] = {"page written": [f"{written:%Y-%m-%d %H:%M %Z}".strip()]}
+    for result in results:
+        for key, value in result["provenance"].items():
+            text = ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
+            if text not in told.setdefault(key, []):
+                told[key].append(text)
+    rows = (
+        part
+        for key, texts in told.items()
+        for part in (tag("dt", label(key)), tag("dd", *(tag("div", text) for text in texts)))
+    )
+    return tag("dl", *rows)
+
+
+def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) -> Iterator[Html]:
+    if len(results) == 1:
+        colour = colours(names, {})
+        yield from _one(results[0])
+    else:
+        colour = colours(names, {names[baseline]: BASELINE})
+        yield from _several(standings(results, baseline), baseline, colour)
+    yield tag("h2", "Where the cycles of each unit go")
+    yield _figure(
+        stalls(names, results), "Busy, stalled by what the unit waits for, and idle (no work left or none yet)."
+    )
+    yield from _parts(results, names)
+    yield tag("h2", "Roofline")
+    yield _figure(
+        roofline(names, results, colour),
+        "One mark a GeMM (equal ones together); lines are what the DRAM and the arithmetic allow at each mantissa "
+        "length that occurs. GeMMs without DRAM traffic have no place here.",
+    )
+    yield tag("h2", "Layers")
+    yield tag("p", "Quantities are of one instance of a layer; the share is of all its instances.", class_="note")
+    for name, result in zip(names, results, strict=True):
+        yield _fold(name, tables.modules(result), tables.layers(result), opened=len(results) == 1)
+    yield tag("h2", "Configuration")
+    for name, result in zip(names, results, strict=True):
+        yield _fold(f"{name}: machine", tag("pre", _yaml(result["arch"])))
+        yield _fold(f"{name}: workload", tag("pre", _yaml(result["workload"])))
+        yield _fold(f"{name}: counters", tag("pre", _yaml(result["counters"])))
+
+
+def _one(result: Result) -> Iterator[Html]:
+    yield tables.key_figures(result)
+    yield tag("p", tag("strong", f"Limited by {limiting(result['limit'])}. "), result["limit"]["text"])
+
+
+def _several(ranking: Sequence[Standing], baseline: int, colour: Mapping[str, str]) -> Iterator[Html]:
+    base = ranking[baseline]
+    yield tag("h2", f"Relative to {base.label}")
+    yield tables.machines(ranking, colour)
+    yield tag("h2", "Speedup by module")
+    yield _figure(speedups(ranking, base.label, colour), f"Time of {base.label} over time of the machine.")
+    yield tag("h2", "Energy by group")
+    yield tag("p", f"In percent of the energy of {base.label}.", class_="note")
+    yield tables.energy_groups(ranking, base)
+
+
+def _parts(results: Sequence[Result], names: Sequence[str]) -> Iterator[Html]:
+    yield tag("h2", "Time by module")
+    if len({result["clock_hertz"] for result in results}) == 1:
+        cycles = [{name: one["cycles"] for name, one in result["modules"].items()} for result in results]
+        yield _figure(stacked(names, cycles, MODULES, "time, cycles", si), "Cycles of all layers of a module.")
+    else:
+        seconds = [
+            {name: one["cycles"] / result["clock_hertz"] for name, one in result["modules"].items()}
+            for result in results
+        ]
+        figure = stacked(names, seconds, MODULES, "time, seconds", lambda value: si(value, "s"))
+        yield _figure(figure, "Time of all layers of a module; the machines' clocks differ.")
+    yield tag("h2", "Energy by component")
+    joules = [{name: one * 1e-12 for name, one in result["energy"].items()} for result in results]
+    yield _figure(
+        stacked(names, joules, COMPONENTS, "energy, joules", lambda value: si(value, "J")), "Energy of the whole run."
+    )
+    yield tag("h2", "Area by component")
+    area = [result["area"] for result in results]
+    yield _figure(stacked(names, area, COMPONENTS, "area, mm²", lambda value: f"{value:.3f} mm²"), "Area of the chip.")
+
+
+def _figure(figure: Figure, caption: str) -> Html:
+    picture = tag("div", role="img", aria_label=caption)
+    return tag("figure", picture, data(figure), tag("figcaption", caption))
+
+
+def _fold(title: str, *content: Html, opened: bool = False) -> Html:
+    attributes = {"open": ""} if opened else {}
+    return tag("details", tag("summary", title), *content, **attributes)
+
+
+def _yaml(values: object) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _asset(name: str) -> str:
+    return files("sim.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())

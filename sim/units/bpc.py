@@ -1,0 +1,85 @@
+"""Bit-plane compressor: runs of FP16 outputs in, Anda rows out (Anda, Sec. IV-C, Fig. 12).
+
+    collector --> gather registers --> lanes --> align --> writer
+
+The gather registers hold one run; they hand it to the lanes in one cycle once the lanes are empty and the writer has
+room, and gather on while the lanes emit a sign row and M planes, MSB first, one a cycle. A run of g groups takes
+
+    1 + ceil(g / lanes) * (M + 1)  cycles
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.engine.activity import State
+from sim.engine.channel import Channel, Credits
+from sim.mapping.operands import ceil_div
+from sim.units.collector import OutputBlock
+from sim.units.unit import Bench, Steps, Unit
+from sim.units.writer import Writer
+
+GATHER_SETS = 1
+
+
+class Bpc(Unit):
+    """The compressors of all MXUs, in step.
+
+    Parameters
+    ----------
+    lanes
+        Of all compressors together.
+    mantissa_bits
+        M of the encoded output.
+    """
+
+    def __init__(self, bench: Bench, writer: Writer, *, lanes: int, group_size: int, mantissa_bits: int) -> None:
+        super().__init__(bench, "bpc")
+        self.writer, self.lanes, self.group_size, self.mantissa_bits = writer, lanes, group_size, mantissa_bits
+        self.space = Credits(bench.environment, GATHER_SETS)
+        self.blocks: Channel[OutputBlock] = Channel(bench.environment)
+        self.block = OutputBlock(0, 0)
+        self.groups_left = self.rows_left = 0
+        self.rows = self.groups = 0
+        self._emit = self.beat_emit if bench.grain == "beat" else self.tile_emit
+
+    def run(self) -> Steps:
+        while True:
+            while not self.blocks.items:
+                yield self.activity.rest(self.blocks.filled())
+            self.block = self.blocks.pop()
+            while not self.writer.space.available:
+                yield self.activity.wait(self.writer.space.given(), State.OUTPUT_SPACE)
+            self.writer.space.take()
+            yield self.activity.work(1)
+            self.space.give()
+            yield from self._emit()
+            self.groups += self._groups(self.block)
+            self.writer.blocks.put(self.block)
+
+    def _groups(self, block: OutputBlock) -> int:
+        return block.rows * ceil_div(block.columns, self.group_size)
+
+    def beat_emit(self) -> Steps:
+        self.groups_left = self._groups(self.block)
+        while self.groups_left > 0:
+            self.rows_left = self.mantissa_bits + 1
+            while self.rows_left:
+                yield self.activity.work(1)
+                self.rows_left -= 1
+                self.rows += 1
+            self.groups_left -= self.lanes
+
+    def emit_cycles(self, block: OutputBlock) -> int:
+        """The equation above without the hand-over."""
+        return ceil_div(self._groups(block), self.lanes) * (self.mantissa_bits + 1)
+
+    def tile_emit(self) -> Steps:
+        self.rows += self.emit_cycles(self.block)
+        yield self.activity.work(self.emit_cycles(self.block))
+
+    def in_hand(self) -> tuple[Any, ...]:
+        return (self.block, tuple(self.blocks.items), self.space.available)
+
+    def counters(self) -> dict[str, int]:
+        return {"bpc.rows": self.rows, "bpc.groups": self.groups}

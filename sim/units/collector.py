@@ -1,0 +1,96 @@
+"""Output collector: drains finished tiles from the output registers, as FP16, towards the compressor or the writer.
+
+    pipeline --> drain --> gather registers of the sink
+
+Every MXU has one; they run in step. A tile of r rows on an MXU with c columns takes
+
+    ceil(r * c * 16 / port_bits)  cycles
+
+after its pipeline latency. The first tile of a run waits for the sink's gather registers; the last hands the run over.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from sim.engine.activity import State
+from sim.engine.channel import Channel, Credits
+from sim.mapping.operands import ceil_div
+from sim.units.mxu import Tile
+from sim.units.unit import Bench, Steps, Unit
+
+FP16_BITS = 16
+
+
+class OutputBlock(NamedTuple):
+    """A run of column tiles for the same rows, gathered."""
+
+    rows: int
+    columns: int
+
+
+class Sink(Protocol):
+    """Where gathered outputs go."""
+
+    space: Credits
+    """Gather registers, each for one run."""
+    blocks: Channel[OutputBlock]
+
+
+class Collector(Unit):
+    """Drains tiles one after the other."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        pipeline: Channel[Tile],
+        registers: Credits,
+        sink: Sink,
+        *,
+        port_bits: int,
+        mxu_columns: int,
+    ) -> None:
+        super().__init__(bench, "collector")
+        self.pipeline, self.registers, self.sink = pipeline, registers, sink
+        self.port_bits, self.mxu_columns = port_bits, mxu_columns
+        self.tile = Tile(0, 0, run_opens=False, run_columns=0)
+        self.bits_left = 0
+        self.beats = 0
+        self._drain = self.beat_drain if bench.grain == "beat" else self.tile_drain
+
+    def run(self) -> Steps:
+        while True:
+            while not self.pipeline.items:
+                yield self.activity.rest(self.pipeline.filled())
+            self.tile = self.pipeline.pop()
+            if self.tile.ready_at > self.bench.now:
+                yield self.activity.sleep(self.tile.ready_at - self.bench.now, State.DEPENDENCY)
+            if self.tile.run_opens:
+                while not self.sink.space.available:
+                    yield self.activity.wait(self.sink.space.given(), State.OUTPUT_SPACE)
+                self.sink.space.take()
+            yield from self._drain()
+            self.registers.give()
+            if self.tile.run_columns:
+                self.sink.blocks.put(OutputBlock(self.tile.rows, self.tile.run_columns))
+
+    def beat_drain(self) -> Steps:
+        self.bits_left = self.tile.rows * self.mxu_columns * FP16_BITS
+        while self.bits_left > 0:
+            yield self.activity.work(1)
+            self.bits_left -= self.port_bits
+            self.beats += 1
+
+    def drain_cycles(self, rows: int) -> int:
+        """The equation above."""
+        return ceil_div(rows * self.mxu_columns * FP16_BITS, self.port_bits)
+
+    def tile_drain(self) -> Steps:
+        self.beats += self.drain_cycles(self.tile.rows)
+        yield self.activity.work(self.drain_cycles(self.tile.rows))
+
+    def in_hand(self) -> tuple[Any, ...]:
+        return (self.tile.relative_to(self.bench.now),)
+
+    def counters(self) -> dict[str, int]:
+        return {"collector.beats": self.beats}

@@ -1,0 +1,14 @@
+"""FIGNA PE: activations pre-aligned to the largest exponent, mantissa x INT4 in integer units (FIGNA, HPCA 2024).
+
+cycles = ceil(dot_length / lanes)
+"""
+
+from __future__ import annotations
+
+from sim.units.processing_element import BitParallel
+
+
+class FignaPe(BitParallel):
+    kind = "figna"
+    summary = "pre-aligned mantissas of 13 (11, 8) bits x INT4, bit-parallel; FP16 in memory"
+    parameters = BitParallel.parameters | {"mantissa_bits"}

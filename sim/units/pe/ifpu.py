@@ -1,0 +1,14 @@
+"""iFPU PE: activations pre-aligned to the largest exponent, weights bit-serial in binary coding (iFPU, ICLR 2023).
+
+cycles = ceil(dot_length / lanes)
+"""
+
+from __future__ import annotations
+
+from sim.units.processing_element import BitParallel
+
+
+class IfpuPe(BitParallel):
+    kind = "ifpu"
+    summary = "pre-aligned mantissas x binary-coded weights"
+    parameters = BitParallel.parameters | {"mantissa_bits"}

@@ -1,0 +1,74 @@
+"""Vector unit: FP16 arithmetic on blocks of activations (softmax, norms, attention on machines with INT4 MXUs).
+
+    activation buffer --> FPUs --> writer
+
+A block of n operations takes
+
+    ceil(n / fpus)  cycles
+
+and reads its operands while it computes.
+"""
+
+from __future__ import annotations
+
+from simpy.events import Event
+
+from sim.engine.activity import State
+from sim.mapping.operands import ceil_div
+from sim.mapping.vector_blocks import BlockCursor
+from sim.units.buffer import Buffer
+from sim.units.collector import OutputBlock, Sink
+from sim.units.unit import Bench, Steps, Unit
+
+
+class Vector(Unit):
+    """Works through its blocks in order."""
+
+    def __init__(
+        self, bench: Bench, launched: Event, cursor: BlockCursor, buffer: Buffer, sink: Sink, fpus: int
+    ) -> None:
+        super().__init__(bench, "vector")
+        self.launched, self.cursor, self.buffer, self.sink, self.fpus = launched, cursor, buffer, sink, fpus
+        self.finished = Event(bench.environment)
+        self.operations_left = self.operations = 0
+        self._compute = self.beat_compute if bench.grain == "beat" else self.tile_compute
+
+    def end(self) -> Event:
+        return self.finished
+
+    def run(self) -> Steps:
+        yield self.activity.rest(self.launched)
+        while not self.cursor.done:
+            if self.cursor.block.read_bytes:
+                while not self.buffer.ready.items:
+                    yield self.activity.wait(self.buffer.ready.filled(), State.ACTIVATIONS)
+                self.buffer.ready.pop()
+            if self.cursor.block.write_bytes:
+                while not self.sink.space.available:
+                    yield self.activity.wait(self.sink.space.given(), State.OUTPUT_SPACE)
+                self.sink.space.take()
+            yield from self._compute()
+            self._finish_block()
+        self.activity.enter(State.IDLE)
+        self.finished.succeed()
+
+    def _finish_block(self) -> None:
+        block = self.cursor.block
+        self.operations += block.operations
+        if block.read_bytes:
+            self.buffer.space.give(block.read_bytes)
+        if block.write_bytes:
+            self.sink.blocks.put(OutputBlock(1, block.write_bytes))
+        self.cursor.step()
+
+    def beat_compute(self) -> Steps:
+        self.operations_left = self.cursor.block.operations
+        while self.operations_left > 0:
+            yield self.activity.work(1)
+            self.operations_left -= self.fpus
+
+    def tile_compute(self) -> Steps:
+        yield self.activity.work(ceil_div(self.cursor.block.operations, self.fpus))
+
+    def counters(self) -> dict[str, int]:
+        return {"vector.operations": self.operations}

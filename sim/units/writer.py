@@ -1,0 +1,85 @@
+"""Writer: takes finished output blocks to DRAM, one request at a time.
+
+    compressor or collector --> blocks --> writer --> DRAM
+
+A block holds one of `space` slots from before it is gathered or compressed until its last burst has left.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simpy.events import Event
+
+from sim.engine.activity import State
+from sim.engine.channel import Channel, Credits
+from sim.mapping.operands import Operand, ceil_div
+from sim.units.collector import OutputBlock
+from sim.units.dram import Dram
+from sim.units.unit import Bench, Steps, Unit
+
+
+class Writer(Unit):
+    """Stores the output; the run ends with its last block.
+
+    Parameters
+    ----------
+    output
+        How the output lies in memory.
+    group_size
+        Values of an encoded output group.
+    blocks
+        Output blocks of the whole run.
+    """
+
+    def __init__(self, bench: Bench, dram: Dram, output: Operand, *, slots: int, group_size: int, blocks: int) -> None:
+        super().__init__(bench, "writer")
+        self.dram, self.output, self.group_size = dram, output, group_size
+        self.space = Credits(bench.environment, slots)
+        self.blocks: Channel[OutputBlock] = Channel(bench.environment)
+        self.blocks_left, self.blocks_stored = blocks, 0
+        self.finished = Event(bench.environment)
+        self.stored: Event | None = None
+        self.written_bytes = self.written_values = 0
+
+    def end(self) -> Event:
+        return self.finished
+
+    def run(self) -> Steps:
+        while self.blocks_left:
+            while not self.blocks.items:
+                yield self.activity.rest(self.blocks.filled())
+            self._store(self.blocks.pop())
+            assert self.stored is not None
+            yield self.activity.wait(self.stored, State.DRAM)
+            self.space.give()
+            self.blocks_left -= 1
+            self.blocks_stored += 1
+        self.activity.enter(State.IDLE)
+        self.finished.succeed()
+
+    def _store(self, block: OutputBlock) -> None:
+        self.stored = Event(self.bench.environment)
+        size = self.block_bytes(block)
+        self.written_bytes += self.dram.bus_bytes(size)
+        self.written_values += block.rows * block.columns
+        self.dram.write(size, self._left)
+
+    def _left(self) -> None:
+        assert self.stored is not None
+        self.stored.succeed()
+
+    def block_bytes(self, block: OutputBlock) -> int:
+        """Bytes of a block in DRAM."""
+        shape = (block.rows, ceil_div(block.columns, self.group_size), block.columns)
+        return self.output.data_bytes(*shape) + self.output.side_bytes(*shape)
+
+    def in_hand(self) -> tuple[Any, ...]:
+        return (tuple(self.blocks.items), self.space.available)
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "writer.blocks": self.blocks_stored,
+            "writer.written_bytes": self.written_bytes,
+            "writer.written_values": self.written_values,
+        }

@@ -1,0 +1,97 @@
+"""Random small machines and GeMMs: starved and not, ragged and not, every arbitration policy and order."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from sim.arch.load import load_arch
+from sim.arch.schema import Arch
+from sim.workload.gemm import FP16, INT4, Gemm
+
+
+@dataclass(frozen=True)
+class Case:
+    arch: Arch
+    gemm: Gemm
+
+
+def random_case(seed: int) -> Case:
+    """A machine and a GeMM that fits it, the same for the same seed."""
+    rng = random.Random(seed)
+    kind = rng.choice(["anda", "anda", "anda", "fp_fp", "figna"])
+    group = rng.choice([16, 32, 64, 64, 128])
+    rows, columns = rng.choice([1, 2, 4, 8, 16]), rng.choice([2, 4, 8, 16])
+    count = rng.choice([1, 1, 1, 2, 3])
+    tile = columns * count
+    chunk_groups = rng.choice([1, 2, 3, 5])
+    groups = rng.randint(1, 9)
+    k = max(1, groups * group - rng.choice([0, 0, 1, group // 2]))
+    m = rng.randint(1, 6 * rows)
+    n = rng.randint(1, 7 * tile)
+    mantissa = rng.randint(1, 16)
+    output = rng.choice([None, rng.randint(1, 16)])
+    token_block = rng.choice([rows, 2 * rows, 3 * rows, rng.randint(1, 4 * rows)])
+    output_block = group * rng.choice([1, 1, 2, 3])
+    fp16_operands = kind == "fp_fp" and rng.random() < 0.2
+    lanes = rng.choice([3, 4, 6, 8])
+    word_bits = group if kind == "anda" else 16 * lanes
+    port = word_bits * rng.choice([1, 2, rows, 16])
+    port += -port % 64 if kind == "anda" else 0
+    while port % 64 or port % word_bits:
+        port += word_bits
+    # Enough for one chunk of a block, seldom for much more: residency, streaming and full buffers all occur.
+    stretch = chunk_groups * group if rng.random() < 0.4 else groups * group + chunk_groups * group * rng.randint(0, 6)
+    activation_bytes = min(token_block, m + rows) * stretch * 17 // 8 + 64
+    weight_bytes = max(output_block, tile) * stretch * (2 if fp16_operands else 1) + 24 * output_block * count + 64
+    bandwidth = rng.choice([rng.uniform(0.2, 8), rng.uniform(4, 80), 256, 51.2, rng.choice([0.285, 2.85, 28.5, 14.25])])
+    overrides = [
+        f"mxu.rows={rows}",
+        f"mxu.columns={columns}",
+        f"mxu.count={count}",
+        f"mxu.dot_length={group}",
+        f"mxu.output_registers={rng.randint(1, 3)}",
+        f"mxu.pipeline_cycles={rng.randint(0, 20)}",
+        f"buffers.activation.bytes={activation_bytes}",
+        f"buffers.activation.fill_port_bits={rng.choice([64, 512, 8192])}",
+        f"buffers.activation.double_buffered={rng.choice(['true', 'true', 'false'])}",
+        f"buffers.weight.bytes={weight_bytes}",
+        f"buffers.weight.fill_port_bits={rng.choice([64, 512, 8192])}",
+        f"buffers.weight.double_buffered={rng.choice(['true', 'true', 'false'])}",
+        f"weight_dispatcher.port_bits={rng.choice([64, 256, 1024, 4096])}",
+        f"activation_dispatcher.port_bits={port}",
+        f"collector.port_bits={rng.choice([64, 192, 1024])}",
+        f"writer.blocks={rng.randint(1, 3)}",
+        f"controller.launch_cycles={rng.randint(1, 9)}",
+        f"dram.bandwidth_gigabytes_per_second={bandwidth:.4g}",
+        f"dram.latency_nanoseconds={rng.choice([0, 10, 100, 300])}",
+        f"dram.burst_bytes={rng.choice([16, 32, 64])}",
+        f"dram.transaction_bytes={rng.choice([64, 256, 1024, 4096])}",
+        f"dram.arbitration={rng.choice(['first_come', 'priority', 'round_robin'])}",
+        f"dram.outstanding_loads={rng.randint(1, 6)}",
+        f"schedule.token_block={token_block}",
+        f"schedule.output_block={output_block}",
+        f"schedule.k_block={chunk_groups * group}",
+        f"schedule.order={rng.choice(['tokens_outer', 'outputs_outer'])}",
+    ]
+    if kind == "anda":
+        overrides += [
+            f"bpc.lanes={rng.choice([1, 4, 16])}",
+            f"bpc.group_size={group}",
+            f"activation_dispatcher.exponent_port_bits={rng.choice([5, 40, 80])}",
+        ]
+        base = "anda-hpca25"
+    else:
+        overrides += [f"mxu.lanes={lanes}"]
+        base = {"fp_fp": "fp-fp", "figna": "figna"}[kind]
+    gemm = Gemm(
+        f"random-{seed}",
+        "other",
+        m,
+        k,
+        n,
+        mantissa_bits=mantissa,
+        output_mantissa_bits=output,
+        weights=FP16 if fp16_operands else INT4,
+    )
+    return Case(load_arch(base, overrides), gemm)

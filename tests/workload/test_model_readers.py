@@ -1,0 +1,159 @@
+"""Hugging Face configs and CSVs give the work that the same shapes give in our YAML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sim.workload.gemm import FP16, Gemm
+from sim.workload.load import load_workload
+
+Write = Callable[[str, str], str]
+
+LLAMA = {"hidden_act": "silu", "vocab_size": 32000, "rope_scaling": None, "tie_word_embeddings": False}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "opt-2.7b": {
+        "model_type": "opt",
+        "activation_function": "relu",
+        "hidden_size": 2560,
+        "ffn_dim": 10240,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "vocab_size": 50272,
+        "word_embed_proj_dim": 2560,
+    },
+    "llama-13b": {
+        **LLAMA,
+        "model_type": "llama",
+        "hidden_size": 5120,
+        "intermediate_size": 13824,
+        "num_hidden_layers": 40,
+        "num_attention_heads": 40,
+    },
+    "llama3-70b": {
+        **LLAMA,
+        "model_type": "llama",
+        "hidden_size": 8192,
+        "intermediate_size": 28672,
+        "num_hidden_layers": 80,
+        "num_attention_heads": 64,
+        "num_key_value_heads": 8,
+        "vocab_size": 128256,
+    },
+    "mistral-7b": {
+        **LLAMA,
+        "model_type": "mistral",
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "sliding_window": 4096,
+    },
+    "mixtral-8x7b": {
+        **LLAMA,
+        "model_type": "mixtral",
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "num_local_experts": 8,
+        "num_experts_per_tok": 2,
+        "sliding_window": None,
+    },
+    "qwen2.5-7b": {
+        **LLAMA,
+        "model_type": "qwen2",
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "vocab_size": 152064,
+        "use_sliding_window": False,
+        "sliding_window": 131072,
+    },
+}
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+@pytest.mark.parametrize("indent", [None, 2, "\t"])
+def test_a_config_json_is_the_shipped_model(tmp_path: Path, name: str, indent: int | str | None) -> None:
+    path = tmp_path / name / "config.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(CONFIGS[name], indent=indent))
+    asked: dict[str, Any] = {"phase": "both", "tokens": 5000, "steps": 100, "scope": "all", "precision": "9,8,7,6"}
+    read = load_workload(str(path), **asked)
+    assert read == load_workload(name, **asked)
+    assert read.name == name
+
+
+def test_gpt2_has_one_mlp_four_times_as_wide_and_no_gate(write: Write) -> None:
+    config = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257, "n_inner": None}
+    workload = load_workload(
+        write("gpt2.json", json.dumps({**config, "activation_function": "gelu_new"})), tokens=1, scope="all"
+    )
+    gemms = [gemm for gemm in workload.gemms if gemm.module not in ("scores", "context")]
+    # Weights of GPT-2 small: 124,439,808 parameters less 1024 positions, biases and norms; the head is the embedding.
+    others = 1024 * 768 + 12 * (3 * 768 + 768 + 3072 + 768 + 4 * 768) + 2 * 768
+    assert sum(gemm.k * gemm.n * gemm.count for gemm in gemms) == 124_439_808 - others
+    assert workload.name == "gpt2"
+
+
+def test_csv_rows_are_gemms(write: Write) -> None:
+    path = write("mine.csv", "a,1,2,3\n\n# a comment\nb, 64, 128, 256,\n")
+    workload = load_workload(path, precision="6")
+    assert workload.name == "mine"
+    assert workload.gemms == (
+        Gemm("a", "other", m=1, n=2, k=3, mantissa_bits=6),
+        Gemm("b", "other", m=64, n=128, k=256, mantissa_bits=6),
+    )
+
+
+def test_csv_columns_may_stand_in_any_order_under_a_header(write: Write) -> None:
+    text = "K,N,M,name,count,mantissa_bits,module\n3,2,1,a,7,5,o\n6,5,4,b,,,down\n64,9,8,c,2,,scores\n"
+    assert load_workload(write("x.csv", text), precision="9,8,7,6").gemms == (
+        Gemm("a", "o", m=1, n=2, k=3, count=7, mantissa_bits=5, output_mantissa_bits=7),
+        Gemm("b", "down", m=4, n=5, k=6, mantissa_bits=6, output_mantissa_bits=9),
+        Gemm("c", "scores", m=8, n=9, k=64, count=2, weights=FP16),
+    )
+
+
+def test_a_model_written_as_csv_is_the_same_work(write: Write) -> None:
+    model = load_workload("llama3-8b", precision="9,8,7,6")
+    lines = ["name,M,N,K,module,count"]
+    lines += [f"{gemm.name},{gemm.m},{gemm.n},{gemm.k},{gemm.module},{gemm.count}" for gemm in model.gemms]
+    assert load_workload(write("x.csv", "\n".join(lines)), precision="9,8,7,6").gemms == model.gemms
+
+
+def test_a_csv_with_a_byte_order_mark_and_windows_lines_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"\xef\xbb\xbfname,M,N,K\r\na,1,2,3\r\n")
+    assert load_workload(str(path), precision="fp16").gemms == (Gemm("a", "other", m=1, n=2, k=3),)
+
+
+@pytest.mark.parametrize("precision", ["ptb-1%", "7,6,5,4", "6", "fp16", None])
+def test_the_resolved_config_gives_the_workload_again(write: Write, precision: str | None) -> None:
+    for phase in ("prefill", "decode", "both"):
+        workload = load_workload("llama-7b", phase=phase, batch=2, scope="all", precision=precision)
+        again = load_workload(write("again.yaml", yaml.safe_dump(workload.resolved)))
+        assert again == workload
+        assert again.resolved == workload.resolved
+
+
+def test_a_precision_file_is_read(write: Write) -> None:
+    path = write("found.yaml", "precision: [7, 6, 5, 4]\n")
+    assert load_workload("llama-7b", precision=path).precision == (7, 6, 5, 4)
+
+
+@pytest.mark.parametrize("written", ["6", "'6'", "[6, 6, 6, 6]", "6,6,6,6", "'6, 6, 6, 6'"])
+def test_a_precision_in_yaml_may_be_a_number_a_list_or_a_text(write: Write, written: str) -> None:
+    path = write("m.yaml", f"extends: opt-125m\nrun:\n  precision: {written}\n")
+    assert load_workload(path).precision == (6, 6, 6, 6)
