@@ -1,8 +1,8 @@
 """A model whose every weight GeMM is a torch Linear, so that one hook sees, quantises and converts them all.
 
-    Conv1D (GPT-2)              -> Linear with the transposed weight
-    experts [E, 2I, H], [E, H, I] -> 2 E Linears, `gate_up_proj.0` .. `down_proj.E-1`, run over the tokens routed to each
-    routers that hold a weight  -> left as they are; they stay FP16
+Conv1D (GPT-2)              -> Linear with the transposed weight
+experts [E, 2I, H], [E, H, I] -> 2 E Linears, `gate_up_proj.0` .. `down_proj.E-1`, run over the tokens routed to each
+routers that hold a weight  -> left as they are; they stay FP16
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class SplitExperts(nn.Module):
         assert isinstance(down, torch.Tensor)
         self.gate_up_proj = nn.ModuleList(_linear(weight, None) for weight in gate_up)
         self.down_proj = nn.ModuleList(_linear(weight, None) for weight in down)
-        self.act_fn = fused.act_fn
+        assert isinstance(fused.act_fn, nn.Module)
+        self.activation = fused.act_fn
         self.real: torch.Tensor | None = None
 
     def forward(self, hidden: torch.Tensor, chosen: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
@@ -84,7 +85,7 @@ class SplitExperts(nn.Module):
 
     def _expert(self, expert: int, tokens: torch.Tensor) -> torch.Tensor:
         gate, up = self.gate_up_proj[expert](tokens).chunk(2, dim=-1)
-        result: torch.Tensor = self.down_proj[expert](self.act_fn(gate) * up)
+        result: torch.Tensor = self.down_proj[expert](self.activation(gate) * up)
         return result
 
 

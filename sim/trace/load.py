@@ -25,7 +25,7 @@ from sim.trace.linears import Site, linearise
 from sim.trace.quantised import Layout, layout_of, unpack
 
 # Its notes on generation settings say nothing to someone who runs a GeMM trace.
-logging.set_verbosity_error()
+logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 _PARTS = ("qweight", "qzeros", "scales", "g_idx")
 
@@ -91,7 +91,8 @@ def load_weights(folder: Path) -> Loaded:
     packing = config.__dict__.pop("quantization_config", None)
     layout = layout_of(packing) if packing else None
     state, packed = _state(files, layout)
-    model, report = AutoModelForCausalLM.from_pretrained(
+    auto: Any = AutoModelForCausalLM
+    model, report = auto.from_pretrained(
         None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True
     )
     missing = sorted(report["missing_keys"])
@@ -104,7 +105,9 @@ def load_weights(folder: Path) -> Loaded:
     if report["mismatched_keys"]:
         key, found, expected = sorted(report["mismatched_keys"])[0]
         facts = {"expected": tuple(expected), "found": tuple(found)}
-        raise InputError("weights of another shape than the config says", place=Place(str(folder)), field=key, facts=facts)
+        raise InputError(
+            "weights of another shape than the config says", place=Place(str(folder)), field=key, facts=facts
+        )
     sites = linearise(model.eval())
     unplaced = packed.keys() - {site.name for site in sites}
     if unplaced:
@@ -114,9 +117,12 @@ def load_weights(folder: Path) -> Loaded:
 
 def _built(config: PretrainedConfig, folder: Path) -> nn.Module:
     try:
-        model: nn.Module = AutoModelForCausalLM.from_config(config)
+        auto: Any = AutoModelForCausalLM
+        model: nn.Module = auto.from_config(config)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise InputError(f"not a causal language model: {str(error).splitlines()[0]}", place=Place(str(folder))) from None
+        raise InputError(
+            f"not a causal language model: {str(error).splitlines()[0]}", place=Place(str(folder))
+        ) from None
     return model.eval()
 
 

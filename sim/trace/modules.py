@@ -1,10 +1,10 @@
 """Which kind of GeMM a linear layer is, by its name in the model.
 
-    qkv   q_proj, k_proj, v_proj, query, key, value, c_attn, query_key_value, qkv_proj, Wqkv, in_proj
-    o     o_proj and out_proj, or `dense` and `c_proj` of an attention
-    up    gate_proj, up_proj, gate_up_proj, fc1, fc_in, c_fc, w1, w3, dense_h_to_4h, or `dense` of an intermediate
-    down  down_proj, fc2, fc_out, w2, dense_4h_to_h, or any other `dense` or `c_proj` of a layer
-    head, router, other
+qkv   q_proj, k_proj, v_proj, query, key, value, c_attn, query_key_value, qkv_proj, Wqkv, in_proj
+o     o_proj and out_proj, or `dense` and `c_proj` of an attention
+up    gate_proj, up_proj, gate_up_proj, fc1, fc_in, c_fc, w1, w3, dense_h_to_4h, or `dense` of an intermediate
+down  down_proj, fc2, fc_out, w2, dense_4h_to_h, or any other `dense` or `c_proj` of a layer
+head, router, other
 """
 
 from __future__ import annotations

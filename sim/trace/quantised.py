@@ -1,9 +1,9 @@
 """INT4 weights as AWQ and GPTQ checkpoints pack them.
 
-    AWQ   qweight int32 [K, N/8], qzeros int32 [K/g, N/8], eight nibbles of N in the order 0 2 4 6 1 3 5 7
-    GPTQ  qweight int32 [K/8, N], qzeros int32 [K/g, N/8], nibbles in order; zeros stored less one (format `gptq`),
-          or as they are (`gptq_v2`); g_idx int32 [K] names the group of each row
-    both  scales FP16 [K/g, N];  weight = (code - zero) * scale
+AWQ   qweight int32 [K, N/8], qzeros int32 [K/g, N/8], eight nibbles of N in the order 0 2 4 6 1 3 5 7
+GPTQ  qweight int32 [K/8, N], qzeros int32 [K/g, N/8], nibbles in order; zeros stored less one (format `gptq`),
+      or as they are (`gptq_v2`); g_idx int32 [K] names the group of each row
+both  scales FP16 [K/g, N];  weight = (code - zero) * scale
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def layout_of(config: Mapping[str, Any]) -> Layout:
     method = str(config.get("quant_method"))
     bits, group_size = config.get("bits", config.get("w_bit")), config.get("group_size", config.get("q_group_size"))
     stored = {"awq": {"gemm": 0}, "gptq": {"gptq": 1, "gptq_v2": 0}}.get(method)
-    packing = str(config.get("version" if method == "awq" else "checkpoint_format") or ("gemm" if method == "awq" else "gptq"))
+    packing = str(
+        config.get("version" if method == "awq" else "checkpoint_format") or ("gemm" if method == "awq" else "gptq")
+    )
     if stored is None or packing.lower() not in stored:
         raise InputError(
             f"unknown quantisation layout: {method} {packing if stored else ''}".rstrip(),
@@ -84,10 +86,8 @@ def unpack(layout: Layout, parts: Mapping[str, NDArray[Any]], name: str) -> Int4
     order = _AWQ_ORDER if layout.method == "awq" else _IN_ORDER
     scales = parts["scales"]
     zeros = (_nibbles(parts["qzeros"], order) + np.uint8(layout.zero_offset)) & 15
-    if layout.method == "awq":
-        codes = _nibbles(parts["qweight"], order)
-    else:
-        codes = _nibbles(parts["qweight"].T, order).T
+    qweight = parts["qweight"]
+    codes = _nibbles(qweight, order) if layout.method == "awq" else _nibbles(qweight.T, order).T
     k, n = codes.shape
     groups = -(-k // layout.group_size)
     if scales.shape != (groups, n) or zeros.shape != (groups, n):

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError, Place
 from sim.formats.int4 import Int4Tensor
-from sim.workload.trace_file import FORMAT, MANIFEST, Manifest, Record, TensorFile, TracedModel, TracedTokens, TracedWeights
+from sim.workload.trace_file import (
+    FORMAT,
+    MANIFEST,
+    Manifest,
+    Record,
+    TensorFile,
+    TracedModel,
+    TracedTokens,
+    TracedWeights,
+)
 
 SHARD_BYTES = 256 << 20
 

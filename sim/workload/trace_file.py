@@ -1,7 +1,7 @@
 """A recorded trace: a folder of safetensors beside a manifest that says what they are and hashes them.
 
     TRACE/manifest.json             model, tokens, versions, every GeMM in the order in which it ran, files, own hash
-    TRACE/tensors-00000.safetensors one-dimensional bytes of INT4 weights, FP16 activations [m, k], as they were recorded
+    TRACE/tensors-00000.safetensors bytes of INT4 weights, FP16 activations [m, k], as they were recorded
 
 A timing trace has the manifest only. Opening checks the manifest's hash and the files' sizes; a file's own hash is
 checked before its first tensor is read.
