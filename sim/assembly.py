@@ -113,12 +113,15 @@ class Assembly:
         return counters
 
     def _totals(self) -> tuple[int, ...]:
-        """Cycles, then the ledgers of the units in order, then all counters."""
+        """Cycles, then the ledgers of the units in order, then all counters; what was skipped is counted in."""
         ledgers: list[int] = []
         for unit in self.units:
             unit.activity.settle()
             ledgers += unit.activity.cycles
-        return (self.bench.now, *ledgers, *self._counters().values())
+        local = (self.bench.now, *ledgers, *self._counters().values())
+        if not self.skipped:
+            return local
+        return tuple(here + skipped for here, skipped in zip(local, self.skipped, strict=True))
 
     def _skip(self, delta: tuple[int, ...], times: int) -> None:
         self.skipped = [so_far + times * d for so_far, d in zip(self.skipped or [0] * len(delta), delta, strict=True)]
@@ -139,9 +142,7 @@ class Assembly:
             end = unit.end()
             if end is not None and not end.processed:
                 self.bench.environment.run(until=end)
-        totals = list(self._totals())
-        if self.skipped:
-            totals = [local + skipped for local, skipped in zip(totals, self.skipped, strict=True)]
+        totals = self._totals()
         cycles, rest = totals[0], iter(totals[1:])
         states = {unit.name: {state: next(rest) for state in State} for unit in self.units}
         counters = dict(zip(self._counters(), rest, strict=True))

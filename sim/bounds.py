@@ -91,6 +91,7 @@ def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
     steady = int(((groups - 1) * np.maximum(words, blocks) + np.maximum(words, following)).sum())
     compute = _first_fill(arch, plan, int(blocks[0])) + steady + _last_drain(arch, plan, pace)
     memory = launch + 1 + ceil(traffic.bytes / rate)
+    transactions = traffic.requests + traffic.output_blocks + traffic.bytes // arch.dram.transaction_bytes
     drains = sum(_drain(arch, rows) * count for rows, count in _tiles(plan.tokens)) * _column_tiles(plan)
     compressing = sum(
         _compress(arch, pace, rows, cols) * rc * cc for rows, rc in _tiles(plan.tokens) for cols, cc in _runs(plan)
@@ -98,6 +99,7 @@ def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
     upper = (
         launch
         + ceil(traffic.bytes / rate)
+        + ceil(Fraction(transactions, arch.dram.time_quantum or 1))
         + traffic.requests * (3 + latency)
         + traffic.fill_beats
         + int((groups * (words + blocks)).sum())
@@ -118,7 +120,10 @@ def vector_bounds(arch: Arch, blocks: Blocks) -> Bounds:
     fills = sum(ceil_div(8 * b.read_bytes, arch.buffers.activation.fill_port_bits) * count for b, count in blocks)
     pieces = sum(count for _, count in blocks)
     memory = ceil((reads + writes) / rate)
-    return Bounds(launch + max(compute, memory), launch + compute + memory + fills + pieces * (latency + 6))
+    transactions = 2 * pieces + (reads + writes) // arch.dram.transaction_bytes
+    rounding = ceil(Fraction(transactions, arch.dram.time_quantum or 1))
+    upper = launch + compute + memory + rounding + fills + pieces * (latency + 6)
+    return Bounds(launch + max(compute, memory), upper)
 
 
 def _bursts(arch: Arch, size: int) -> int:
@@ -215,8 +220,7 @@ def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
         lanes = min(extent.block if resident else extent.tile, extent.size)
         data = operand.data_bytes(lanes, groups, values)
         moved = _bursts(arch, data + operand.side_bytes(lanes, groups, values))
-        transfer = ceil(Fraction(moved) / arch.dram_bytes_per_cycle)
-        arrivals.append(transfer + arch.dram_latency_cycles + ceil_div(8 * data, buffer.fill_port_bits))
+        arrivals.append(_transfer(arch, moved) + arch.dram_latency_cycles + ceil_div(8 * data, buffer.fill_port_bits))
     return arch.controller.launch_cycles + 1 + max(arrivals[0] + weight_block, arrivals[1])
 
 
@@ -238,5 +242,15 @@ def _last_drain(arch: Arch, plan: Plan, pace: Pace) -> int:
     columns = _tile_sizes(last_block, plan.run_tiles * plan.outputs.tile)[-1]
     shape = (rows, ceil_div(columns, pace.output_group), columns)
     moved = _bursts(arch, pace.output.data_bytes(*shape) + pace.output.side_bytes(*shape))
-    write = ceil(Fraction(moved) / arch.dram_bytes_per_cycle)
-    return arch.mxu.pipeline_cycles + _drain(arch, rows) + _compress(arch, pace, rows, columns) + write
+    drained = arch.mxu.pipeline_cycles + _drain(arch, rows) + _compress(arch, pace, rows, columns)
+    return drained + _transfer(arch, moved)
+
+
+def _transfer(arch: Arch, moved: int) -> int:
+    """Cycles of a request that has the channel to itself from the start of a cycle."""
+    rate, quantum = arch.dram_bytes_per_cycle, arch.dram.time_quantum
+    if quantum is None:
+        return ceil(moved / rate)
+    whole, rest = divmod(moved, arch.dram.transaction_bytes)
+    ticks = whole * ceil(arch.dram.transaction_bytes * quantum / rate) + ceil(rest * quantum / rate)
+    return ceil(Fraction(ticks, quantum))

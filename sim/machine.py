@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import lcm
+
 from sim.arch.schema import Arch
 from sim.assembly import Assembly, Options, Run
 from sim.bounds import Pace, gemm_bounds, gemm_traffic, vector_bounds
@@ -53,11 +55,12 @@ class Machine:
         if (arch.buffers.activation.exponent_bytes > 0) != encoded:
             problem = f"must be {'above 0' if encoded else '0'} with PEs of kind {self.pe.kind}"
             raise arch.refuse("buffers.activation.exponent_bytes", problem)
-        if arch.bpc is not None and arch.schedule.output_block % arch.bpc.group_size:
+        run = lcm(arch.mxu.dot_length, arch.mxu.columns * arch.mxu.count)
+        if arch.schedule.output_block % run:
             raise arch.refuse(
                 "schedule.output_block",
-                f"found {arch.schedule.output_block}: a block must end where a group of the encoded output ends",
-                allowed=f"multiples of bpc.group_size = {arch.bpc.group_size}",
+                f"found {arch.schedule.output_block}: a block holds whole tiles, and whole groups of the next input",
+                allowed=f"multiples of {run} = lcm(mxu.dot_length, mxu.columns x mxu.count)",
             )
         if arch.bpc is not None and arch.bpc.group_size != arch.mxu.dot_length:
             raise arch.refuse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -28,11 +29,12 @@ def random_case(seed: int) -> Case:
     groups = rng.randint(1, 9)
     k = max(1, groups * group - rng.choice([0, 0, 1, group // 2]))
     m = rng.randint(1, 6 * rows)
-    n = rng.randint(1, 7 * tile)
+    run = math.lcm(group, tile)
+    n = rng.randint(1, max(7 * tile, run + tile))
     mantissa = rng.randint(1, 16)
     output = rng.choice([None, rng.randint(1, 16)])
     token_block = rng.choice([rows, 2 * rows, 3 * rows, rng.randint(1, 4 * rows)])
-    output_block = group * rng.choice([1, 1, 2, 3])
+    output_block = run * rng.choice([1, 1, 2, 3])
     fp16_operands = kind == "fp_fp" and rng.random() < 0.2
     lanes = rng.choice([3, 4, 6, 8])
     word_bits = group if kind == "anda" else 16 * lanes
@@ -43,7 +45,9 @@ def random_case(seed: int) -> Case:
     # Enough for one chunk of a block, seldom for much more: residency, streaming and full buffers all occur.
     stretch = chunk_groups * group if rng.random() < 0.4 else groups * group + chunk_groups * group * rng.randint(0, 6)
     activation_bytes = min(token_block, m + rows) * stretch * 17 // 8 + 64
-    weight_bytes = max(output_block, tile) * stretch * (2 if fp16_operands else 1) + 24 * output_block * count + 64
+    width = min(output_block, n)
+    scales = width * 3 * -(-stretch // min(128, chunk_groups * group))
+    weight_bytes = width * stretch * (2 if fp16_operands else 1) + scales + 64
     bandwidth = rng.choice([rng.uniform(0.2, 8), rng.uniform(4, 80), 256, 51.2, rng.choice([0.285, 2.85, 28.5, 14.25])])
     overrides = [
         f"mxu.rows={rows}",
@@ -68,6 +72,7 @@ def random_case(seed: int) -> Case:
         f"dram.burst_bytes={rng.choice([16, 32, 64])}",
         f"dram.transaction_bytes={rng.choice([64, 256, 1024, 4096])}",
         f"dram.arbitration={rng.choice(['first_come', 'priority', 'round_robin'])}",
+        f"dram.time_quantum={rng.choice(['null', 'null', 1, 8, 64])}",
         f"dram.outstanding_loads={rng.randint(1, 6)}",
         f"schedule.token_block={token_block}",
         f"schedule.output_block={output_block}",

@@ -126,6 +126,9 @@ class Dram(Section):
     """What is moved between two decisions of the arbiter."""
     arbitration: Literal["first_come", "priority", "round_robin"]
     """first_come; priority (writes, then activations, then weights); round_robin."""
+    time_quantum: Count | None = None
+    """Parts of a cycle that a transaction's time is rounded up to; null keeps the exact rate, whose fractions seldom
+    repeat, so that fast-forward finds no period while the channel never idles."""
     outstanding_loads: Count
     """Chunks that each loader may have asked for and not yet received."""
 

@@ -200,13 +200,9 @@ class FastForward:
 
     def _room(self, level: int) -> int:
         """Iterations that every cursor can jump and still stand in a body like the present one."""
-        room = self._leader.count(level) - 1 - self._leader.position[level]
-        for cursor in self._followers:
-            if self._moves_along(cursor, level):
-                position = cursor.position
-                inside = any(position[level + 1 :])
-                room = min(room, cursor.count(level) - (2 if inside else 1) - position[level])
-        return max(room, 0)
+        moving = [cursor for cursor in self._followers if self._moves_along(cursor, level)]
+        # The last iteration is unlike the others, and each cursor has begun the one it stands in.
+        return max(min(cursor.count(level) - 2 - cursor.position[level] for cursor in (self._leader, *moving)), 0)
 
     def _skip(self, level: int, period: _Period, periods: int) -> None:
         iterations = periods * period.iterations

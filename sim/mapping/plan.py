@@ -12,6 +12,7 @@ inside run over it. One that does not fit is streamed: loaded anew for every out
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import lcm
 from typing import Literal
 
 from sim.arch.schema import Arch, Schedule
@@ -49,7 +50,7 @@ class Plan:
     group_size: int
     chunk_groups: int
     run_tiles: int
-    """Neighbouring column tiles that make up one output block of the compressor or writer."""
+    """Neighbouring column tiles that leave as one: as many as hold whole groups of the next GeMM's input."""
     activations: Operand
     weights: Operand
     activations_resident: bool
@@ -98,9 +99,8 @@ def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, sc
     schedule = schedule or arch.schedule
     tile_columns = arch.mxu.columns * arch.mxu.count
     group = arch.mxu.dot_length
-    output_group = arch.bpc.group_size if arch.bpc else group
     tokens = Extent(gemm.m, min(schedule.token_block, gemm.m), arch.mxu.rows)
-    outputs = Extent(gemm.n, min(max(schedule.output_block, tile_columns), gemm.n), tile_columns)
+    outputs = Extent(gemm.n, min(schedule.output_block, gemm.n), tile_columns)
     chunk_groups = min(ceil_div(schedule.k_block, group), ceil_div(gemm.k, group))
     chunks = [_chunk(gemm.k, group, chunk_groups, i) for i in range(ceil_div(ceil_div(gemm.k, group), chunk_groups))]
     plan = Plan(
@@ -110,7 +110,7 @@ def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, sc
         order=schedule.order,
         group_size=group,
         chunk_groups=chunk_groups,
-        run_tiles=ceil_div(output_group, tile_columns),
+        run_tiles=lcm(group, tile_columns) // tile_columns,
         activations=activations,
         weights=weights,
         activations_resident=_fits(arch, activations, tokens.block, chunks, "activation"),

@@ -7,7 +7,8 @@ the lower port. Time on the channel is kept in ticks of 1/num cycle at num/den b
 
     b * den  ticks, granted in the cycle the channel frees, done in the first whole cycle after
 
-At the beat grain the channel moves burst by burst, at the tile grain transaction by transaction.
+With a time quantum q ticks are 1/q cycle and a transaction's time is rounded up to whole ticks; what that adds is
+counted. At the beat grain the channel moves burst by burst, at the tile grain transaction by transaction.
 """
 
 from __future__ import annotations
@@ -46,13 +47,14 @@ class Dram(Unit):
     def __init__(self, bench: Bench, config: DramConfig, bytes_per_cycle: Fraction, latency_cycles: int) -> None:
         super().__init__(bench, "dram")
         self.config = config
-        self.ticks_per_cycle, self.ticks_per_byte = bytes_per_cycle.numerator, bytes_per_cycle.denominator
+        self.bytes_per_cycle = bytes_per_cycle
+        self.ticks_per_cycle = config.time_quantum or bytes_per_cycle.numerator
         self.latency_cycles = latency_cycles
         self.step_bytes = config.burst_bytes if bench.grain == "beat" else config.transaction_bytes
         self.queues: tuple[deque[Request], ...] = tuple(deque() for _ in Port)
         self.in_flight: list[tuple[int, Port]] = []
-        self.granted: tuple[Port, int] | None = None
-        """Port and bytes left of the transaction that the channel is in the middle of."""
+        self.granted: tuple[Port, int, int] | None = None
+        """Port, bytes moved and size of the transaction that the channel is in the middle of."""
         self.next_port = Port.WEIGHTS
         self.free_at_tick = 0
         self.busy_ticks = 0
@@ -95,15 +97,15 @@ class Dram(Unit):
 
     def _move(self, start_tick: int) -> None:
         """Move one step of the transaction at hand, or of the next."""
-        port, left = self.granted or self._grant()
+        port, moved, whole = self.granted or self._grant()
         request = self.queues[port][0]
-        size = min(left, self.step_bytes)
-        ticks = size * self.ticks_per_byte
+        size = min(whole - moved, self.step_bytes)
+        ticks = self._ticks(moved + size, whole) - self._ticks(moved, whole)
         self.free_at_tick = start_tick + ticks
         self.busy_ticks += ticks
         self.bytes_moved[port] += size
         request.bytes_left -= size
-        self.granted = (port, left - size) if left > size else None
+        self.granted = (port, moved + size, whole) if moved + size < whole else None
         if request.bytes_left == 0:
             self.queues[port].popleft()
             arrival = ceil_div(self.free_at_tick, self.ticks_per_cycle) + request.latency_cycles
@@ -111,11 +113,17 @@ class Dram(Unit):
             self.in_flight.append(entry)
             self.bench.environment.after(partial(self._complete, entry, request.done), arrival - self.bench.now)
 
+    def _ticks(self, moved: int, whole: int) -> int:
+        """Ticks from the start of a transaction until `moved` of its `whole` bytes have left."""
+        scaled = moved * self.bytes_per_cycle.denominator * self.ticks_per_cycle
+        ticks = scaled // self.bytes_per_cycle.numerator
+        return ceil_div(scaled, self.bytes_per_cycle.numerator) if moved == whole else ticks
+
     def _complete(self, entry: tuple[int, Port], done: Callable[[], None], _: object) -> None:
         self.in_flight.remove(entry)
         done()
 
-    def _grant(self) -> tuple[Port, int]:
+    def _grant(self) -> tuple[Port, int, int]:
         waiting = [port for port in Port if self.queues[port]]
         match self.config.arbitration:
             case "first_come":
@@ -126,7 +134,7 @@ class Dram(Unit):
                 port = min(waiting, key=lambda port: (port - self.next_port) % len(Port))
                 self.next_port = Port((port + 1) % len(Port))
         self.transactions += 1
-        return port, min(self.queues[port][0].bytes_left, self.config.transaction_bytes)
+        return port, 0, min(self.queues[port][0].bytes_left, self.config.transaction_bytes)
 
     def relative_state(self) -> tuple[Any, ...]:
         now = self.bench.now

@@ -1,0 +1,38 @@
+"""The command line. Commands stand in sim/commands; what they need is imported when one of them runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from sim.commands import catalogue, report, simulation
+from sim.errors import InputError
+
+app = typer.Typer(
+    name="anda-sim",
+    help="Cycle-level simulator of the Anda LLM accelerator and its baselines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(simulation.run)
+app.command("compare")(simulation.compare)
+app.command("list")(catalogue.list_)
+app.command("schema")(catalogue.schema)
+app.command("report")(report.report)
+
+
+def main() -> None:
+    """Run a command; what the user can mend is one message and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(error.render(), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,58 @@
+"""`list` and `schema`: what there is to simulate, and what a YAML may hold."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+
+class Kind(StrEnum):
+    ARCH = "arch"
+    WORKLOAD = "workload"
+
+
+def list_() -> None:
+    """Show the shipped machines and models, the PE kinds and the number formats."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from sim import shipped
+    from sim.formats.registry import formats
+    from sim.units.processing_element import kinds
+
+    console = Console()
+    for title, folder in (("machines", "arch_configs"), ("models", "workloads")):
+        console.print(f"[bold]{title}[/bold]\n  " + ", ".join(shipped.names(folder)), soft_wrap=False)
+    for title, rows in (
+        ("PE kinds (mxu.pe)", [(kind, pe.summary) for kind, pe in kinds().items()]),
+        ("number formats", [(card.name, card.summary) for card in formats()]),
+    ):
+        table = Table(
+            title=title, title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 2)
+        )
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+def schema(kind: Annotated[Kind, typer.Argument(help="arch or workload")]) -> None:
+    """Print the JSON Schema of a YAML file, for editors."""
+    print(json.dumps(schema_of(kind), indent=2))
+
+
+def schema_of(kind: Kind) -> dict[str, Any]:
+    """The JSON Schema of a kind of YAML file; a file that extends another needs none of the required keys."""
+    from sim.arch.schema import Arch
+    from sim.workload.model import Model
+
+    described = (Arch if kind is Kind.ARCH else Model).model_json_schema()
+    required = described.pop("required", [])
+    described["properties"]["extends"] = {
+        "type": "string",
+        "description": "A shipped file, or one beside this, that this one is laid over.",
+    }
+    described["anyOf"] = [{"required": ["extends"]}, {"required": required}]
+    return described
