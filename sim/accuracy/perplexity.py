@@ -70,6 +70,8 @@ class Evaluator:
         With the weights to measure, quantised or not.
     tokens
         Of the text.
+    method
+        How the weights were made, for the fingerprint.
 
     Raises
     ------
@@ -77,7 +79,7 @@ class Evaluator:
         For a context that the model does not have, a stride that leaves tokens out, or a text of one token.
     """
 
-    def __init__(self, loaded: Loaded, tokens: list[int], context: int, stride: int) -> None:
+    def __init__(self, loaded: Loaded, tokens: list[int], context: int, stride: int, method: str) -> None:
         limit = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", context)
         if not 1 < context <= limit:
             raise InputError(f"found {context}", field="--context", facts={"allowed": f"2 to {limit}"})
@@ -85,10 +87,12 @@ class Evaluator:
             raise InputError(f"found {stride}", field="--stride", facts={"allowed": f"1 to the context, {context}"})
         if len(tokens) < 2:
             raise InputError("a text of fewer than two tokens cannot be scored", field="--text")
-        self.model, self.sites = loaded.model, int4_sites(loaded)
+        self.name, self.model, self.sites = loaded.name, loaded.model, int4_sites(loaded)
+        self.experts_used = loaded.experts_used
         self._tokens = torch.tensor(tokens)
+        self._device = next(loaded.model.parameters()).device
         self._windows = list(windows(len(tokens), context, stride))
-        digest = hashlib.sha256(f"{loaded.revision} {context} {stride}".encode() + self._tokens.numpy().tobytes())
+        digest = hashlib.sha256(f"{loaded.revision} {method} {context} {stride}".encode() + self._tokens.numpy().tobytes())
         self.fingerprint = digest.hexdigest()
 
     @torch.inference_mode()
@@ -138,12 +142,12 @@ class Evaluator:
         yield batch
 
     def _log_likelihood(self, batch: list[Window]) -> float:
-        identifiers = torch.stack([self._tokens[window.begin : window.end] for window in batch])
+        identifiers = torch.stack([self._tokens[window.begin : window.end] for window in batch]).to(self._device)
         logits = self.model(input_ids=identifiers, use_cache=False).logits[:, :-1]
         targets = identifiers[:, 1:]
         scores = -nn.functional.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none").double()
-        positions = torch.arange(1, identifiers.shape[1])
-        firsts = torch.tensor([window.scored - window.begin for window in batch])
+        positions = torch.arange(1, identifiers.shape[1], device=self._device)
+        firsts = torch.tensor([window.scored - window.begin for window in batch], device=self._device)
         return float((scores * (positions >= firsts[:, None])).sum())
 
 

@@ -91,12 +91,10 @@ def estimate(loaded: Loaded, options: TraceOptions) -> Estimate:
     gemms = len(kept) * (1 + options.steps)
     if options.text is None:
         return Estimate(gemms, 0)
-    config = getattr(loaded.model, "config", None)
-    share = getattr(config, "num_experts_per_tok", 1) / max(1, getattr(config, "num_local_experts", 1) or 1)
     rows = options.batch * (options.tokens + options.steps)
     with_int4 = {site.name for site in int4_sites(loaded)}
     sizes = [
-        site.n * site.k * 0.66 + 2 * rows * (share if site.expert else 1) * site.k
+        site.n * site.k * 0.66 + 2 * rows * (loaded.experts_used if site.expert else 1) * site.k
         for site in kept
         if site.name in with_int4
     ]

@@ -50,6 +50,20 @@ class Loaded:
     layout: Layout | None = None
     packed: dict[str, Int4Tensor] = field(default_factory=dict)
 
+    @property
+    def experts_used(self) -> float:
+        """Share of its experts that a token is sent to; 1 without experts."""
+        config = getattr(self.model, "config", None)
+        experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None)
+        return getattr(config, "num_experts_per_tok", experts) / experts if experts else 1.0
+
+
+def to_device(loaded: Loaded) -> Loaded:
+    """Move the model to a GPU where there is one."""
+    if torch.cuda.is_available():
+        loaded.model.to("cuda")
+    return loaded
+
 
 def read_config(folder: Path) -> PretrainedConfig:
     """The config of a model's folder, or of a config.json.
