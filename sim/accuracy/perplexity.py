@@ -92,7 +92,9 @@ class Evaluator:
         self._tokens = torch.tensor(tokens)
         self._device = next(loaded.model.parameters()).device
         self._windows = list(windows(len(tokens), context, stride))
-        digest = hashlib.sha256(f"{loaded.revision} {method} {context} {stride}".encode() + self._tokens.numpy().tobytes())
+        digest = hashlib.sha256(
+            f"{loaded.revision} {method} {context} {stride}".encode() + self._tokens.numpy().tobytes()
+        )
         self.fingerprint = digest.hexdigest()
 
     @torch.inference_mode()

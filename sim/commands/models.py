@@ -1,4 +1,4 @@
-"""`trace`, `perplexity` and `search`: what starts from a real model. They need the extra `trace` (torch, transformers)."""
+"""`trace`, `perplexity` and `search`: what starts from a real model, with torch and transformers."""
 
 from __future__ import annotations
 
@@ -100,11 +100,13 @@ def search(
 ) -> None:
     """Find the mantissa lengths with the fewest bit operations that keep a model's perplexity."""
     _require_extra()
-    from sim.search.run import print_outcome, run
+    from sim.report.search import print_outcome, search_page
+    from sim.search.run import run
 
     evaluator = _evaluator(model, text, "int4", scheme, context, stride, tokens)
     with _bar("evaluating", iterations) as advance:
         outcome = run(evaluator, out, tolerance, iterations, advance)
+    (out / "report.html").write_text(search_page(outcome), encoding="utf-8")
     if json_:
         json.dump(outcome.report(), sys.stdout)
         sys.stdout.write("\n")
@@ -131,16 +133,17 @@ def _evaluator(
 
 def _formats(precision: str | None, compare: bool) -> dict[str, Format]:
     from sim.accuracy.perplexity import Format
+    from sim.search.precision import lengths as written
     from sim.workload.precision import resolve
 
     formats = {"fp16": Format(None)}
     lengths = resolve(precision or "fp16", {})
     if lengths is not None:
-        formats["anda " + ",".join(map(str, lengths))] = Format(lengths)
+        formats["anda " + written(lengths)] = Format(lengths)
     if compare:
         formats["figna 13"] = Format((13, 13, 13, 13))
         if lengths is not None:
-            formats["block float " + ",".join(map(str, lengths))] = Format(lengths, "nearest")
+            formats["block float " + written(lengths)] = Format(lengths, "nearest")
     return formats
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sim.errors import InputError, Place
+from sim.search.precision import lengths
 from sim.workload.precision import Precision
 
 
 class Remembered:
-    """Perplexities by precision, measured once.
+    """Perplexities by precision (None: FP16 activations), measured once.
 
     Parameters
     ----------
@@ -26,12 +27,12 @@ class Remembered:
         For a file that is damaged or belongs to another search.
     """
 
-    def __init__(self, path: Path, fingerprint: str, measure: Callable[[Precision], float]) -> None:
+    def __init__(self, path: Path, fingerprint: str, measure: Callable[[Precision | None], float]) -> None:
         self._path, self._fingerprint, self._measure = path, fingerprint, measure
         self._known: dict[str, float] = self._read() if path.exists() else {}
 
-    def __call__(self, precision: Precision) -> float:
-        key = ",".join(map(str, precision))
+    def __call__(self, precision: Precision | None) -> float:
+        key = "fp16" if precision is None else lengths(precision)
         if key not in self._known:
             self._known[key] = self._measure(precision)
             self._write()

@@ -109,6 +109,11 @@ def best_of(visits: list[Visit]) -> Visit | None:
     return next((visit for visit in reversed(visits) if visit.accepted), None)
 
 
+def lengths(precision: Precision) -> str:
+    """As `--precision` takes it."""
+    return ",".join(map(str, precision))
+
+
 def _neighbours(precision: Precision, shortest: int) -> Iterator[Precision]:
     for module, bits in enumerate(precision):
         if bits > shortest:

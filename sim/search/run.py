@@ -16,7 +16,7 @@ from sim.errors import InputError, Place
 from sim.search.memory import Remembered
 from sim.search.precision import BitOperations, Visit, best_of, search
 from sim.trace.linears import Site
-from sim.workload.precision import MODULES, Precision
+from sim.workload.precision import MODULES
 
 MEMORY, PRECISION, REPORT = "evaluations.json", "precision.yaml", "search.json"
 
@@ -85,12 +85,9 @@ def run(
     if any(out.iterdir()) and not (out / MEMORY).is_file():
         raise InputError("holds something else than a search", place=Place(str(out)), field="--out")
 
-    def measured(precision: Precision) -> float:
-        return evaluator.perplexity(Format(precision if any(precision) else None))
-
-    remembered = Remembered(out / MEMORY, evaluator.fingerprint, measured)
+    remembered = Remembered(out / MEMORY, evaluator.fingerprint, lambda lengths: evaluator.perplexity(Format(lengths)))
     begun = time.perf_counter()
-    reference = remembered((0, 0, 0, 0))  # no mantissas: FP16
+    reference = remembered(None)
     cost = bit_operations(evaluator.sites, evaluator.experts_used)
     visits = []
     for visit in search(remembered, (1 + tolerance) * reference, cost, iterations):
@@ -102,37 +99,10 @@ def run(
 
 
 def _write(outcome: Outcome, out: Path) -> None:
-    from sim.search.page import page
-
     (out / REPORT).write_text(json.dumps(outcome.report(), indent=1) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(page(outcome), encoding="utf-8")
     if outcome.best is not None:
-        source = f"search on {outcome.model}: relative loss at most {outcome.tolerance}, {len(outcome.visits)} evaluations"
+        source = (
+            f"search on {outcome.model}: relative loss at most {outcome.tolerance}, {len(outcome.visits)} evaluations"
+        )
         content = {"precision": list(outcome.best.precision), "source": source}
         (out / PRECISION).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-
-
-def print_outcome(outcome: Outcome, out: Path) -> None:
-    """A line a visited tuple, then the best."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("qkv,o,up,down", box=None)
-    for heading in ("saving", "perplexity", "loss", ""):
-        table.add_column(heading, justify="right")
-    for visit in outcome.visits:
-        table.add_row(
-            ",".join(map(str, visit.precision)),
-            f"{outcome.cost.saving(visit.precision):.3f}",
-            f"{visit.perplexity:.4f}",
-            f"{visit.perplexity / outcome.reference - 1:+.2%}",
-            "accepted" if visit.accepted else "",
-        )
-    console = Console()
-    console.print(table)
-    best = outcome.best
-    if best is None:
-        console.print(f"no tuple stays within {outcome.tolerance:.2%}; report in {out}")
-    else:
-        lengths = ",".join(map(str, best.precision))
-        console.print(f"best {lengths}, {outcome.cost.saving(best.precision):.3f} x fewer bit operations, in {out / PRECISION}")
