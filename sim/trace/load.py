@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConfig
 from transformers.utils import logging
 
 from sim.errors import InputError, Place
@@ -78,7 +78,8 @@ def read_config(folder: Path) -> PretrainedConfig:
         raise InputError("not a model: no config.json in it", place=Place(str(folder)))
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return AutoConfig.for_model(**values) if "model_type" in values else AutoConfig.from_pretrained(path)
+        values.pop("auto_map", None)  # names code of the folder
+        return AutoConfig.for_model(**values)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"not the config of a model: {str(error).splitlines()[0]}", place=Place(str(path))) from None
 
@@ -88,7 +89,7 @@ def load_shapes(folder: Path) -> Loaded:
     config = read_config(folder)
     config.__dict__.pop("quantization_config", None)
     with torch.device("meta"):
-        model = _built(config, folder)
+        model = _architecture(config, folder)(config).eval()
     return Loaded(_name(folder), model, linearise(model), folder, _revision(folder))
 
 
@@ -105,8 +106,7 @@ def load_weights(folder: Path) -> Loaded:
     packing = config.__dict__.pop("quantization_config", None)
     layout = layout_of(packing) if packing else None
     state, packed = _state(files, layout)
-    auto: Any = AutoModelForCausalLM
-    model, report = auto.from_pretrained(
+    model, report = _architecture(config, folder).from_pretrained(
         None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True
     )
     missing = sorted(report["missing_keys"])
@@ -129,15 +129,19 @@ def load_weights(folder: Path) -> Loaded:
     return Loaded(_name(folder), model, sites, folder, _revision(folder), layout, packed)
 
 
-def _built(config: PretrainedConfig, folder: Path) -> nn.Module:
+def _architecture(config: PretrainedConfig, folder: Path) -> Any:
+    """The causal language model of a config.
+
+    Raises
+    ------
+    InputError
+        Where its kind of model has none.
+    """
     try:
-        auto: Any = AutoModelForCausalLM
-        model: nn.Module = auto.from_config(config)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise InputError(
-            f"not a causal language model: {str(error).splitlines()[0]}", place=Place(str(folder))
-        ) from None
-    return model.eval()
+        return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    except KeyError:
+        kind = config.model_type
+        raise InputError(f"not a causal language model: {kind}", place=Place(str(folder)), field="model_type") from None
 
 
 def _weight_files(folder: Path) -> list[Path]:
