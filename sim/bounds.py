@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,40 @@ class Pace:
     output_group: int
     compressed_rows: int | None
     """Rows of an encoded group, sign and planes; None where outputs leave as FP16."""
+
+
+@dataclass(frozen=True)
+class DramFloor:
+    """Bytes that no schedule can go below.
+
+    Parameters
+    ----------
+    compulsory_bytes
+        Each operand and the output once.
+    communication_bytes
+        2 m n k sqrt(a w c / S) - 2 S for a, w, c bytes a value of the operands and the output, and S bytes on the chip.
+        While 2 S bytes move, 3 S bytes of values are within reach; by Loomis and Whitney they form at most
+        sqrt(S^3 / (a w c)) products (Irony, Toledo and Tiskin 2004; the constant of Smith and van de Geijn 2017).
+    """
+
+    compulsory_bytes: int
+    communication_bytes: int
+
+
+def dram_floor(arch: Arch, plan: Plan, pace: Pace) -> DramFloor:
+    """Limits on the DRAM bytes of a GeMM on a machine with this much memory on the chip."""
+    m, k, n = plan.gemm.m, plan.gemm.k, plan.gemm.n
+    activation, weight, output = (
+        operand.data_bytes(lanes, ceil_div(values, plan.group_size), values)
+        + operand.side_bytes(lanes, ceil_div(values, plan.group_size), values)
+        for operand, lanes, values in ((plan.activations, m, k), (plan.weights, n, k), (pace.output, m, n))
+    )
+    registers = 4 * arch.mxu.rows * arch.mxu.columns * arch.mxu.count * arch.mxu.output_registers
+    buffers = arch.buffers.activation.bytes + arch.buffers.activation.exponent_bytes + arch.buffers.weight.bytes
+    on_chip = buffers + registers
+    widths = (activation / (m * k)) * (weight / (n * k)) * (output / (m * n))
+    communication = 2 * m * n * k * sqrt(widths / on_chip) - 2 * on_chip
+    return DramFloor(activation + weight + output, max(0, int(communication)))
 
 
 def gemm_traffic(arch: Arch, plan: Plan, pace: Pace) -> Traffic:

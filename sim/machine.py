@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import lcm
 
-from sim.arch.schema import Arch
+from sim.arch.schema import Arch, Schedule
 from sim.assembly import Assembly, Options, Run
 from sim.bounds import Pace, gemm_bounds, gemm_traffic, vector_bounds
 from sim.conservation import check_traffic, require_equal
@@ -55,30 +55,39 @@ class Machine:
         if (arch.buffers.activation.exponent_bytes > 0) != encoded:
             problem = f"must be {'above 0' if encoded else '0'} with PEs of kind {self.pe.kind}"
             raise arch.refuse("buffers.activation.exponent_bytes", problem)
-        run = lcm(arch.mxu.dot_length, arch.mxu.columns * arch.mxu.count)
-        if arch.schedule.output_block % run:
-            raise arch.refuse(
-                "schedule.output_block",
-                f"found {arch.schedule.output_block}: a block holds whole tiles, and whole groups of the next input",
-                allowed=f"multiples of {run} = lcm(mxu.dot_length, mxu.columns x mxu.count)",
-            )
         if arch.bpc is not None and arch.bpc.group_size != arch.mxu.dot_length:
             raise arch.refuse(
                 "bpc.group_size",
                 f"found {arch.bpc.group_size}: the output is the next GeMM's input",
                 allowed=f"mxu.dot_length = {arch.mxu.dot_length}",
             )
-        if arch.schedule.k_block % arch.mxu.dot_length:
-            raise arch.refuse(
-                "schedule.k_block",
-                f"found {arch.schedule.k_block}: chunks of K hold whole groups",
-                allowed=f"multiples of mxu.dot_length = {arch.mxu.dot_length}",
-            )
         for buffer in ("activation", "weight"):
             size, banks = getattr(arch.buffers, buffer).bytes, getattr(arch.buffers, buffer).banks
             if size % banks:
                 raise arch.refuse(f"buffers.{buffer}.banks", f"{banks} banks do not divide {size} bytes")
         self._check_ports()
+        if isinstance(arch.schedule, Schedule):
+            self._check_schedule(arch.schedule)
+
+    def _check_schedule(self, schedule: Schedule) -> None:
+        run, group = self.run_width, self.arch.mxu.dot_length
+        if schedule.output_block % run:
+            raise self.arch.refuse(
+                "schedule.output_block",
+                f"found {schedule.output_block}: a block holds whole tiles, and whole groups of the next input",
+                allowed=f"multiples of {run} = lcm(mxu.dot_length, mxu.columns x mxu.count)",
+            )
+        if schedule.k_block % group:
+            raise self.arch.refuse(
+                "schedule.k_block",
+                f"found {schedule.k_block}: chunks of K hold whole groups",
+                allowed=f"multiples of mxu.dot_length = {group}",
+            )
+
+    @property
+    def run_width(self) -> int:
+        """Outputs of a run of column tiles: whole tiles, and whole groups of the next GeMM's input."""
+        return lcm(self.arch.mxu.dot_length, self.arch.mxu.columns * self.arch.mxu.count)
 
     def _check_ports(self) -> None:
         arch, row_bits = self.arch, self.pe.word_bits
@@ -94,9 +103,10 @@ class Machine:
         """Whether the MXU can multiply these operands; the vector unit does it otherwise."""
         return gemm.weights.bits != 16 or self.pe.multiplies_fp16
 
-    def plan(self, gemm: Gemm) -> Plan:
-        """How this machine cuts a GeMM."""
-        return make_plan(self.arch, gemm, self.pe.activations(gemm.mantissa_bits), GroupedWeights(gemm.weights))
+    def plan(self, gemm: Gemm, schedule: Schedule) -> Plan:
+        """A GeMM cut for this machine."""
+        activations = self.pe.activations(gemm.mantissa_bits)
+        return make_plan(self.arch, gemm, activations, GroupedWeights(gemm.weights), schedule)
 
     def pace(self, gemm: Gemm) -> Pace:
         """PE and output format of a GeMM, as the bounds and the units need them."""
@@ -109,8 +119,19 @@ class Machine:
             compressed_rows=None if mantissa_bits is None else mantissa_bits + 1,
         )
 
-    def run_gemm(self, gemm: Gemm, options: Options = Options(), recorder: Recorder | None = None) -> Run:
+    def run_gemm(
+        self,
+        gemm: Gemm,
+        options: Options = Options(),
+        recorder: Recorder | None = None,
+        schedule: Schedule | None = None,
+    ) -> Run:
         """Simulate one instance of a GeMM.
+
+        Parameters
+        ----------
+        schedule
+            Blocks to use instead of the machine's; needed where those are to be searched.
 
         Raises
         ------
@@ -119,7 +140,10 @@ class Machine:
         BrokenLawError
             Where the simulation contradicts itself.
         """
-        plan, pace = self.plan(gemm), self.pace(gemm)
+        blocks = schedule or self.arch.schedule
+        if not isinstance(blocks, Schedule):
+            raise TypeError("the schedule of this machine is to be searched; see sim.best_schedule")
+        plan, pace = self.plan(gemm, blocks), self.pace(gemm)
         traffic = gemm_traffic(self.arch, plan, pace)
         assembly = Assembly(self.arch, options, recorder)
         assembly.add_writer(pace.output, pace.output_group, traffic.output_blocks)

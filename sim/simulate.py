@@ -14,8 +14,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-from sim.arch.schema import Arch
+from sim.arch.schema import Arch, Schedule
 from sim.assembly import Options, Run
+from sim.best_schedule import best_schedule
 from sim.cost.technology import technology
 from sim.engine.activity import Recorder
 from sim.machine import Machine
@@ -85,8 +86,8 @@ def simulate_all(
         for item in _items(workload):
             piece = plain(machine, item)
             pieces.setdefault(timing_key(machine, piece), (machine.arch, piece))
-            if isinstance(piece, Gemm):
-                machine.plan(piece)  # what does not fit is refused before time is spent
+            if isinstance(piece, Gemm) and isinstance(machine.arch.schedule, Schedule):
+                machine.plan(piece, machine.arch.schedule)  # what does not fit is refused before time is spent
     runs = _run_pieces(pieces, options, jobs, tracer, progress)
     return [summarise(machine, workload, partial(_find, runs, machine), options) for machine in machines]
 
@@ -131,7 +132,8 @@ def timing_key(machine: Machine, item: Item) -> Key:
 def _run_piece(arch: Arch, item: Item, options: Options, tracer: Tracer | None = None) -> Run:
     machine = Machine(arch)
     if isinstance(item, Gemm):
-        return machine.run_gemm(item, options, tracer)
+        blocks = arch.schedule if isinstance(arch.schedule, Schedule) else best_schedule(machine, item, arch.schedule)
+        return machine.run_gemm(item, options, tracer, blocks)
     return machine.run_vector(item, options, tracer)
 
 

@@ -174,7 +174,7 @@ def _explained(error: ValidationError, model: type[BaseModel], source: Source) -
     # An unknown key often explains the missing one beside it, so it is told first.
     issues = error.errors()
     issue = next((item for item in issues if item["type"] == "extra_forbidden"), issues[0])
-    path: Path_ = issue["loc"]
+    path = _without_tags(issue["loc"], source.values)
     place, field = source.place(path), ".".join(str(part) for part in path)
     if issue["type"] == "extra_forbidden":
         allowed = sorted(_keys_at(model, path[:-1]))
@@ -193,8 +193,23 @@ def _explained(error: ValidationError, model: type[BaseModel], source: Source) -
             f"found {issue['input']!r}", place=place, field=field, nearest=nearest, facts={"allowed": allowed_text}
         )
     expected = issue["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    if issue["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        expected = "a section of keys"
     problem = f"expected {expected}, found {_shown(issue['input'])}"
     return InputError(problem, place=place, field=field or None)
+
+
+def _without_tags(path: Path_, values: Any) -> Path_:
+    """The path as the user wrote it: pydantic adds the names of a union's alternatives to it."""
+    kept: list[str | int] = []
+    for index, part in enumerate(path):
+        known = (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int))
+        if known:
+            values = values[part]
+        elif index < len(path) - 1 or not isinstance(values, dict):
+            continue
+        kept.append(part)
+    return tuple(kept)
 
 
 def _keys_at(model: Any, path: Path_) -> set[str]:

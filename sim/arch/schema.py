@@ -9,7 +9,7 @@ import math
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from sim.errors import InputError
 from sim.source import Source
@@ -204,7 +204,11 @@ class Arch(Section):
     writer: Writer
     controller: Controller
     dram: Dram
-    schedule: Schedule
+    schedule: Annotated[
+        Annotated[Schedule, Tag("blocks")] | Annotated[Literal["best", "best-dram-bytes", "best-energy"], Tag("best")],
+        Discriminator(lambda value: "best" if isinstance(value, str) else "blocks"),
+    ]
+    """Blocks, or `best`, `best-dram-bytes`, `best-energy`: searched for each GeMM."""
     cost: Cost
     _source: Source | None = PrivateAttr(default=None)
 

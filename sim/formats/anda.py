@@ -49,12 +49,12 @@ class AndaTensor(BlockFloat):
     @property
     def row_bits(self) -> int:
         """Bits in the row memory, zeros after K included."""
-        return self.groups * (self.mantissa_bits + 1) * self.group_size
+        return self.group_count * (self.mantissa_bits + 1) * self.group_size
 
     @property
     def exponent_bits(self) -> int:
         """Bits in the exponent memory."""
-        return self.groups * EXPONENT_BITS
+        return self.group_count * EXPONENT_BITS
 
     def planes(self) -> NDArray[np.uint64]:
         """(..., groups, 1 + M, words): sign row, then mantissa planes, MSB first."""
@@ -88,12 +88,12 @@ class AndaTensor(BlockFloat):
         """
         *outer, length = shape
         grouped = (*outer, -(-length // group_size))
-        groups = math.prod(grouped)
-        check_size("rows", image.rows, groups * (mantissa_bits + 1) * group_size // 8)
-        check_size("exponents", image.exponents, -(-groups * EXPONENT_BITS // 8))
+        count = math.prod(grouped)
+        check_size("rows", image.rows, count * (mantissa_bits + 1) * group_size // 8)
+        check_size("exponents", image.exponents, -(-count * EXPONENT_BITS // 8))
         rows = np.frombuffer(image.rows, np.uint8).reshape(*grouped, mantissa_bits + 1, group_size // 8)
         packed = np.frombuffer(image.exponents, np.uint8)
-        bits = np.unpackbits(packed, count=groups * EXPONENT_BITS, bitorder="little").reshape(-1, EXPONENT_BITS)
+        bits = np.unpackbits(packed, count=count * EXPONENT_BITS, bitorder="little").reshape(-1, EXPONENT_BITS)
         exponents = np.packbits(bits, axis=1, bitorder="little").reshape(grouped)
         return cls._from_rows(rows, exponents, length)
 

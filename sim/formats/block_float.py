@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
-from sim.formats import fp16
+from sim.formats import fp16, groups
 from sim.formats.registry import FormatCard
 
 EXPONENT_BITS = 5
@@ -53,6 +53,8 @@ class BlockFloat:
     ------
     InputError
         For parts out of their ranges.
+    ValueError
+        For parts whose shapes do not belong together.
     """
 
     signs: NDArray[np.bool_]
@@ -62,9 +64,10 @@ class BlockFloat:
     length: int
 
     def __post_init__(self) -> None:
+        groups.check(self.length, self.mantissas, self.exponents, self.signs[..., 0])
         _check_sizes(self.mantissa_bits, self.group_size)
         if not ((self.exponents >= 1) & (self.exponents <= 30)).all():
-            raise InputError("found 0 or 31", field="exponents", facts={"allowed": "1..30, those of finite FP16"})
+            raise InputError("found one that no finite FP16 value has", field="exponents", facts={"allowed": "1..30"})
         if (self.mantissas >> self.mantissa_bits).any():
             raise InputError(f"found more than {self.mantissa_bits} bits", field="mantissas")
 
@@ -87,13 +90,13 @@ class BlockFloat:
         """
         _check_sizes(mantissa_bits, group_size)
         parts = fp16.fields(values, name)
-        exponents = fp16.in_groups(parts.exponents, group_size)
-        shared = np.maximum(exponents.max(axis=-1, initial=0), np.uint8(1))
+        exponents = groups.split(parts.exponents, group_size)
+        shared = exponents.max(axis=-1)
         # Left-justified in 16 bits, one shift aligns and drops; a shift of 16 or more leaves nothing.
-        justified = fp16.in_groups(parts.significands << np.uint16(5), group_size)
+        justified = groups.split(parts.significands << np.uint16(5), group_size)
         shift = shared[..., np.newaxis] - exponents + np.uint8(16 - mantissa_bits)
         mantissas = justified >> shift if rounding == "truncate" else _nearest(justified, shift, mantissa_bits)
-        signs = fp16.in_groups(parts.signs, group_size)
+        signs = groups.split(parts.signs, group_size)
         return cls(signs, shared, mantissas, mantissa_bits, values.shape[-1])
 
     @property
@@ -101,7 +104,7 @@ class BlockFloat:
         return int(self.mantissas.shape[-1])
 
     @property
-    def groups(self) -> int:
+    def group_count(self) -> int:
         """Groups in all rows together."""
         return self.exponents.size
 
@@ -121,8 +124,10 @@ class BlockFloat:
 
     def decode(self) -> NDArray[np.float64]:
         """The values, exact; a zero keeps its sign."""
-        magnitudes = self.mantissas * np.ldexp(1.0, self.unit_exponents)[..., np.newaxis]
-        return fp16.out_of_groups(np.where(self.signs, -magnitudes, magnitudes), self.length)
+        units = np.ldexp(1.0, self.unit_exponents)[..., np.newaxis]
+        values = np.multiply(self.mantissas, units, dtype=np.float64)
+        np.negative(values, out=values, where=self.signs)
+        return groups.join(values, self.length)
 
     def decode_fp16(self) -> NDArray[np.float16]:
         """The values in FP16: exact for what truncation made, else to nearest even, overflow to Inf."""
@@ -142,5 +147,4 @@ def _nearest(justified: NDArray[np.uint16], shift: NDArray[np.uint8], mantissa_b
 def _check_sizes(mantissa_bits: int, group_size: int) -> None:
     if not 1 <= mantissa_bits <= 16:
         raise InputError(f"found {mantissa_bits}", field="mantissa_bits", facts={"allowed": "1..16"})
-    if group_size not in range(16, 129, 16):
-        raise InputError(f"found {group_size}", field="group_size", facts={"allowed": "multiples of 16, 16..128"})
+    groups.check_size(group_size)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
-from sim.formats import binary_code, fp16
+from sim.formats import binary_code, fp16, groups
 from sim.formats.block_float import BlockFloat
 from sim.formats.int4 import Int4Tensor
 
@@ -78,8 +78,9 @@ def ifpu(activations: BlockFloat, weights: Int4Tensor, conversion: Conversion = 
 def fp_int(activations: NDArray[np.float16], weights: Int4Tensor, group_size: int = 64) -> Product:
     """Multiply FP16 activations (tokens, K), `group_size` terms at once; raises like `gemm`, and for Inf or NaN."""
     fp16.check(activations, "activations")
+    groups.check_size(group_size)
     matched = _matched(weights, activations.shape[-1], group_size)
-    values = fp16.in_groups(activations.astype(np.float64), group_size)
+    values = groups.split(activations.astype(np.float64), group_size)
     integers, scales = matched.integers().astype(np.float64), matched.scales.astype(np.float32)
     terms = ((values[:, g] @ integers[:, g].T).astype(np.float32) * scales[:, g] for g in range(values.shape[1]))
     return _in_order(terms, (activations.shape[0], weights.shape[0]))

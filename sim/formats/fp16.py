@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.formats.registry import FormatCard
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 FORMAT = FormatCard("fp16", "IEEE 754 binary16", lambda _: Fraction(16))
 
@@ -81,17 +79,3 @@ def refuse_nonfinite(values: NDArray[np.floating[Any]], name: str) -> None:
         index = np.unravel_index(int(np.argmin(finite)), values.shape)
         where = ", ".join(map(str, index))
         raise InputError(f"{values[index]} at index [{where}]", field=name, facts={"allowed": "finite values"})
-
-
-def in_groups(values: NDArray[Scalar], group_size: int) -> NDArray[Scalar]:
-    """(..., K) as (..., ceil(K / group_size), group_size), zeros after K."""
-    *rows, length = values.shape
-    groups = -(-length // group_size)
-    padded = np.pad(values, [(0, 0)] * len(rows) + [(0, groups * group_size - length)])
-    return padded.reshape(*rows, groups, group_size)
-
-
-def out_of_groups(values: NDArray[Scalar], length: int) -> NDArray[Scalar]:
-    """(..., groups, group_size) as (..., length): undoes `in_groups`."""
-    *rows, groups, group_size = values.shape
-    return values.reshape(*rows, groups * group_size)[..., :length]

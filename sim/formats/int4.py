@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
-from sim.formats import fp16
+from sim.formats import fp16, groups
 from sim.formats.memory import check_size
 from sim.formats.registry import FormatCard
 
@@ -62,6 +62,8 @@ class Int4Tensor:
     ------
     InputError
         For codes or zeros above 15, scales that are not finite, groups that are no multiple of 16.
+    ValueError
+        For parts whose shapes do not belong together.
     """
 
     codes: NDArray[np.uint8]
@@ -70,6 +72,7 @@ class Int4Tensor:
     length: int
 
     def __post_init__(self) -> None:
+        groups.check(self.length, self.codes, self.scales, self.zeros)
         _check_group_size(self.group_size)
         fp16.refuse_nonfinite(self.scales, "scales")
         for name, nibbles in (("codes", self.codes), ("zeros", self.zeros)):
@@ -80,7 +83,7 @@ class Int4Tensor:
     def quantise(
         cls, weights: NDArray[np.floating[Any]], scheme: Scheme, group_size: int = 128, name: str = "weights"
     ) -> Self:
-        """Quantise finite weights of shape (..., K), FP16 or binary32 (float64 then holds every quotient well enough).
+        """Quantise finite weights of shape (..., K), in binary64: no quotient of FP16 weights falls on the wrong side.
 
         Raises
         ------
@@ -89,7 +92,7 @@ class Int4Tensor:
         """
         _check_group_size(group_size)
         fp16.refuse_nonfinite(weights, name)
-        grouped = fp16.in_groups(weights.astype(np.float64), group_size)
+        grouped = groups.split(weights.astype(np.float64), group_size)
         high, low = grouped.max(axis=-1, initial=0), grouped.min(axis=-1, initial=0)
         with np.errstate(over="ignore"):
             exact = np.maximum(high, -low) / 7 if scheme == "symmetric" else (high - low) / 15
@@ -119,7 +122,7 @@ class Int4Tensor:
     def dequantise(self) -> NDArray[np.float32]:
         """The weights, exact: 4 bits by 11 fit binary32."""
         products = self.integers() * self.scales.astype(np.float32)[..., np.newaxis]
-        return fp16.out_of_groups(products, self.length)
+        return groups.join(products, self.length)
 
     def dequantise_fp16(self) -> NDArray[np.float16]:
         """The weights rounded to FP16, to nearest even; an InputError where one is beyond it."""
@@ -139,12 +142,12 @@ class Int4Tensor:
         if self.group_size % group_size:
             facts = {"weights": f"groups of {self.group_size}", "asked for": f"groups of {group_size}"}
             raise InputError("groups of weights cannot be cut into whole groups", field="group_size", facts=facts)
-        parts, groups = self.group_size // group_size, -(-self.length // group_size)
+        parts, count = self.group_size // group_size, -(-self.length // group_size)
         rows = self.codes.shape[:-2]
         return type(self)(
-            self.codes.reshape(*rows, self.codes.shape[-2] * parts, group_size)[..., :groups, :],
-            self.scales.repeat(parts, axis=-1)[..., :groups],
-            self.zeros.repeat(parts, axis=-1)[..., :groups],
+            self.codes.reshape(*rows, self.codes.shape[-2] * parts, group_size)[..., :count, :],
+            self.scales.repeat(parts, axis=-1)[..., :count],
+            self.zeros.repeat(parts, axis=-1)[..., :count],
             self.length,
         )
 
@@ -168,14 +171,14 @@ class Int4Tensor:
         _check_group_size(group_size)
         *outer, length = shape
         grouped = (*outer, -(-length // group_size))
-        groups = math.prod(grouped)
-        sizes = {"codes": groups * group_size // 2, "scales": 2 * groups, "zeros": -(-groups // 2)}
+        count = math.prod(grouped)
+        sizes = {"codes": count * group_size // 2, "scales": 2 * count, "zeros": -(-count // 2)}
         for part, needed in sizes.items():
             check_size(part, getattr(image, part), needed)
         return cls(
-            _nibbles(image.codes)[: groups * group_size].reshape(*grouped, group_size),
+            _nibbles(image.codes)[: count * group_size].reshape(*grouped, group_size),
             np.frombuffer(image.scales, "<f2").astype(np.float16, copy=False).reshape(grouped),
-            _nibbles(image.zeros)[:groups].reshape(grouped),
+            _nibbles(image.zeros)[:count].reshape(grouped),
             length,
         )
 
@@ -186,7 +189,7 @@ def _check_group_size(group_size: int) -> None:
 
 
 def _pairs(nibbles: NDArray[np.uint8]) -> bytes:
-    pairs = fp16.in_groups(nibbles.reshape(-1), 2)
+    pairs = groups.split(nibbles.reshape(-1), 2)
     return (pairs[:, 0] | pairs[:, 1] << 4).tobytes()
 
 

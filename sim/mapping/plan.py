@@ -83,20 +83,14 @@ def _chunk(k: int, group_size: int, chunk_groups: int, index: int) -> tuple[int,
     return groups, min(groups * group_size, k - first * group_size)
 
 
-def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule | None = None) -> Plan:
+def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule) -> Plan:
     """Cut a GeMM as the schedule says.
-
-    Parameters
-    ----------
-    schedule
-        Instead of the machine's own.
 
     Raises
     ------
     InputError
         Where not even one chunk of one tile fits a buffer; says what is needed and what there is.
     """
-    schedule = schedule or arch.schedule
     tile_columns = arch.mxu.columns * arch.mxu.count
     group = arch.mxu.dot_length
     tokens = Extent(gemm.m, min(schedule.token_block, gemm.m), arch.mxu.rows)

@@ -15,7 +15,7 @@ from itertools import count
 from sim.errors import InputError
 from sim.report.result import Result
 from sim.report.vocabulary import MODULES, ordered
-from sim.report.work import shapes
+from sim.report.work import settings, shapes
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,7 @@ def module_names(results: Sequence[Result]) -> list[str]:
 
 
 def _with_precision(name: str, result: Result) -> str:
-    precision = result["workload"].get("precision")
-    return f"{name} {precision}" if isinstance(precision, str) else name
+    return f"{name} {settings(result).get('precision', '')}".rstrip()
 
 
 def _standing(name: str, result: Result, base: Result) -> Standing:

@@ -40,11 +40,12 @@ def write_run(result: Result, folder: Path, overwrite: bool = False) -> None:
         fill_run(result, inside)
 
 
-def fill_run(result: Result, folder: Path) -> None:
+def fill_run(result: Result, folder: Path, *, with_page: bool = True) -> None:
     """Write one result and its page into a folder that exists, such as one of `new_folder`."""
     with writing(folder):
         _fill_machine(result, folder)
-        _write_text(folder / "report.html", page([result], datetime.now(UTC)))
+        if with_page:
+            _write_text(folder / "report.html", page([result], datetime.now(UTC)))
 
 
 def write_comparison(results: Sequence[Result], folder: Path, overwrite: bool = False, baseline: int = 0) -> None:
@@ -59,7 +60,7 @@ def write_comparison(results: Sequence[Result], folder: Path, overwrite: bool = 
         fill_comparison(results, inside, baseline)
 
 
-def fill_comparison(results: Sequence[Result], folder: Path, baseline: int = 0) -> None:
+def fill_comparison(results: Sequence[Result], folder: Path, baseline: int = 0, *, with_page: bool = True) -> None:
     """Write a comparison into a folder that exists, such as one of `new_folder`."""
     ranking = standings(results, baseline)
     rows = [_row(one) for one in ranking]
@@ -77,7 +78,8 @@ def fill_comparison(results: Sequence[Result], folder: Path, baseline: int = 0) 
         }
         _write_text(folder / "comparison.json", _json(comparison))
         _write_csv(folder / "comparison.csv", rows)
-        _write_text(folder / "report.html", page(results, datetime.now(UTC), baseline))
+        if with_page:
+            _write_text(folder / "report.html", page(results, datetime.now(UTC), baseline))
 
 
 def write_page(results: Sequence[Result], path: Path, overwrite: bool = False, baseline: int = 0) -> None:
@@ -170,7 +172,9 @@ def _row(one: Standing) -> dict[str, Any]:
 
 def _fill_machine(result: Result, folder: Path) -> None:
     _write_text(folder / "result.json", _json(result))
-    _write_csv(folder / "layers.csv", [flat(cast(dict[str, Any], layer)) for layer in result["layers"]])
+    _write_csv(
+        folder / "layers.csv", [flat({**layer, "schedule": layer["schedule"] or {}}) for layer in result["layers"]]
+    )
 
 
 def _folder_name(label: str, beside: Path) -> str:
@@ -192,8 +196,16 @@ def _write_text(path: Path, text: str) -> None:
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """One line a row; a key that a row lacks leaves its cell empty."""
-    columns = dict.fromkeys(key for row in rows for key in row)
+    seen: dict[str, int] = {}
+    places = {key: _place(key, seen) for row in rows for key in row}
+    columns = sorted(places, key=places.__getitem__)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _place(key: str, seen: dict[str, int]) -> list[int]:
+    """Sorts a key by when it, or one with the same beginning, was seen first."""
+    parts = key.split(".")
+    return [seen.setdefault(".".join(parts[: depth + 1]), len(seen)) for depth in range(len(parts))]

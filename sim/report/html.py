@@ -21,7 +21,7 @@ from sim.report.figures.stalls import stalls
 from sim.report.markup import Html, join, tag
 from sim.report.quantities import si
 from sim.report.result import Result
-from sim.report.vocabulary import BASELINE, COMPONENTS, MODULES, colours, label, limiting
+from sim.report.vocabulary import BASELINE, COMPONENTS, MODULES, colours, explained, label, limiting
 from sim.report.work import work_details
 
 
@@ -100,7 +100,7 @@ def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) ->
 
 def _one(result: Result) -> Iterator[Html]:
     yield tables.key_figures(result)
-    yield tag("p", tag("strong", f"Limited by {limiting(result['limit'])}. "), result["limit"]["text"])
+    yield tag("p", tag("strong", f"Limited by {limiting(result['limit'])}. "), explained(result["limit"]))
 
 
 def _several(ranking: Sequence[Standing], baseline: int, colour: Mapping[str, str]) -> Iterator[Html]:

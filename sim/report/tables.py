@@ -8,7 +8,7 @@ from sim.report.comparison import Standing
 from sim.report.markup import Html, join, table, tag
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.result import Limit, Result
-from sim.report.vocabulary import MODULES, label, limiting, ordered
+from sim.report.vocabulary import MODULES, explained, label, limiting, ordered
 
 
 def key_figures(result: Result) -> Html:
@@ -130,4 +130,4 @@ def layers(result: Result) -> Html:
 
 def _limit(limit: Limit) -> Html:
     """The limiting unit and cause; the sentence about it shows under the pointer."""
-    return tag("span", limiting(limit), title=limit["text"])
+    return tag("span", limiting(limit), title=explained(limit))

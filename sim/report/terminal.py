@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sim.report.comparison import Standing, labels, module_names, standings
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.result import Result
-from sim.report.vocabulary import COMPONENTS, MODULES, label, limiting, ordered
+from sim.report.vocabulary import COMPONENTS, MODULES, explained, label, limiting, ordered
 from sim.report.work import work_details
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _totals(result: Result) -> Table:
             ("time", si(totals["seconds"], "s")),
             ("utilisation", f"{percent(totals['utilisation'])} of the peak, {si(totals['macs'])} MACs"),
             ("limited by", limiting(result["limit"])),
-            ("", result["limit"]["text"]),
+            ("", explained(result["limit"])),
             ("DRAM", si(totals["dram_bytes"], "B")),
             ("SRAM", si(totals["sram_bytes"], "B")),
             ("energy", picojoules(totals["energy_picojoules"])),

@@ -7,12 +7,29 @@ component, keeps its own words, comes last, and takes the next free colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import cycle
 
 from sim.report.result import Limit
 
 LABELS = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM", "sram": "SRAM", "up": "up/gate"}
+
+# As data flows.
+UNITS = (
+    "controller",
+    "dram",
+    "weight_loader",
+    "activation_loader",
+    "weight_buffer",
+    "activation_buffer",
+    "weight_dispatcher",
+    "activation_dispatcher",
+    "mxu",
+    "collector",
+    "vector",
+    "bpc",
+    "writer",
+)
 
 STATES = {
     "busy": "#0072B2",
@@ -72,7 +89,12 @@ def limiting(limit: Limit) -> str:
     return f"{label(limit['unit'])}: {label(limit['cause'])}"
 
 
-def ordered(names: Iterable[str], known: Mapping[str, str]) -> list[str]:
+def explained(limit: Limit) -> str:
+    """The sentence about a limit, less the cause where it begins with that."""
+    return limit["text"].removeprefix(f"{limit['cause']}: ")
+
+
+def ordered(names: Iterable[str], known: Collection[str]) -> list[str]:
     """The names, each once, in the order of `known`; the unknown ones last in the order in which they came."""
     found = dict.fromkeys(names)
     return [name for name in known if name in found] + [name for name in found if name not in known]

@@ -19,11 +19,14 @@ def shapes(result: Result) -> Counter[Shape]:
 
 
 def work_details(result: Result) -> str:
-    """Phases, precision and scope, such as `prefill; precision wikitext2-1%; scope fp-int`."""
-    workload = result["workload"]
+    """Phases and settings, such as `prefill; batch 1; tokens 2048; scope fp-int; precision wikitext2-1%`."""
     phases = " + ".join(dict.fromkeys(layer["phase"] for layer in result["layers"]))
-    precision = workload.get("precision")
-    if isinstance(precision, dict):
-        precision = ", ".join(f"{label(str(key))} {value}" for key, value in precision.items())
-    details = (phases, precision and f"precision {precision}", f"scope {workload.get('scope')}")
-    return "; ".join(str(part) for part in details if part)
+    return "; ".join([phases, *(f"{label(key)} {text}" for key, text in settings(result).items() if key != "phase")])
+
+
+def settings(result: Result) -> dict[str, str]:
+    """What was asked of the workload, if it takes settings at all: tokens, batch, scope, precision."""
+    return {
+        key: " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in result["workload"].get("run", {}).items()
+    }

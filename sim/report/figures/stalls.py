@@ -9,7 +9,7 @@ from typing import Any
 from sim.report.figures.frame import Figure, axis, layout, words
 from sim.report.quantities import percent, si
 from sim.report.result import Result, Unit
-from sim.report.vocabulary import STATES, colours, label, state_words
+from sim.report.vocabulary import STATES, UNITS, colours, label, ordered, state_words
 
 _BAR, _PANEL_TITLE = 19, 46  # pixels
 
@@ -22,7 +22,7 @@ def cycles_by_state(unit: Unit) -> dict[str, int]:
 def stalls(machines: Sequence[str], results: Sequence[Result]) -> Figure:
     """Stacked bars, a unit each, in percent of the cycles of its machine's run."""
     columns = min(len(results), 3)
-    units = list(dict.fromkeys(name for result in results for name in result["units"]))
+    units = ordered((name for result in results for name in result["units"]), UNITS)
     found = (
         state
         for result in results
@@ -35,10 +35,11 @@ def stalls(machines: Sequence[str], results: Sequence[Result]) -> Figure:
     axes: dict[str, Any] = {}
     titles = []
     for index, (machine, result) in enumerate(zip(machines, results, strict=True)):
-        x, y = f"x{index + 1}", f"y{index + 1}"
+        number = str(index + 1) if index else ""
+        x, y = f"x{number}", f"y{number}"
         last_row = index + columns >= len(results)
-        axes[f"xaxis{index + 1}"] = axis("% of cycles" if last_row else "", range=[0, 100])
-        axes[f"yaxis{index + 1}"] = axis(
+        axes[f"xaxis{number}"] = axis("% of cycles" if last_row else "", range=[0, 100])
+        axes[f"yaxis{number}"] = axis(
             "",
             type="category",
             categoryorder="array",

@@ -1,0 +1,156 @@
+"""The best schedule for a GeMM on a machine: candidates ranked by what they move, the first few simulated.
+
+What a schedule changes is how often operands are loaded. With tokens outside and activations resident, weights are
+loaded once a token block, so the block should be as large as fits; with outputs outside it is the other way round.
+Blocks of the inner loop and chunks of K only decide what fits and how well loads overlap, and a few sizes of each are
+enough. The published schedules are always among the simulated ones, so the best is never worse than they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from sim.arch.schema import Schedule
+from sim.assembly import Run
+from sim.bounds import gemm_bounds, gemm_traffic
+from sim.cost.energy import energy_picojoules
+from sim.errors import InputError
+from sim.machine import Machine
+from sim.mapping.operands import ceil_div
+from sim.workload.gemm import Gemm
+
+Objective = Literal["best", "best-dram-bytes", "best-energy"]
+Order = Literal["tokens_outer", "outputs_outer"]
+SIMULATED = 6
+"""Candidates that are simulated, beside the published ones."""
+PUBLISHED_ROWS = (1, 2)
+"""Token block of the published schedules, in rows of the MXU: 16 tokens for the baselines, 32 for Anda."""
+PUBLISHED_K = 1024
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A candidate, and what it is ranked by."""
+
+    schedule: Schedule
+    cycles: int
+    dram_bytes: int
+    requests: int
+
+
+def best_schedule(machine: Machine, gemm: Gemm, objective: Objective) -> Schedule:
+    """Search the schedule of one GeMM.
+
+    Raises
+    ------
+    InputError
+        Where no schedule fits: says which buffer is too small for the smallest tile.
+    """
+    shortlist = candidates(machine, gemm, objective)[:SIMULATED]
+    schedules = list(dict.fromkeys([*(entry.schedule for entry in shortlist), *_published(machine, gemm)]))
+    runs = [(machine.run_gemm(gemm, schedule=schedule), schedule) for schedule in schedules]
+    score = _score(machine, objective)
+    return min(runs, key=lambda pair: score(pair[0]))[1]
+
+
+def candidates(machine: Machine, gemm: Gemm, objective: Objective) -> list[Estimate]:
+    """Schedules that fit, the most promising first."""
+    group = machine.arch.mxu.dot_length
+    chunks = sorted({min(size, _round_up(gemm.k, group)) for size in (PUBLISHED_K, group)}, reverse=True)
+    found: list[Estimate] = []
+    for chunk in chunks:
+        for blocks in _blocks(machine, gemm):
+            found += _estimated(machine, gemm, Schedule(k_block=chunk, **blocks))
+        if found:
+            break
+    if not found:
+        machine.plan(gemm, _smallest(machine))  # says what does not fit
+    found.sort(key=_rank(objective))
+    more = [
+        estimate
+        for entry in found[:SIMULATED]
+        for chunk in _chunk_sizes(gemm.k, group)
+        for estimate in _estimated(machine, gemm, entry.schedule.model_copy(update={"k_block": chunk}))
+    ]
+    return sorted({entry.schedule: entry for entry in (*found, *more)}.values(), key=_rank(objective))
+
+
+def _estimated(machine: Machine, gemm: Gemm, schedule: Schedule) -> Iterator[Estimate]:
+    try:
+        plan = machine.plan(gemm, schedule)
+    except InputError:
+        return
+    pace = machine.pace(gemm)
+    traffic = gemm_traffic(machine.arch, plan, pace)
+    cycles = gemm_bounds(machine.arch, plan, pace).lower_cycles
+    yield Estimate(schedule, cycles, traffic.bytes, traffic.requests)
+
+
+def _rank(objective: Objective) -> Callable[[Estimate], tuple[int, ...]]:
+    if objective == "best":
+        return lambda entry: (entry.cycles, entry.dram_bytes, entry.requests)
+    return lambda entry: (entry.dram_bytes, entry.cycles, entry.requests)
+
+
+def _score(machine: Machine, objective: Objective) -> Callable[[Run], tuple[float, ...]]:
+    def energy(run: Run) -> float:
+        return sum(energy_picojoules(machine.arch, run.counters, run.cycles).values())
+
+    def dram_bytes(run: Run) -> int:
+        return sum(run.counters[f"dram.{side}_bytes"] for side in ("weight", "activation", "output"))
+
+    if objective == "best":
+        return lambda run: (run.cycles, dram_bytes(run))
+    if objective == "best-dram-bytes":
+        return lambda run: (dram_bytes(run), run.cycles)
+    return lambda run: (energy(run), run.cycles)
+
+
+def _blocks(machine: Machine, gemm: Gemm) -> Iterator[dict[str, int | str]]:
+    rows, run = machine.arch.mxu.rows, machine.run_width
+    tokens = [rows * tiles for tiles in _even_parts(ceil_div(gemm.m, rows))]
+    outputs = [run * runs for runs in _even_parts(ceil_div(gemm.n, run))]
+    few_tokens = sorted({rows, min(2 * rows, tokens[0]), min(4 * rows, tokens[0])})
+    few_outputs = sorted({run, min(2 * run, outputs[0]), min(4 * run, outputs[0])})
+    for block in tokens:
+        for inner in few_outputs:
+            yield {"token_block": block, "output_block": inner, "order": "tokens_outer"}
+    for block in outputs:
+        for inner in few_tokens:
+            yield {"token_block": inner, "output_block": block, "order": "outputs_outer"}
+
+
+def _even_parts(tiles: int) -> list[int]:
+    """Sizes of blocks that cut `tiles` tiles into 1, 2, 3 ... blocks as evenly as can be, the largest first."""
+    return sorted({ceil_div(tiles, blocks) for blocks in range(1, tiles + 1)}, reverse=True)
+
+
+def _chunk_sizes(k: int, group: int) -> list[int]:
+    """Stretches of K from eight groups to all of it, doubling."""
+    sizes, size = [], 8 * group
+    while size < k:
+        sizes.append(size)
+        size *= 2
+    return [*sizes, _round_up(k, group)]
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return ceil_div(value, multiple) * multiple
+
+
+def _smallest(machine: Machine) -> Schedule:
+    mxu = machine.arch.mxu
+    return Schedule(token_block=mxu.rows, output_block=machine.run_width, k_block=mxu.dot_length)
+
+
+def _published(machine: Machine, gemm: Gemm) -> Iterator[Schedule]:
+    for rows in PUBLISHED_ROWS:
+        blocks = Schedule(
+            token_block=rows * machine.arch.mxu.rows,
+            output_block=machine.run_width,
+            k_block=_round_up(PUBLISHED_K, machine.arch.mxu.dot_length),
+        )
+        if any(True for _ in _estimated(machine, gemm, blocks)):
+            yield blocks
