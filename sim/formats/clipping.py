@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.formats import fp16
+from sim.formats import groups
 from sim.formats.int4 import Int4Tensor, Scheme
 
 RATIOS = tuple(1 - step / 20 for step in range(11))
@@ -22,7 +22,7 @@ def quantise_clipped(
 ) -> Int4Tensor:
     """Quantise finite weights of shape (..., K); raises like `Int4Tensor.quantise`."""
     best = Int4Tensor.quantise(weights, scheme, group_size, name)
-    grouped = fp16.in_groups(weights.astype(np.float64), group_size)
+    grouped = groups.split(weights.astype(np.float64), group_size)
     low, high = grouped.min(axis=-1, keepdims=True), grouped.max(axis=-1, keepdims=True)
     codes, scales, zeros = best.codes.copy(), best.scales.copy(), best.zeros.copy()
     error = _squared_error(best, grouped)

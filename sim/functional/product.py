@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.formats import fp16
+from sim.formats import fp16, groups
 from sim.formats.block_float import BlockFloat
 from sim.formats.int4 import Int4Tensor
 
@@ -60,7 +60,7 @@ class Exact:
     def multiply(self, activations: Half, weights: Int4Tensor) -> Float32:
         """As `Aligned.multiply`."""
         fp16.check(activations, "activations")
-        values = fp16.in_groups(activations.astype(np.float64), self.group_size)
+        values = groups.split(activations.astype(np.float64), self.group_size)
         return _grouped(values, weights.regrouped(self.group_size))
 
 
@@ -94,7 +94,7 @@ Arithmetic = Aligned | Exact | Sequential
 
 def _grouped(values: NDArray[Any], weights: Int4Tensor) -> Float32:
     """Accumulators of values (tokens, groups, group_size) whose products' sums are exact in their type."""
-    tokens, groups, group_size = values.shape
+    tokens, count, group_size = values.shape
     accumulators = np.empty((tokens, weights.shape[0]), np.float32)
     scales = np.ascontiguousarray(weights.scales.T.astype(np.float32))
     loops = _loops()
@@ -106,7 +106,7 @@ def _grouped(values: NDArray[Any], weights: Int4Tensor) -> Float32:
             rows = slice(first, min(first + ROWS, tokens))
             own = np.zeros((rows.stop - first, len(integers)), np.float32)
             sums = np.empty(own.shape, values.dtype)
-            for g in range(groups):
+            for g in range(count):
                 loops.widen(part.codes[:, g], part.zeros[:, g], integers)
                 np.matmul(values[rows, g], integers.T, out=sums)
                 loops.fold(own, sums, scales[g, columns])

@@ -34,6 +34,9 @@ class Panel(NamedTuple):
     tiles: int
 
 
+EMPTY = Panel(0, 0, 0, 0, 0)
+
+
 class CoverageError(Exception):
     """The tiles of a plan leave an output out, or write one twice."""
 
@@ -63,29 +66,36 @@ def panels(plan: Plan) -> Iterator[Panel]:
     CoverageError
         Where an output is written twice or never.
     """
-    across = plan.inner.size
     written = np.zeros((plan.tokens.size, plan.outputs.size), np.bool_)
-    gathered: list[Tile] = []
-    area = done = 0
+    panel, area = EMPTY, 0
     for tile in output_tiles(plan):
         region = written[tile.row : tile.row + tile.rows, tile.column : tile.column + tile.columns]
         if region.any():
             raise CoverageError(f"{plan.gemm.name}: an output of {tile} is written twice")
         region[:] = True
-        gathered.append(tile)
+        panel = _around(panel, tile)
         area += tile.rows * tile.columns
-        # Whole outer blocks only: there the outputs done are a multiple of what lies across.
-        if area >= PANEL_OUTPUTS and area % across == 0 and _box(gathered).rows * _box(gathered).columns == area:
-            yield _box(gathered)
-            gathered, done, area = [], done + area, 0
-    if gathered:
-        yield _box(gathered)
-    if done + area != written.size:
-        raise CoverageError(f"{plan.gemm.name}: {written.size - done - area} outputs are never written")
+        if area >= PANEL_OUTPUTS and area == panel.rows * panel.columns and _whole(panel, plan):
+            yield panel
+            panel, area = EMPTY, 0
+    if not written.all():
+        raise CoverageError(f"{plan.gemm.name}: {written.size - int(written.sum())} outputs are never written")
+    if area:
+        yield panel
 
 
-def _box(tiles: list[Tile]) -> Panel:
-    row, column = min(tile.row for tile in tiles), min(tile.column for tile in tiles)
-    rows = max(tile.row + tile.rows for tile in tiles) - row
-    columns = max(tile.column + tile.columns for tile in tiles) - column
-    return Panel(row, column, rows, columns, len(tiles))
+def _whole(panel: Panel, plan: Plan) -> bool:
+    """Whether a full panel ends with an outer block."""
+    if plan.order == "tokens_outer":
+        return panel.columns == plan.outputs.size
+    return panel.rows == plan.tokens.size
+
+
+def _around(panel: Panel, tile: Tile) -> Panel:
+    """The smallest panel that holds both."""
+    if not panel.tiles:
+        return Panel(*tile, tiles=1)
+    row, column = min(panel.row, tile.row), min(panel.column, tile.column)
+    rows = max(panel.row + panel.rows, tile.row + tile.rows) - row
+    columns = max(panel.column + panel.columns, tile.column + tile.columns) - column
+    return Panel(row, column, rows, columns, panel.tiles + 1)

@@ -26,6 +26,7 @@ from sim.trace.quantised import Layout, layout_of, unpack
 
 # Its notes on generation settings say nothing to someone who runs a GeMM trace.
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 _PARTS = ("qweight", "qzeros", "scales", "g_idx")
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
-from sim.formats import fp16
+from sim.formats import groups
 from sim.formats.int4 import Int4Tensor
 
 _AWQ_ORDER = (0, 4, 1, 5, 2, 6, 3, 7)  # place of output i among the eight nibbles
@@ -89,16 +89,16 @@ def unpack(layout: Layout, parts: Mapping[str, NDArray[Any]], name: str) -> Int4
     qweight = parts["qweight"]
     codes = _nibbles(qweight, order) if layout.method == "awq" else _nibbles(qweight.T, order).T
     k, n = codes.shape
-    groups = -(-k // layout.group_size)
-    if scales.shape != (groups, n) or zeros.shape != (groups, n):
-        facts = {"expected": f"scales and zeros {(groups, n)}", "found": f"{scales.shape} and {zeros.shape}"}
+    count = -(-k // layout.group_size)
+    if scales.shape != (count, n) or zeros.shape != (count, n):
+        facts = {"expected": f"scales and zeros {(count, n)}", "found": f"{scales.shape} and {zeros.shape}"}
         raise InputError(f"parts do not fit weights of {k} x {n}", field=name, facts=facts)
     if "g_idx" in parts and not np.array_equal(parts["g_idx"], np.arange(k) // layout.group_size):
         raise InputError("rows in another order than their groups (desc_act) are not supported", field=f"{name}.g_idx")
-    padding = groups * layout.group_size - k
+    padding = count * layout.group_size - k
     padded = np.concatenate([codes.T, np.repeat(zeros.T[:, -1:], padding, axis=1)], axis=1)
     return Int4Tensor(
-        fp16.in_groups(padded, layout.group_size), scales.T.astype(np.float16), np.ascontiguousarray(zeros.T), k
+        groups.split(padded, layout.group_size), scales.T.astype(np.float16), np.ascontiguousarray(zeros.T), k
     )
 
 
