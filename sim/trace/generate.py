@@ -26,7 +26,7 @@ def generate(model: nn.Module, prompts: list[list[int]], steps: int, recorder: R
     real = torch.arange(longest) >= longest - lengths[:, None]
     mask = None if bool(real.all()) else real.to(device)
     recorder.begin("prefill", 0, mask)
-    output = model(**_inputs(model, identifiers, mask, None, cache=steps > 0))
+    output = model(**_inputs(model, identifiers, mask, None))
     sequences = [list(prompt) for prompt in prompts]
     for step in range(steps):
         chosen = output.logits[:, -1:].argmax(dim=-1)
@@ -36,15 +36,13 @@ def generate(model: nn.Module, prompts: list[list[int]], steps: int, recorder: R
         recorder.begin("decode", step)
         if mask is not None:
             mask = torch.cat([mask, torch.ones_like(chosen, dtype=torch.bool)], dim=1)
-        output = model(**_inputs(model, chosen, mask, output.past_key_values, cache=True))
+        output = model(**_inputs(model, chosen, mask, output.past_key_values))
     return sequences
 
 
-def _inputs(
-    model: nn.Module, identifiers: torch.Tensor, mask: torch.Tensor | None, past: Any, cache: bool
-) -> dict[str, Any]:
+def _inputs(model: nn.Module, identifiers: torch.Tensor, mask: torch.Tensor | None, past: Any) -> dict[str, Any]:
     """The arguments of `forward`, those that this model takes; only the last position's logits are asked for."""
-    wanted: dict[str, Any] = {"input_ids": identifiers, "use_cache": cache, "logits_to_keep": 1}
+    wanted: dict[str, Any] = {"input_ids": identifiers, "use_cache": True, "logits_to_keep": 1}
     if past is not None:
         wanted["past_key_values"] = past
     if mask is not None:

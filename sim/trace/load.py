@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConfig
@@ -81,7 +82,7 @@ def read_config(folder: Path) -> PretrainedConfig:
         values = json.loads(path.read_text(encoding="utf-8"))
         values.pop("auto_map", None)  # names code of the folder
         return AutoConfig.for_model(**values)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
         raise InputError(f"not the config of a model: {str(error).splitlines()[0]}", place=Place(str(path))) from None
 
 
@@ -108,7 +109,12 @@ def load_weights(folder: Path) -> Loaded:
     layout = layout_of(packing) if packing else None
     state, packed = _state(files, layout)
     model, report = _architecture(config, folder).from_pretrained(
-        None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True
+        None,
+        config=config,
+        state_dict=state,
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
     )
     missing = sorted(report["missing_keys"])
     if missing:
