@@ -1,6 +1,7 @@
 """Perplexity of a causal language model whose activations a format converts on their way into every weight GeMM.
 
-windows of `context` tokens start every `stride` tokens; each scores the tokens that no window before it has scored
+windows of `context` tokens start every `stride` tokens; each scores the tokens that no window before it has scored,
+but for its first, which it has nothing to predict from
 perplexity = exp(mean negative log-likelihood a token)
 """
 
@@ -51,12 +52,11 @@ class Window:
 
 
 def windows(tokens: int, context: int, stride: int) -> Iterator[Window]:
-    """Windows over `tokens` tokens; the first token of the text has nothing before it and is not scored."""
-    scored = 1
+    """The windows over `tokens` tokens that score any."""
+    end = 0
     for begin in range(0, tokens - 1, stride):
-        end = min(begin + context, tokens)
+        scored, end = max(begin + 1, end), min(begin + context, tokens)
         yield Window(begin, scored, end)
-        scored = end
         if end == tokens:
             return
 

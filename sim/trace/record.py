@@ -51,7 +51,7 @@ class Recorder:
 
     def __enter__(self) -> Self:
         for site in self.sites:
-            self._handles.append(site.layer.register_forward_pre_hook(self._hook(site)))
+            self._handles.append(site.layer.register_forward_pre_hook(self._hook(site), with_kwargs=True))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -66,9 +66,9 @@ class Recorder:
             if isinstance(module, SplitExperts):
                 module.real = None if real is None else real.flatten()
 
-    def _hook(self, site: Site) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
-        def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            rows = inputs[0].detach().reshape(-1, site.k)
+    def _hook(self, site: Site) -> Callable[[nn.Module, tuple[torch.Tensor, ...], dict[str, torch.Tensor]], None]:
+        def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...], named: dict[str, torch.Tensor]) -> None:
+            rows = (inputs[0] if inputs else named["input"]).detach().reshape(-1, site.k)
             if self.real is not None and not site.expert and len(rows) == self.real.numel():
                 rows = rows[self.real.flatten()]
             self._record(site, rows)
