@@ -75,7 +75,7 @@ class Assembly:
     """The units that every kind of work needs; the others join `units`."""
 
     def __init__(self, arch: Arch, options: Options, recorder: Recorder | None) -> None:
-        self.arch, self.options = arch, options
+        self.arch, self.options, self.recorder = arch, options, recorder
         shifted = _Shifted(recorder, self) if recorder else None
         self.bench = Bench(Environment(), options.grain, shifted)
         self.controller = Controller(self.bench, arch.controller.launch_cycles)
@@ -125,6 +125,9 @@ class Assembly:
 
     def _skip(self, delta: tuple[int, ...], times: int) -> None:
         self.skipped = [so_far + times * d for so_far, d in zip(self.skipped or [0] * len(delta), delta, strict=True)]
+        if self.recorder is not None:
+            start = self.bench.now + self.skipped[0] - times * delta[0]
+            self.recorder.span("fast_forward", f"{times} periods skipped", start, start + times * delta[0])
         counters = dict(zip(self._counters(), delta[1 + len(self.units) * len(State) :], strict=True))
         self.writer.blocks_left -= times * counters["writer.blocks"]
 

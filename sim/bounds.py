@@ -202,14 +202,9 @@ def _chunks(plan: Plan) -> Iterator[tuple[int, int]]:
 def _loads(arch: Arch, plan: Plan, operand: Operand, extent: Extent, resident: bool, port: int) -> tuple[int, int, int]:
     """Bytes, fill beats and requests of all loads of one operand."""
     other = plan.outputs if extent is plan.tokens else plan.tokens
-    if not resident:
-        pieces, times = _tiles(extent), sum(count for _, count in _tiles(other))
-    elif extent is plan.outer:
-        pieces, times = list(_block_sizes(extent)), 1
-    else:
-        pieces, times = list(_block_sizes(extent)), other.blocks
+    times = sum(count for _, count in _tiles(other)) if not resident else 1 if extent is plan.outer else other.blocks
     size = beats = requests = 0
-    for lanes, count in pieces:
+    for lanes, count in _tiles(extent):
         for groups, values in _chunks(plan):
             data = operand.data_bytes(lanes, groups, values)
             size += count * times * _bursts(arch, data + operand.side_bytes(lanes, groups, values))
@@ -247,11 +242,11 @@ def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
     """Cycles until the first group computes: both operands' first chunks there, the weights in the PEs."""
     groups, values = plan.chunk(0)
     arrivals = []
-    for operand, extent, resident, buffer in (
-        (plan.weights, plan.outputs, plan.weights_resident, arch.buffers.weight),
-        (plan.activations, plan.tokens, plan.activations_resident, arch.buffers.activation),
+    for operand, extent, buffer in (
+        (plan.weights, plan.outputs, arch.buffers.weight),
+        (plan.activations, plan.tokens, arch.buffers.activation),
     ):
-        lanes = min(extent.block if resident else extent.tile, extent.size)
+        lanes = min(extent.tile, extent.block, extent.size)
         data = operand.data_bytes(lanes, groups, values)
         moved = _bursts(arch, data + operand.side_bytes(lanes, groups, values))
         arrivals.append(_transfer(arch, moved) + arch.dram_latency_cycles + ceil_div(8 * data, buffer.fill_port_bits))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sim.bounds import Bounds, Traffic
+from sim.bounds import Bounds, DramFloor, Traffic
 from sim.engine.activity import State
 
 
@@ -31,6 +31,13 @@ def check_time(states: Mapping[str, Mapping[State, int]], cycles: int) -> None:
 def check_bounds(cycles: int, bounds: Bounds) -> None:
     if not bounds.lower_cycles <= cycles <= bounds.upper_cycles:
         raise BrokenLawError("machine", "lower <= cycles <= upper", cycles, bounds)
+
+
+def check_floor(asked: Traffic, floor: DramFloor) -> None:
+    """No schedule moves less than the operands once, nor less than the memory on the chip allows."""
+    least = max(floor.compulsory_bytes, floor.communication_bytes)
+    if asked.bytes < least:
+        raise BrokenLawError("dram", "bytes moved >= floor", asked.bytes, least)
 
 
 def check_traffic(counters: Mapping[str, int], asked: Traffic) -> None:

@@ -6,8 +6,8 @@ from math import lcm
 
 from sim.arch.schema import Arch, Schedule
 from sim.assembly import Assembly, Options, Run
-from sim.bounds import Pace, gemm_bounds, gemm_traffic, vector_bounds
-from sim.conservation import check_traffic, require_equal
+from sim.bounds import Pace, dram_floor, gemm_bounds, gemm_traffic, vector_bounds
+from sim.conservation import check_floor, check_traffic, require_equal
 from sim.engine.activity import Recorder
 from sim.mapping.nest import LoadCursor, TileCursor
 from sim.mapping.operands import GroupedWeights, RawBytes
@@ -152,6 +152,7 @@ class Machine:
         require_equal("mxu", "MACs done = asked for", run.counters["mxu.macs"], gemm.m * gemm.k * gemm.n)
         require_equal("writer", "values written = asked for", run.counters["writer.written_values"], gemm.m * gemm.n)
         check_traffic(run.counters, traffic)
+        check_floor(traffic, dram_floor(self.arch, plan, pace))
         return run
 
     def _add_gemm_units(self, assembly: Assembly, plan: Plan, pace: Pace) -> None:

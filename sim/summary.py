@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from sim.assembly import Options, Run
+from sim.bounds import dram_floor
 from sim.cost.area import area_square_millimetres
 from sim.cost.energy import by_group, energy_picojoules
 from sim.engine.activity import State
@@ -63,6 +64,7 @@ def summarise(machine: Machine, workload: Workload, find: Callable[[Item], tuple
         "energy_groups": by_group(whole["energy"]),
         "area": area,
         "limit": whole["limit"],
+        "fast_forward": whole["fast_forward"],
         "peak": whole["peak"],
         "bounds": whole["bounds"],
         "modules": {name: _module(group, layers, name) for name, group in modules.items()},
@@ -101,6 +103,7 @@ def _layer(machine: Machine, phase: str, item: Item, piece: Item, run: Run) -> D
         "limit": vars(limit_of(run.states, run.cycles, occupancy)),
         "bounds": vars(run.bounds),
         "schedule": _schedule(run),
+        "dram_floor": _floor(machine, piece, run),
         "fast_forward": {"skips": [skip._asdict() for skip in run.skips], "obstacle": run.obstacle},
         "units": _units(run.states),
         "_run": run,
@@ -129,6 +132,8 @@ class _Sum:
         self.counters: dict[str, int] = {}
         self.energy: dict[str, float] = {}
         self.cycles = self.macs = self.bit_operations = self.lower = self.upper = 0
+        self.skipped = 0
+        self.obstacles: set[str] = set()
         self.peak_cycles = 0.0
         self.row_time = self.column_time = self.busy_time = 0.0
 
@@ -141,6 +146,9 @@ class _Sum:
         self.upper += count * run.bounds.upper_cycles
         work = layer["macs"] or run.counters.get("vector.operations", 0)
         self.peak_cycles += count * work / layer["peak_macs_per_cycle"]
+        self.skipped += count * sum(skip.cycles for skip in run.skips)
+        if run.obstacle:
+            self.obstacles.add(run.obstacle)
         for unit, states in run.states.items():
             mine = self.states.setdefault(unit, dict.fromkeys(State, 0))
             for state, cycles in states.items():
@@ -153,6 +161,12 @@ class _Sum:
         self.busy_time += busy
         self.row_time += busy * layer["_occupancy"].rows
         self.column_time += busy * layer["_occupancy"].columns
+
+    def _dram_rounding(self) -> float:
+        """Share of the channel's time that the time quantum added."""
+        exact = _dram_bytes(self.counters) / self.machine.arch.dram_bytes_per_cycle
+        ticks = self.machine.arch.dram.time_quantum or self.machine.arch.dram_bytes_per_cycle.numerator
+        return float(self.counters.get("dram.busy_ticks", 0) / (exact * ticks) - 1) if exact else 0.0
 
     def as_dict(self) -> Dict:
         arch, busy = self.machine.arch, self.busy_time or 1.0
@@ -182,6 +196,11 @@ class _Sum:
             "counters": self.counters,
             "energy": self.energy,
             "limit": vars(limit),
+            "fast_forward": {
+                "skipped_cycles": self.skipped,
+                "obstacles": sorted(self.obstacles),
+                "dram_rounding": self._dram_rounding(),
+            },
             "peak": {
                 "macs_per_cycle": work / self.peak_cycles,
                 "dram_bytes_per_cycle": float(arch.dram_bytes_per_cycle),
@@ -209,6 +228,12 @@ def _occupancy(machine: Machine, run: Run) -> Occupancy:
         shares.append(extent.size / (tiles * extent.tile))
     mxu = machine.arch.mxu
     return Occupancy(shares[0], shares[1], mxu.rows, mxu.columns * mxu.count)
+
+
+def _floor(machine: Machine, piece: Item, run: Run) -> Dict | None:
+    if run.plan is None or not isinstance(piece, Gemm):
+        return None
+    return vars(dram_floor(machine.arch, run.plan, machine.pace(piece)))
 
 
 def _schedule(run: Run) -> Dict | None:

@@ -205,10 +205,11 @@ class Arch(Section):
     controller: Controller
     dram: Dram
     schedule: Annotated[
-        Annotated[Schedule, Tag("blocks")] | Annotated[Literal["best", "best-dram-bytes", "best-energy"], Tag("best")],
+        Annotated[Schedule, Tag("blocks")]
+        | Annotated[Literal["best", "best-cycles", "best-dram-bytes", "best-energy"], Tag("best")],
         Discriminator(lambda value: "best" if isinstance(value, str) else "blocks"),
     ]
-    """Blocks, or `best`, `best-dram-bytes`, `best-energy`: searched for each GeMM."""
+    """Blocks, or `best`, `best-cycles`, `best-dram-bytes`, `best-energy`: searched for each GeMM."""
     cost: Cost
     _source: Source | None = PrivateAttr(default=None)
 

@@ -11,9 +11,10 @@ Arch = Annotated[str, typer.Argument(help="A shipped machine (see `list`) or a Y
 Work = Annotated[
     str, typer.Argument(help="A shipped model, a YAML file, a config.json, or a CSV of name,M,N,K.", metavar="WORKLOAD")
 ]
-Phase = Annotated[str | None, typer.Option(help="prefill, decode or both.")]
+Phase = Annotated[str | None, typer.Option(help="prefill, decode, both, or mixed (a prompt in chunks beside decodes).")]
 Tokens = Annotated[int | None, typer.Option(help="Tokens of the prompt (prefill).")]
 Batch = Annotated[int | None, typer.Option(help="Sequences at a time.")]
+Chunk = Annotated[int | None, typer.Option(help="Tokens of the prompt that a step takes (mixed).")]
 Context = Annotated[int | None, typer.Option(help="Tokens in the cache when decoding starts.")]
 StepCount = Annotated[int | None, typer.Option("--steps", help="Tokens to decode.")]
 Scope = Annotated[str | None, typer.Option(help="fp-int: GeMMs with INT4 weights; all: attention and vector work too.")]
@@ -22,6 +23,10 @@ Precision = Annotated[
     typer.Option(
         help="Mantissa lengths: a shipped name (wikitext2-1%), 7,6,6,6 for qkv,o,up,down, one number, a file."
     ),
+]
+BlockSchedule = Annotated[
+    str,
+    typer.Option("--schedule", help="given, best (best-cycles, best-dram-bytes, best-energy), or both side by side."),
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a key of the machine: --set mxu.rows=32.")]
 SetWork = Annotated[list[str] | None, typer.Option("--set-workload", help="Override a key of the workload: layers=2.")]

@@ -35,6 +35,9 @@ class TileOp(NamedTuple):
     frees_weights: int
     """Bytes of the weight buffer that nobody needs after this."""
     frees_activations: int
+    closes_weights: bool
+    """Frees the last chunk of a block."""
+    closes_activations: bool
     run_opens: bool
     """First tile of a run of column tiles that leave as one output block."""
     run_columns: int
@@ -44,13 +47,12 @@ class TileOp(NamedTuple):
 class Cursor:
     """A position in the loop nest outer > inner > row > column > chunk."""
 
-    __slots__ = ("_chunk_count", "_levels", "chunk", "column", "columns", "inner", "outer", "plan", "row", "rows")
+    __slots__ = ("_chunk_count", "chunk", "column", "columns", "inner", "outer", "plan", "row", "rows")
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.outer = self.inner = self.row = self.column = self.chunk = 0
         self._chunk_count = plan.chunks
-        self._levels = 4
         self._measure()
 
     @property
@@ -83,7 +85,7 @@ class Cursor:
 
     def runs_over(self, level: int) -> bool:
         """Whether this cursor goes through the iterations of a level one by one."""
-        return level < self._levels
+        return True
 
     def jump(self, level: int, iterations: int) -> None:
         """Move on within one loop."""
@@ -133,31 +135,40 @@ class Cursor:
 
 
 class LoadCursor(Cursor):
-    """The chunks of one operand in the order in which the MXU first needs them."""
+    """The chunks of one operand in the order in which the MXU first needs them.
 
-    __slots__ = ("_advance", "_cache", "_operand", "_resident", "_tokens_side")
+    A chunk belongs to one row tile of activations, or column tile of weights, so that the first tile of a block waits
+    for its own part only, and the next block's parts follow in as those of this block are used up.
+    """
+
+    __slots__ = ("_cache", "_is_outer", "_operand", "_resident", "_tokens_side")
 
     def __init__(self, plan: Plan, side: Literal["activations", "weights"]) -> None:
         super().__init__(plan)
         self._tokens_side = side == "activations"
         self._operand = plan.activations if self._tokens_side else plan.weights
         self._resident = plan.activations_resident if self._tokens_side else plan.weights_resident
-        is_outer = self._tokens_side == (plan.order == "tokens_outer")
-        self._advance = self.next_tile if not self._resident else self.next_outer if is_outer else self.next_inner
-        self._levels = 4 if not self._resident else 1 if is_outer else 2
+        self._is_outer = self._tokens_side == (plan.order == "tokens_outer")
         self._cache: dict[tuple[int, int], Chunk] = {}
+
+    def runs_over(self, level: int) -> bool:
+        if not self._resident:
+            return True
+        return (True, not self._is_outer, self._tokens_side, not self._tokens_side)[level]
 
     @property
     def opens_block(self) -> bool:
-        """Whether the present chunk is the first of its block."""
-        return self.chunk == 0
+        """Whether the present chunk is the first of its block, or of its tile where tiles are streamed."""
+        return self.chunk == 0 and (not self._resident or self.row == self.column == 0)
 
     def present(self) -> Chunk:
         """The chunk at this position."""
-        lanes = self.tokens if self._tokens_side else self.outputs
-        if not self._resident:
-            extent = self.plan.tokens if self._tokens_side else self.plan.outputs
-            lanes = min(extent.tile, lanes - (self.row if self._tokens_side else self.column) * extent.tile)
+        extent, size, tile = (
+            (self.plan.tokens, self.tokens, self.row)
+            if self._tokens_side
+            else (self.plan.outputs, self.outputs, self.column)
+        )
+        lanes = min(extent.tile, size - tile * extent.tile)
         key = (lanes, self.chunk)
         chunk = self._cache.get(key)
         if chunk is None:
@@ -167,8 +178,19 @@ class LoadCursor(Cursor):
         return chunk
 
     def step(self) -> None:
-        if self.next_chunk():
-            self._advance()
+        if not self.next_chunk():
+            return
+        if not self._resident:
+            self.next_tile()
+        elif self._tokens_side:
+            self.row = (self.row + 1) % self.rows
+        else:
+            self.column = (self.column + 1) % self.columns
+        if self._resident and self.row == self.column == 0:
+            if self._is_outer:
+                self.next_outer()
+            else:
+                self.next_inner()
 
 
 class TileCursor(Cursor):
@@ -195,15 +217,17 @@ class TileCursor(Cursor):
     def _flags(self) -> tuple[bool, bool, bool, bool]:
         """Whether this tile takes weights, takes activations, frees weights, frees activations."""
         plan = self.plan
-        first = self.row == 0 and self.column == 0
-        last = self.row == self.rows - 1 and self.column == self.columns - 1
-        outer_first = first and self.inner == 0
-        outer_last = last and self.inner == plan.inner.blocks - 1
-        weights, activations = (first, last), (outer_first, outer_last)
-        if plan.order == "outputs_outer":
-            weights, activations = activations, weights
-        takes_w, frees_w = weights if plan.weights_resident else (True, True)
-        takes_a, frees_a = activations if plan.activations_resident else (True, True)
+        outer_first, outer_last = self.inner == 0, self.inner == plan.inner.blocks - 1
+        takes_w, frees_w = self.row == 0, self.row == self.rows - 1
+        takes_a, frees_a = self.column == 0, self.column == self.columns - 1
+        if plan.order == "tokens_outer":
+            takes_a, frees_a = takes_a and outer_first, frees_a and outer_last
+        else:
+            takes_w, frees_w = takes_w and outer_first, frees_w and outer_last
+        if not plan.weights_resident:
+            takes_w = frees_w = True
+        if not plan.activations_resident:
+            takes_a = frees_a = True
         return takes_w, takes_a, frees_w, frees_a
 
     def present(self) -> TileOp:
@@ -220,14 +244,13 @@ class TileCursor(Cursor):
         takes_w, takes_a, frees_w, frees_a = flags
         whole = not any(flags)
         groups, values = (plan.groups, plan.gemm.k) if whole else plan.chunk(self.chunk)
+        last_row, last_column = self.row == self.rows - 1, self.column == self.columns - 1
         rows = min(plan.tokens.tile, self.tokens - self.row * plan.tokens.tile)
         columns = min(plan.outputs.tile, self.outputs - self.column * plan.outputs.tile)
         run_start = self.column - self.column % plan.run_tiles
-        ends_run = (self.column + 1) % plan.run_tiles == 0 or self.column == self.columns - 1
+        ends_run = (self.column + 1) % plan.run_tiles == 0 or last_column
         closes = whole or self.chunk == plan.chunks - 1
         run_columns = self.column * plan.outputs.tile + columns - run_start * plan.outputs.tile
-        weight_lanes = self.outputs if plan.weights_resident else columns
-        activation_lanes = self.tokens if plan.activations_resident else rows
         return TileOp(
             rows=rows,
             columns=columns,
@@ -237,8 +260,10 @@ class TileCursor(Cursor):
             closes_tile=closes,
             takes_weights=takes_w,
             takes_activations=takes_a,
-            frees_weights=plan.weights.data_bytes(weight_lanes, groups, values) if frees_w else 0,
-            frees_activations=plan.activations.data_bytes(activation_lanes, groups, values) if frees_a else 0,
+            frees_weights=plan.weights.data_bytes(columns, groups, values) if frees_w else 0,
+            frees_activations=plan.activations.data_bytes(rows, groups, values) if frees_a else 0,
+            closes_weights=frees_w and closes and (last_column or not plan.weights_resident),
+            closes_activations=frees_a and closes and (last_row or not plan.activations_resident),
             run_opens=self.column == run_start,
             run_columns=run_columns if ends_run and closes else 0,
         )

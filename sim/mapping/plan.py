@@ -5,8 +5,8 @@
         for row tile, column tile       what the MXU holds at a time: output stationary
           for chunk of K                what is loaded and released at a time
 
-An operand whose block, over all of K, fits its buffer is resident: loaded once a block and kept while the loops
-inside run over it. One that does not fit is streamed: loaded anew for every output tile, chunk by chunk.
+An operand whose block, over all of K, fits its buffer is resident: loaded once a block, tile by tile, and kept while
+the loops inside run over it. One that does not fit is streamed: loaded anew for every output tile, chunk by chunk.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, sc
         run_tiles=lcm(group, tile_columns) // tile_columns,
         activations=activations,
         weights=weights,
-        activations_resident=_fits(arch, activations, tokens.block, chunks, "activation"),
-        weights_resident=_fits(arch, weights, outputs.block, chunks, "weight"),
+        activations_resident=_fits(arch, activations, tokens, chunks, "activation"),
+        weights_resident=_fits(arch, weights, outputs, chunks, "weight"),
     )
     groups, values = plan.chunk(0)
     if not plan.activations_resident:
@@ -125,12 +125,14 @@ def _capacity(arch: Arch, buffer: Literal["activation", "weight"]) -> tuple[int,
 
 
 def _fits(
-    arch: Arch, operand: Operand, lanes: int, chunks: list[tuple[int, int]], buffer: Literal["activation", "weight"]
+    arch: Arch, operand: Operand, extent: Extent, chunks: list[tuple[int, int]], buffer: Literal["activation", "weight"]
 ) -> bool:
-    """Whether all chunks of a block fit at once; a scale that two chunks share is stored with both."""
+    """Whether all tiles and chunks of a block fit at once; a scale that two chunks share is stored with both."""
     data, side = _capacity(arch, buffer)
-    needed = sum(operand.data_bytes(lanes, *chunk) for chunk in chunks)
-    side_needed = sum(operand.side_bytes(lanes, *chunk) for chunk in chunks)
+    whole, rest = divmod(min(extent.block, extent.size), extent.tile)
+    pieces = [(tile, times, chunk) for tile, times in ((extent.tile, whole), (rest, 1)) if tile for chunk in chunks]
+    needed = sum(times * operand.data_bytes(tile, *chunk) for tile, times, chunk in pieces)
+    side_needed = sum(times * operand.side_bytes(tile, *chunk) for tile, times, chunk in pieces)
     return needed <= data and side_needed <= side
 
 

@@ -80,8 +80,8 @@ def label(name: str) -> str:
 
 
 def state_words(state: str) -> str:
-    """A state as it is read: `busy`, `idle`, or the cause of a stall, such as `waits for weights`."""
-    return state if state in ("busy", "idle") else f"waits for {label(state)}"
+    """A state as it is read: `busy`, `idle`, skipped periods, or the cause of a stall, such as `waits for weights`."""
+    return state if state in ("busy", "idle") or "skipped" in state else f"waits for {label(state)}"
 
 
 def limiting(limit: Limit) -> str:

@@ -1,13 +1,14 @@
 """An SRAM buffer: chunks from DRAM enter through the fill port, wait until used, and free their bytes when released.
 
     DRAM --> arrivals --> fill port --> ready --> dispatcher
-    loader <------------- space <---------------- released by the consumer
+    loader <---------- space, blocks <----------- released by the consumer
 
 A chunk of b bytes occupies the fill port for
 
     ceil(8 b / fill_port_bits)  cycles
 
-and is readable afterwards. Space is taken by the loader before it asks DRAM, so data never waits for space.
+and is readable afterwards. Space is taken by the loader before it asks DRAM, so data never waits for space. A double
+buffer holds chunks of two blocks at most, the one in use and the next; a single one those of one block.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Buffer(Unit):
         self.arrivals: Channel[Chunk] = Channel(bench.environment)
         self.ready: Channel[Chunk] = Channel(bench.environment)
         self.space = Credits(bench.environment, config.bytes)
+        self.blocks = Credits(bench.environment, 2 if config.double_buffered else 1)
+        """The block in use, and the next where double buffered."""
         self.chunk = Chunk(0, 0)
         self.bits_left = 0
         self.filled_bytes = self.filled_side_bytes = 0
@@ -59,7 +62,13 @@ class Buffer(Unit):
         yield self.activity.work(beats)
 
     def in_hand(self) -> tuple[Any, ...]:
-        return (self.chunk, tuple(self.arrivals.items), tuple(self.ready.items), self.space.available)
+        return (
+            self.chunk,
+            tuple(self.arrivals.items),
+            tuple(self.ready.items),
+            self.space.available,
+            self.blocks.available,
+        )
 
     def counters(self) -> dict[str, int]:
         return {

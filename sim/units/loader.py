@@ -1,7 +1,7 @@
 """A loader (DMA engine): asks DRAM for the chunks of one operand, in the order the MXU needs them.
 
-One request a cycle at most; each waits for bytes in the buffer, then for its share of outstanding loads.
-A buffer that is not double buffered must be empty before the next block enters.
+One request a cycle at most; each waits until the buffer takes its block, for bytes in the buffer, and for its share of
+outstanding loads.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ class Loader(Unit):
         yield self.activity.rest(self.launched)
         while not self.cursor.done:
             self.chunk = self.cursor.present()
-            while self.buffer.space.available < self._space_needed():
+            if self.cursor.opens_block:
+                while not self.buffer.blocks.available:
+                    yield self.activity.wait(self.buffer.blocks.given(), State.BUFFER_SPACE)
+                self.buffer.blocks.take()
+            while self.buffer.space.available < self.chunk.data_bytes:
                 yield self.activity.wait(self.buffer.space.given(), State.BUFFER_SPACE)
             self.buffer.space.take(self.chunk.data_bytes)
             while not self.outstanding.available:
@@ -58,10 +62,6 @@ class Loader(Unit):
             self.requested_bytes += self.dram.bus_bytes(self.chunk.data_bytes + self.chunk.side_bytes)
             self.dram.read(self.port, self.chunk.data_bytes + self.chunk.side_bytes, self._arrived)
         self.activity.enter(State.IDLE)
-
-    def _space_needed(self) -> int:
-        opens_block = self.cursor.opens_block and not self.buffer.config.double_buffered
-        return self.buffer.space.capacity if opens_block else self.chunk.data_bytes
 
     def _arrived(self) -> None:
         """DRAM serves the requests of a port in order."""

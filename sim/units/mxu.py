@@ -96,6 +96,8 @@ class Mxu(Unit):
         self.pe_cycles += op.rows * op.columns * op.groups * self.words
         if op.frees_activations:
             self.activation_buffer.space.give(op.frees_activations)
+        if op.closes_activations:
+            self.activation_buffer.blocks.give()
         if op.closes_tile:
             self.tiles += 1
             ready_at = self.bench.now + self.pipeline_cycles

@@ -57,6 +57,7 @@ class Vector(Unit):
         self.operations += block.operations
         if block.read_bytes:
             self.buffer.space.give(block.read_bytes)
+            self.buffer.blocks.give()
         if block.write_bytes:
             self.sink.blocks.put(OutputBlock(1, block.write_bytes))
         self.cursor.step()

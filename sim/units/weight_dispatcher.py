@@ -84,6 +84,8 @@ class WeightDispatcher(Unit):
         """Free the chunk whose last block the PEs have just taken."""
         if self.op is not None and self.op.frees_weights:
             self.buffer.space.give(self.op.frees_weights)
+            if self.op.closes_weights:
+                self.buffer.blocks.give()
 
     def beat_load(self) -> Steps:
         assert self.op is not None

@@ -1,6 +1,7 @@
 """Attention in pages of the key-value cache: which shapes occur, and how often.
 
     prefill  the prompt goes page by page: page p has page_tokens queries and sees page_tokens * (p + 1) keys
+    chunks   the same, and a chunk ends a page's queries early where it ends inside the page
     decode   one query a sequence; the step at position t sees the pages of tokens 0..t
 
 Whole pages are read and multiplied; masked scores count as work. A sliding window drops the pages that lie wholly
@@ -33,10 +34,18 @@ class Span:
 
 def prefill_spans(attention: Attention, tokens: int) -> tuple[Span, ...]:
     """The attentions of a prompt, page by page."""
+    return chunked_spans(attention, tokens, tokens)
+
+
+def chunked_spans(attention: Attention, tokens: int, chunk: int) -> tuple[Span, ...]:
+    """The attentions of a prompt that comes in chunks, page by page within each."""
     page = attention.page_tokens
     shapes: Counter[tuple[int, int]] = Counter()
-    for first in range(0, tokens, page):
-        shapes[min(page, tokens - first), _keys(attention, first)] += 1
+    first = 0
+    while first < tokens:
+        queries = min(page - first % page, chunk - first % chunk, tokens - first)
+        shapes[queries, _keys(attention, first)] += 1
+        first += queries
     return tuple(Span(queries, keys, count) for (queries, keys), count in shapes.items())
 
 

@@ -27,6 +27,7 @@ def load_workload(
     phase: str | None = None,
     tokens: int | None = None,
     batch: int | None = None,
+    chunk: int | None = None,
     context: int | None = None,
     steps: int | None = None,
     scope: str | None = None,
@@ -41,9 +42,10 @@ def load_workload(
         A shipped model; a file: model YAML, a Hugging Face config.json, or a CSV of GeMMs; or the folder of a
         recorded trace or of a Hugging Face model.
     phase
-        `prefill`, `decode` or `both`.
-    tokens, batch, context, steps
-        Prompt length, sequences, tokens in the cache when decoding starts, tokens to decode; see `model.Run`.
+        `prefill`, `decode`, `both` or `mixed`.
+    tokens, batch, chunk, context, steps
+        Prompt length, sequences, tokens of the prompt a step, tokens in the cache when decoding starts, tokens to
+        decode; see `model.Run`.
     scope
         `fp-int`: the GeMMs with integer weights; `all`: everything.
     precision
@@ -56,7 +58,7 @@ def load_workload(
     InputError
         With file, line, field, what was found and what is allowed.
     """
-    options = Options(phase, tokens, batch, context, steps, scope, precision, tuple(overrides))
+    options = Options(phase, tokens, batch, chunk, context, steps, scope, precision, tuple(overrides))
     folder = Path(name).expanduser()
     if (folder / MANIFEST).is_file():
         return trace.read(folder, options)

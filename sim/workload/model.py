@@ -115,13 +115,15 @@ class NamedPrecision(Section):
 class Run(Section):
     """What is done with the model. A phase takes its own keys only: see `TAKES`."""
 
-    phase: Literal["prefill", "decode", "both"] = "prefill"
+    phase: Literal["prefill", "decode", "both", "mixed"] = "prefill"
     batch: Tokens = 1
     """Sequences processed together."""
     tokens: Tokens = 2048
-    """Prompt length of each sequence (prefill, both)."""
+    """Prompt length of each sequence (prefill, both), or of the one prompt (mixed)."""
+    chunk: Tokens = 512
+    """Tokens of the prompt that a step takes, beside a token of each of `batch` decoding sequences (mixed)."""
     context: Tokens = 2048
-    """Tokens in the cache of each sequence when decoding starts (decode)."""
+    """Tokens in the cache of each sequence when decoding starts (decode, mixed)."""
     steps: Tokens = 1
     """Tokens decoded for each sequence (decode, both)."""
     scope: Literal["fp-int", "all"] = "fp-int"
@@ -135,6 +137,7 @@ TAKES = {
     "prefill": _EVERY_PHASE | {"tokens"},
     "decode": _EVERY_PHASE | {"context", "steps"},
     "both": _EVERY_PHASE | {"tokens", "steps"},
+    "mixed": _EVERY_PHASE | {"tokens", "chunk", "context"},
 }
 
 

@@ -10,6 +10,7 @@ class Options:
     phase: str | None = None
     tokens: int | None = None
     batch: int | None = None
+    chunk: int | None = None
     context: int | None = None
     steps: int | None = None
     scope: str | None = None

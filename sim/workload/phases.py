@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sim.workload import vector
-from sim.workload.attention import Span, attention_items, decode_spans, prefill_spans
+from sim.workload.attention import Span, attention_items, chunked_spans, decode_spans, prefill_spans
 from sim.workload.gemm import FP16, Gemm, GemmModule, Item, Phase
 from sim.workload.model import Model
 from sim.workload.precision import Precision, mantissa_bits, output_mantissa_bits
@@ -22,12 +22,15 @@ from sim.workload.precision import Precision, mantissa_bits, output_mantissa_bit
 
 @dataclass(frozen=True)
 class Forward:
-    """`passes` runs of `rows` tokens, of `sequences` sequences, through the model; `spans` are those of all passes."""
+    """`passes` runs of `rows` tokens through the model, each ending in `sequences` next tokens.
+
+    `attentions` are those of all passes: spans, and how many sequences have them.
+    """
 
     rows: int
     sequences: int
     passes: int
-    spans: tuple[Span, ...]
+    attentions: tuple[tuple[tuple[Span, ...], int], ...]
 
 
 def build_phases(model: Model, precision: Precision | None) -> tuple[Phase, ...]:
@@ -35,12 +38,27 @@ def build_phases(model: Model, precision: Precision | None) -> tuple[Phase, ...]
     run, phases = model.run, []
     if run.phase in ("prefill", "both"):
         spans = prefill_spans(model.attention, run.tokens)
-        phases.append(_phase("prefill", model, precision, Forward(run.tokens * run.batch, run.batch, 1, spans)))
+        forward = Forward(run.tokens * run.batch, run.batch, 1, ((spans, run.batch),))
+        phases.append(_phase("prefill", model, precision, forward))
     if run.phase in ("decode", "both"):
         context = run.tokens if run.phase == "both" else run.context
         spans = decode_spans(model.attention, context, run.steps)
-        phases.append(_phase("decode", model, precision, Forward(run.batch, run.batch, run.steps, spans)))
+        forward = Forward(run.batch, run.batch, run.steps, ((spans, run.batch),))
+        phases.append(_phase("decode", model, precision, forward))
+    if run.phase == "mixed":
+        phases += [_phase("mixed", model, precision, forward) for forward in _mixed(model)]
     return tuple(phases)
+
+
+def _mixed(model: Model) -> list[Forward]:
+    """A prompt in chunks, one a step, beside sequences that decode a token a step: whole chunks, then the last."""
+    run = model.run
+    whole, last = divmod(run.tokens - 1, run.chunk)
+    prompt = chunked_spans(model.attention, run.tokens, run.chunk)
+    decodes = decode_spans(model.attention, run.context, whole + 1)
+    attentions = ((prompt, 1), (decodes, run.batch))
+    end = Forward(last + 1 + run.batch, run.batch + 1, 1, () if whole else attentions)
+    return [Forward(run.chunk + run.batch, run.batch, whole, attentions), end] if whole else [end]
 
 
 def _phase(name: str, model: Model, precision: Precision | None, forward: Forward) -> Phase:
@@ -66,7 +84,8 @@ def _attention_block(model: Model, precision: Precision | None, forward: Forward
     ]
     if attention.rotary:
         items.append(vector.rotary(rows, queries + keys, count))
-    items += attention_items(attention, forward.spans, model.layers * forward.sequences)
+    for spans, sequences in forward.attentions:
+        items += attention_items(attention, spans, model.layers * sequences)
     items.append(_projection(model, precision, "attention.o", "o", (rows, queries, model.hidden_size), count))
     return items
 

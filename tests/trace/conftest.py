@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # tests share the machine
 
 LLAMA = {
     "vocab_size": 96,
@@ -51,7 +54,6 @@ def save_model(tmp_path: Path) -> Callable[..., Path]:
     """Save a random model of a class, and a tokenizer of bytes below 96; returns its folder."""
 
     def _save(kind: str, **changes: object) -> Path:
-        import torch
         from tokenizers import Tokenizer, models, pre_tokenizers
         from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PreTrainedTokenizerFast
 

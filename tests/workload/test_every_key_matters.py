@@ -21,7 +21,7 @@ Path_ = tuple[str | int, ...]
 TINY: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "tiny.yaml").read_text())
 
 CHOICES = [
-    *(["layer", "rms"], ["relu", "gelu", "silu"], ["prefill", "decode", "both"], ["fp-int", "all"]),
+    *(["layer", "rms"], ["relu", "gelu", "silu"], ["prefill", "decode", "both", "mixed"], ["fp-int", "all"]),
     *(["careful", "bold"], ["8,8,8,8", "7,8,8,8", "fp16"]),
 ]
 
@@ -63,9 +63,11 @@ def changed(values: dict[str, Any], path: Path_, value: Any) -> dict[str, Any]:
 
 
 DECODE = {"phase": "decode", "batch": 2, "context": 100, "steps": 50, "scope": "all", "precision": "careful"}
+MIXED = {"phase": "mixed", "batch": 2, "tokens": 300, "chunk": 70, "context": 126, "scope": "all"}
 MODELS = {
     "tiny": TINY,
     "tiny decode": {**TINY, "run": DECODE},
+    "tiny mixed": {**TINY, "run": {**MIXED, "precision": "careful"}},
     **{name: yaml.safe_load(shipped.find(name, "workloads").read_text()) for name in ("opt-125m", "llama2-70b")},
 }
 CASES = [(model, path) for model, values in MODELS.items() for path in leaves(values) if "source" not in path]
@@ -90,10 +92,16 @@ def test_a_changed_key_changes_the_work_or_is_refused(write_model: WriteModel, m
         taken += 1
         assert after != before, f"{value} in place of {written} changes nothing"
     # Only INT4 weights exist so far; another phase does not take a decode's context.
-    assert taken or (model, *path) == ("tiny decode", "run", "phase") or path == ("weights", "bits")
+    assert (
+        taken
+        or (model, *path) in (("tiny decode", "run", "phase"), ("tiny mixed", "run", "phase"))
+        or path == ("weights", "bits")
+    )
 
 
 def test_the_walk_reaches_every_key_of_the_schema() -> None:
-    reached = {str(part) for model in ("tiny", "tiny decode") for path in leaves(MODELS[model]) for part in path}
+    reached = {
+        str(part) for model in ("tiny", "tiny decode", "tiny mixed") for path in leaves(MODELS[model]) for part in path
+    }
     for section in (Attention, Experts, Mlp, Model, NamedPrecision, Run, Weights):
         assert set(section.model_fields) <= reached

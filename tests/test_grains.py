@@ -1,0 +1,58 @@
+"""Beat grain, tile grain and fast-forward count the same, on random machines and at full size."""
+
+from __future__ import annotations
+
+import pytest
+
+from sim.arch.load import load_arch
+from sim.assembly import Options, Run
+from sim.engine.activity import State
+from sim.errors import InputError
+from sim.machine import Machine
+from sim.workload.load import load_workload
+from tests.machines import random_case
+
+CASES, BATCH = 1100, 50
+BEATS = 30_000
+"""Cycles up to which the beat grain is simulated, one event a port beat."""
+
+
+def differences(left: Run, right: Run) -> dict[str, tuple[int, int]]:
+    """Every counter and ledger entry that two runs do not share."""
+    entries = {"cycles": (left.cycles, right.cycles)}
+    entries |= {name: (value, right.counters[name]) for name, value in left.counters.items()}
+    for unit, states in left.states.items():
+        entries |= {f"{unit}.{state.name}": (n, right.states[unit][state]) for state, n in states.items()}
+    assert left.counters.keys() == right.counters.keys()
+    assert left.states.keys() == right.states.keys()
+    return {name: pair for name, pair in entries.items() if pair[0] != pair[1]}
+
+
+@pytest.mark.parametrize("first", range(0, CASES, BATCH))
+def test_the_grains_and_fast_forward_count_the_same_on_random_machines(first: int) -> None:
+    compared = starved = 0
+    for seed in range(first, first + BATCH):
+        case = random_case(seed)
+        try:
+            machine = Machine(case.arch)
+            tile = machine.run_gemm(case.gemm, Options(fast_forward=False))
+        except InputError:
+            continue  # the random buffer does not hold a tile
+        assert not differences(tile, machine.run_gemm(case.gemm)), f"fast-forward, seed {seed}"
+        if tile.cycles <= BEATS:
+            assert not differences(tile, machine.run_gemm(case.gemm, Options("beat"))), f"beat, seed {seed}"
+            compared += 1
+            starved += tile.states["mxu"][State.WEIGHTS] + tile.states["mxu"][State.ACTIVATIONS] > tile.cycles // 2
+    assert compared >= 0.9 * BATCH
+    assert 0 < starved < compared  # some wait for memory most of the time, some do not
+
+
+@pytest.mark.parametrize("arch", ["anda-hpca25"])
+def test_fast_forward_changes_nothing_at_full_size(arch: str) -> None:
+    machine = Machine(load_arch(arch))
+    gemms = {(g.m, g.k, g.n, g.mantissa_bits, g.output_mantissa_bits): g for g in load_workload("llama-7b").gemms}
+    for gemm in gemms.values():
+        skipping = machine.run_gemm(gemm)
+        assert skipping.skips
+        assert not differences(machine.run_gemm(gemm, Options(fast_forward=False)), skipping)
+        assert not differences(machine.run_gemm(gemm, Options(verify=True)), skipping)
