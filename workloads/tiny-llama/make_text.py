@@ -2,8 +2,8 @@
 
     bible -f gen1:1-rev22:21 | python workloads/tiny-llama/make_text.py
 
-A verse a line, an empty line between chapters. Of every twenty chapters one goes to validation.txt, one to test.txt, the
-others to train.txt.xz, so that no held-out verse is seen in training. The text is in the public domain.
+A verse a line, an empty line between chapters. Of every twenty chapters one goes to validation.txt, one to test.txt,
+the others to train.txt.xz, so that no held-out verse is seen in training. The text is in the public domain.
 """
 
 import lzma

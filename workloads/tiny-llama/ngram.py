@@ -4,8 +4,8 @@
 
     p_n(b | c) = max(N_n(c b) - D_n, 0) / N_n(c) + D_n * kinds(c) / N_n(c) * p_{n-1}(b | c without its first byte)
 
-N_5 counts occurrences; below, N_n(c b) is the number of different bytes seen before c b (Kneser and Ney, 1995). The discount
-is D_n = n1 / (n1 + 2 n2) from the counts of counts (Ney, Essen and Kneser, 1994); p_0 is uniform over 256 bytes.
+N_5 counts occurrences; below, N_n(c b) is the number of different bytes seen before c b (Kneser and Ney, 1995). The
+discount is D_n = n1 / (n1 + 2 n2) from the counts of counts (Ney, Essen and Kneser, 1994); p_0 is uniform over 256.
 """
 
 import lzma

@@ -3,8 +3,9 @@
     python workloads/tiny-llama/train.py --steps 2400          # about an hour on one core with bfloat16 products
 
 Step s draws its windows from a generator seeded with (SEED, s), so a run that was interrupted goes on from its last
-checkpoint as if nothing had happened. The learning rate is constant and falls linearly to zero over the last third of the
-steps. Matrices are trained with Muon, the rest with AdamW. Writes config.json, model.safetensors (FP16) and the tokenizer.
+checkpoint as if nothing had happened. The learning rate is constant and falls linearly to zero over the last third of
+the steps. Matrices are trained with Muon, the rest with AdamW. Writes config.json, model.safetensors (FP16) and the
+tokenizer.
 """
 
 import argparse
