@@ -1,6 +1,6 @@
 """The contract's products at the speed of BLAS: exact sums of a group by a matrix product, the rest fused.
 
-    gemm, ifpu  terms a = mantissa E, exact in binary32; sums d E of a group exact while |d| < 2^24, else in float64
+gemm, ifpu  terms a = mantissa E, exact in binary32; sums d E of a group exact up to |d| = 2^24, else in float64
     fp_int      terms a, sums exact in float64
     all three   acc = fl(acc + fl(fl(d E) s))      E is a power of two: fl(d E) s = fl(d) E s
     fp_fp       acc = fl(acc + a w), k by k
@@ -45,8 +45,9 @@ class Aligned:
         """Accumulators (tokens, columns) of FP16 activations (tokens, K) and weights (columns, K)."""
         aligned = BlockFloat.align(activations, self.mantissa_bits, self.group_size)
         matched = weights.regrouped(self.group_size)
-        largest = self.group_size * ((1 << self.mantissa_bits) - 1) * _largest(matched)
-        dtype = np.float32 if largest <= EXACT else np.float64
+        # No partial sum of a group, in whatever order, exceeds its sum of mantissas times the largest weight.
+        mantissas = int(aligned.mantissas.sum(axis=-1, dtype=np.int64).max(initial=0))
+        dtype = np.float32 if mantissas * _largest(matched) <= EXACT else np.float64
         units = np.ldexp(dtype(1), aligned.unit_exponents)[..., np.newaxis]
         return _grouped(np.multiply(aligned.integers(), units, dtype=dtype), matched)
 

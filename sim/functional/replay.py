@@ -80,3 +80,10 @@ def by_module(replayed: Iterable[Replayed]) -> dict[str, Quality]:
         module = item.record.module
         modules[module] = modules.get(module, Quality()) + item.quality
     return modules
+
+
+def by_length(
+    trace: Trace, pe: ProcessingElement, plan_of: Callable[[Gemm], Plan], lengths: Iterable[int]
+) -> dict[int, dict[str, Quality]]:
+    """The quality of each module with every module at one mantissa length, for several lengths."""
+    return {bits: by_module(replay(trace, pe, plan_of, (bits, bits, bits, bits))) for bits in lengths}

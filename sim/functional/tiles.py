@@ -34,9 +34,6 @@ class Panel(NamedTuple):
     tiles: int
 
 
-EMPTY = Panel(0, 0, 0, 0, 0)
-
-
 class CoverageError(Exception):
     """The tiles of a plan leave an output out, or write one twice."""
 
@@ -66,22 +63,28 @@ def panels(plan: Plan) -> Iterator[Panel]:
     CoverageError
         Where an output is written twice or never.
     """
-    written = np.zeros((plan.tokens.size, plan.outputs.size), np.bool_)
-    panel, area = EMPTY, 0
+    gathered: list[Tile] = []
+    top = left = area = begin = 0
+    bottom = right = 0
     for tile in output_tiles(plan):
-        region = written[tile.row : tile.row + tile.rows, tile.column : tile.column + tile.columns]
-        if region.any():
-            raise CoverageError(f"{plan.gemm.name}: an output of {tile} is written twice")
-        region[:] = True
-        panel = _around(panel, tile)
+        if not gathered:
+            top, left, bottom, right = tile.row, tile.column, 0, 0
+        gathered.append(tile)
         area += tile.rows * tile.columns
-        if area >= PANEL_OUTPUTS and area == panel.rows * panel.columns and _whole(panel, plan):
-            yield panel
-            panel, area = EMPTY, 0
-    if not written.all():
-        raise CoverageError(f"{plan.gemm.name}: {written.size - int(written.sum())} outputs are never written")
-    if area:
+        top, left = min(top, tile.row), min(left, tile.column)
+        bottom, right = max(bottom, tile.row + tile.rows), max(right, tile.column + tile.columns)
+        if area >= PANEL_OUTPUTS and area == (bottom - top) * (right - left):
+            panel = Panel(top, left, bottom - top, right - left, len(gathered))
+            if _whole(panel, plan):
+                begin = _checked(panel, gathered, begin, plan)
+                yield panel
+                gathered, area = [], 0
+    if gathered:
+        panel = Panel(top, left, bottom - top, right - left, len(gathered))
+        begin = _checked(panel, gathered, begin, plan)
         yield panel
+    if begin != plan.outer.size:
+        raise CoverageError(f"{plan.gemm.name}: outputs beyond {begin} of {plan.outer.size} are never written")
 
 
 def _whole(panel: Panel, plan: Plan) -> bool:
@@ -91,11 +94,27 @@ def _whole(panel: Panel, plan: Plan) -> bool:
     return panel.rows == plan.tokens.size
 
 
-def _around(panel: Panel, tile: Tile) -> Panel:
-    """The smallest panel that holds both."""
-    if not panel.tiles:
-        return Panel(*tile, tiles=1)
-    row, column = min(panel.row, tile.row), min(panel.column, tile.column)
-    rows = max(panel.row + panel.rows, tile.row + tile.rows) - row
-    columns = max(panel.column + panel.columns, tile.column + tile.columns) - column
-    return Panel(row, column, rows, columns, panel.tiles + 1)
+def _checked(panel: Panel, tiles: list[Tile], begin: int, plan: Plan) -> int:
+    """Where the next panel has to begin, in the outer dimension.
+
+    Raises
+    ------
+    CoverageError
+        Where the panel does not follow the one before, or its tiles do not fill it exactly once.
+    """
+    outer = panel.row if plan.order == "tokens_outer" else panel.column
+    size = panel.rows if plan.order == "tokens_outer" else panel.columns
+    if outer != begin or not _whole(panel, plan):
+        raise CoverageError(f"{plan.gemm.name}: outputs between {begin} and {outer} are never written, or twice")
+    # On the grid of all edges of tiles, a cell is written by a tile or not at all: sums of corners count how often.
+    edges = np.array(tiles)
+    ends = edges[:, :2] + edges[:, 2:]
+    rows, columns = np.unique([edges[:, 0], ends[:, 0]]), np.unique([edges[:, 1], ends[:, 1]])
+    corners = np.zeros((len(rows), len(columns)), np.int64)
+    for row, column, sign in ((edges, edges, 1), (edges, ends, -1), (ends, edges, -1), (ends, ends, 1)):
+        np.add.at(corners, (np.searchsorted(rows, row[:, 0]), np.searchsorted(columns, column[:, 1])), sign)
+    written = corners.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+    if not (written == 1).all():
+        problem = "written twice" if (written > 1).any() else "never written"
+        raise CoverageError(f"{plan.gemm.name}: an output of {panel} is {problem}")
+    return outer + size

@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from formats import oracle
 
 from sim.arch.load import load_arch
 from sim.errors import InputError
@@ -18,6 +17,7 @@ from sim.machine import Machine
 from sim.workload.gemm import WeightFormat
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import open_trace
+from tests.formats import oracle
 
 MACHINES = ("anda-hpca25", "fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8")
 PRECISION = (7, 7, 6, 5)

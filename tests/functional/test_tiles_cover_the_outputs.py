@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from machines import random_case
 
 from sim.arch.load import load_arch
 from sim.functional import tiles
 from sim.functional.tiles import CoverageError, Tile, output_tiles, panels
 from sim.machine import Machine
 from sim.workload.gemm import FP16, Gemm
+from tests.machines import random_case
 
 
 def plan_and_machine(seed):
@@ -50,16 +50,30 @@ def plan_of(m, n):
     return machine.plan(Gemm("g", "up", m, 64, n), machine.arch.schedule)
 
 
-def test_a_tile_written_twice_is_refused(monkeypatch):
-    monkeypatch.setattr(tiles, "output_tiles", lambda plan: iter([Tile(0, 0, 16, 16), Tile(0, 8, 16, 16)]))
-    with pytest.raises(CoverageError, match="written twice"):
+@pytest.mark.parametrize(
+    ("planted", "message"),
+    [
+        ([Tile(0, 0, 16, 16)], "never written"),  # its right neighbour is missing
+        ([Tile(0, 0, 16, 16), Tile(0, 0, 16, 16)], "never written"),
+        ([Tile(0, 0, 16, 16), Tile(0, 8, 16, 24)], "written twice"),
+        ([Tile(0, 0, 16, 16), Tile(0, 16, 8, 16)], "never written"),
+        ([Tile(0, 0, 16, 16), Tile(0, 16, 8, 16), Tile(0, 0, 8, 16)], "written twice"),  # as many outputs as there are
+    ],
+)
+@pytest.mark.parametrize("outputs", [1, 1 << 30])
+def test_a_tile_left_out_or_written_twice_is_refused(planted, message, outputs, monkeypatch):
+    monkeypatch.setattr(tiles, "PANEL_OUTPUTS", outputs)
+    monkeypatch.setattr(tiles, "output_tiles", lambda plan: iter(planted))
+    with pytest.raises(CoverageError, match=message):
         list(panels(plan_of(16, 32)))
 
 
-def test_a_tile_left_out_is_refused(monkeypatch):
-    monkeypatch.setattr(tiles, "output_tiles", lambda plan: iter([Tile(0, 0, 16, 16)]))
-    with pytest.raises(CoverageError, match="256 outputs are never written"):
-        list(panels(plan_of(16, 32)))
+def test_a_block_done_twice_is_refused(monkeypatch):
+    rows = [Tile(row, column, 16, 16) for row in (0, 16, 0) for column in (0, 16)]
+    monkeypatch.setattr(tiles, "PANEL_OUTPUTS", 1)
+    monkeypatch.setattr(tiles, "output_tiles", lambda plan: iter(rows))
+    with pytest.raises(CoverageError):
+        list(panels(plan_of(32, 32)))
 
 
 def test_random_cases_reach_both_orders_and_streamed_operands():

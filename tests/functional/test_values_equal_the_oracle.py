@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from formats import oracle
 from numpy.typing import NDArray
 
 from sim.arch.load import load_arch
@@ -17,6 +16,7 @@ from sim.functional.execute import arithmetic_of, execute
 from sim.functional.product import Aligned, Exact, Sequential
 from sim.machine import Machine
 from sim.workload.gemm import Gemm
+from tests.formats import oracle
 
 MACHINES = ("fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8")
 
