@@ -23,7 +23,11 @@ from sim.workload.gemm import Gemm
 
 Objective = Literal["best", "best-cycles", "best-dram-bytes", "best-energy"]
 SIMULATED = 6
-"""Candidates that are simulated, beside the published ones."""
+"""Candidates that are simulated at least, beside the published ones."""
+SIMULATED_TILES = 4000
+"""Output tiles to simulate in all: of a small GeMM many candidates, where filling and draining decide."""
+FEW = 16
+"""Up to so many tiles, or groups of K, every size of a block is tried; of more, those that cut evenly."""
 PUBLISHED_ROWS = (1, 2)
 """Token block of the published schedules, in rows of the MXU: 16 tokens for the baselines, 32 for Anda."""
 PUBLISHED_K = 2048
@@ -54,7 +58,9 @@ def best_schedule(machine: Machine, gemm: Gemm, objective: Objective) -> Schedul
         Where no schedule fits: says which buffer is too small for the smallest tile.
     """
     published = list(_published(machine, gemm))
-    shortlist = [entry.schedule for entry in candidates(machine, gemm, objective)[:SIMULATED]]
+    tiles = ceil_div(gemm.m, machine.arch.mxu.rows) * ceil_div(gemm.n, machine.run_width)
+    simulated = max(SIMULATED, SIMULATED_TILES // tiles)
+    shortlist = [entry.schedule for entry in candidates(machine, gemm, objective)[:simulated]]
     runs = {schedule: machine.run_gemm(gemm, schedule=schedule) for schedule in (*shortlist, *published)}
     slowest = min((runs[schedule].cycles for schedule in published), default=None)
     score = _score(machine, objective)
@@ -79,7 +85,7 @@ def candidates(machine: Machine, gemm: Gemm, objective: Objective) -> list[Estim
     found.sort(key=_rank(objective))
     more = [
         estimate
-        for entry in found[:SIMULATED]
+        for entry in found[: SIMULATED if ceil_div(gemm.k, group) > FEW else None]
         for chunk in _chunk_sizes(gemm.k, group)
         for estimate in _estimated(machine, gemm, entry.schedule.model_copy(update={"k_block": chunk}))
     ]
@@ -118,8 +124,7 @@ def _blocks(machine: Machine, gemm: Gemm) -> Iterator[dict[str, int | str]]:
     rows, run = machine.arch.mxu.rows, machine.run_width
     tokens = [rows * tiles for tiles in _even_parts(ceil_div(gemm.m, rows))]
     outputs = [run * runs for runs in _even_parts(ceil_div(gemm.n, run))]
-    few_tokens = sorted({rows, min(2 * rows, tokens[0]), min(4 * rows, tokens[0])})
-    few_outputs = sorted({run, min(2 * run, outputs[0]), min(4 * run, outputs[0])})
+    few_tokens, few_outputs = _few(tokens, rows), _few(outputs, run)
     for block in tokens:
         for inner in few_outputs:
             yield {"token_block": block, "output_block": inner, "order": "tokens_outer"}
@@ -128,13 +133,24 @@ def _blocks(machine: Machine, gemm: Gemm) -> Iterator[dict[str, int | str]]:
             yield {"token_block": inner, "output_block": block, "order": "outputs_outer"}
 
 
+def _few(sizes: list[int], tile: int) -> list[int]:
+    """Sizes for the inner loop's blocks: all where there are few, else the three smallest powers of two."""
+    if len(sizes) <= FEW:
+        return sizes
+    return [tile, 2 * tile, 4 * tile]
+
+
 def _even_parts(tiles: int) -> list[int]:
     """Sizes of blocks that cut `tiles` tiles into 1, 2, 3 ... blocks as evenly as can be, the largest first."""
+    if tiles <= FEW:
+        return list(range(tiles, 0, -1))
     return sorted({ceil_div(tiles, blocks) for blocks in range(1, tiles + 1)}, reverse=True)
 
 
 def _chunk_sizes(k: int, group: int) -> list[int]:
-    """Stretches of K from eight groups to all of it, doubling."""
+    """Stretches of K from eight groups to all of it, doubling; every one where there are few."""
+    if ceil_div(k, group) <= FEW:
+        return [group * groups for groups in range(1, ceil_div(k, group) + 1)]
     sizes, size = [], 8 * group
     while size < k:
         sizes.append(size)
