@@ -5,7 +5,8 @@
     p_n(b | c) = max(N_n(c b) - D_n, 0) / N_n(c) + D_n * kinds(c) / N_n(c) * p_{n-1}(b | c without its first byte)
 
 N_5 counts occurrences; below, N_n(c b) is the number of different bytes seen before c b (Kneser and Ney, 1995). The
-discount is D_n = n1 / (n1 + 2 n2) from the counts of counts (Ney, Essen and Kneser, 1994); p_0 is uniform over 256.
+discount is D_n = n1 / (n1 + 2 n2) from the counts of counts (Ney, Essen and Kneser, 1994), 1/2 where nothing
+occurred once; p_0 is uniform over 256.
 """
 
 import lzma
@@ -41,7 +42,8 @@ def _order(grams: np.ndarray, counts: np.ndarray) -> Order:
     contexts, first = np.unique(grams >> 8, return_index=True)
     once, twice = (counts == 1).sum(), (counts == 2).sum()
     kinds = np.diff(np.append(first, len(grams)))
-    return Order(grams, counts, contexts, np.add.reduceat(counts, first), kinds, float(once / (once + 2 * twice)))
+    discount = float(once / (once + 2 * twice)) if once else 0.5
+    return Order(grams, counts, contexts, np.add.reduceat(counts, first), kinds, discount)
 
 
 def train(text: np.ndarray, longest: int = 5) -> list[Order]:
