@@ -88,7 +88,7 @@ class Evaluator:
         if len(tokens) < 2:
             raise InputError("a text of fewer than two tokens cannot be scored", field="--text")
         self.name, self.model, self.sites = loaded.name, loaded.model, int4_sites(loaded)
-        self.experts_used = loaded.experts_used
+        self.experts_used, self._orders = loaded.experts_used, loaded.orders
         self._tokens = torch.tensor(tokens)
         self._device = next(loaded.model.parameters()).device
         self._windows = list(windows(len(tokens), context, stride))
@@ -119,9 +119,13 @@ class Evaluator:
 
         def converter(site: Site) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], tuple[torch.Tensor, ...]]:
             length = mantissa_bits(format.lengths, site.kind)
+            order = self._orders.get(site.name)
 
             def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
                 # Layers that share an input (q, k, v; gate, up) follow one another: it is converted once.
+                if order is not None:
+                    ordered = _converted(inputs[0][..., order], length, format, site.name)
+                    return (ordered[..., order.argsort()], *inputs[1:])
                 source, converted = latest.get(length, (None, None))
                 if source is not inputs[0] or converted is None:
                     converted = _converted(inputs[0], length, format, site.name)

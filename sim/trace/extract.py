@@ -128,7 +128,10 @@ def record(
 ) -> Manifest:
     """Run prompts of any lengths as one batch and record the GeMMs of `sites`; raises like `extract`."""
     tensors = weights.tensors if weights else None
-    with TraceWriter(out) as writer, Recorder(loaded.model, sites, writer, tensors, on_record) as recorder:
+    with (
+        TraceWriter(out) as writer,
+        Recorder(loaded.model, sites, writer, tensors, loaded.orders, on_record) as recorder,
+    ):
         sequences = generate(loaded.model, prompts, steps, recorder)
         longest = max(map(len, prompts))
         tokens = TracedTokens(

@@ -21,9 +21,8 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConf
 from transformers.utils import logging
 
 from sim.errors import InputError, Place
-from sim.formats.int4 import Int4Tensor
 from sim.trace.linears import Site, linearise
-from sim.trace.quantised import Layout, layout_of, unpack
+from sim.trace.quantised import Layout, Packed, layout_of, unpack
 
 # Its notes on generation settings say nothing to someone who runs a GeMM trace.
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -50,7 +49,13 @@ class Loaded:
     folder: Path | None = None
     revision: str = ""
     layout: Layout | None = None
-    packed: dict[str, Int4Tensor] = field(default_factory=dict)
+    packed: dict[str, Packed] = field(default_factory=dict)
+
+    @property
+    def orders(self) -> dict[str, torch.Tensor]:
+        """By layer, the order in which its inputs lie in groups, where that is not the order in which they come."""
+        ordered = {name: weights.order for name, weights in self.packed.items() if weights.order is not None}
+        return {name: torch.from_numpy(order) for name, order in ordered.items()}
 
     @property
     def experts_used(self) -> float:
@@ -169,7 +174,7 @@ def _weight_files(folder: Path) -> list[Path]:
     raise InputError("weights missing", place=Place(str(folder)), facts={"expected": "*.safetensors"})
 
 
-def _state(files: list[Path], layout: Layout | None) -> tuple[dict[str, torch.Tensor], dict[str, Int4Tensor]]:
+def _state(files: list[Path], layout: Layout | None) -> tuple[dict[str, torch.Tensor], dict[str, Packed]]:
     """Tensors by name, packed layers dequantised, and the packed ones as they are."""
     state: dict[str, torch.Tensor] = {}
     parts: defaultdict[str, dict[str, np.ndarray[Any, Any]]] = defaultdict(dict)
@@ -186,7 +191,7 @@ def _state(files: list[Path], layout: Layout | None) -> tuple[dict[str, torch.Te
         except (SafetensorError, OSError) as error:
             raise InputError(f"damaged weights: {error}", place=Place(str(file))) from None
     packed = {name: unpack(layout, of_layer, name) for name, of_layer in parts.items()} if layout else {}
-    state |= {f"{name}.weight": torch.from_numpy(tensor.dequantise()) for name, tensor in packed.items()}
+    state |= {f"{name}.weight": torch.from_numpy(weights.dequantise()) for name, weights in packed.items()}
     return state, packed
 
 

@@ -2,7 +2,7 @@
 
 AWQ   qweight int32 [K, N/8], qzeros int32 [K/g, N/8], eight nibbles of N in the order 0 2 4 6 1 3 5 7
 GPTQ  qweight int32 [K/8, N], qzeros int32 [K/g, N/8], nibbles in order; zeros stored less one (format `gptq`),
-      or as they are (`gptq_v2`); g_idx int32 [K] names the group of each row
+      or as they are (`gptq_v2`); g_idx int32 [K] names the group of each row (desc_act mixes them)
 both  scales FP16 [K/g, N];  weight = (code - zero) * scale
 """
 
@@ -66,8 +66,29 @@ def layout_of(config: Mapping[str, Any]) -> Layout:
     return Layout(method, group_size, stored[packing.lower()])
 
 
-def unpack(layout: Layout, parts: Mapping[str, NDArray[Any]], name: str) -> Int4Tensor:
-    """The weights [N, K] of a layer.
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """The weights of a layer as a checkpoint holds them.
+
+    Attributes
+    ----------
+    tensor
+        Weights [N, K], groups of K together.
+    order : (K,)
+        Which input each place of K takes; None: as they come. The hardware stores activations in this order.
+    """
+
+    tensor: Int4Tensor
+    order: NDArray[np.intp] | None
+
+    def dequantise(self) -> NDArray[np.float32]:
+        """The weights [N, K] for inputs as they come."""
+        values = self.tensor.dequantise()
+        return values if self.order is None else values[:, np.argsort(self.order)]
+
+
+def unpack(layout: Layout, parts: Mapping[str, NDArray[Any]], name: str) -> Packed:
+    """The weights of a layer.
 
     Parameters
     ----------
@@ -77,29 +98,37 @@ def unpack(layout: Layout, parts: Mapping[str, NDArray[Any]], name: str) -> Int4
     Raises
     ------
     InputError
-        For a part that is missing or has a shape that does not fit the others, and for rows in another order than
-        their groups (`desc_act`).
+        For a part that is missing or has a shape that does not fit the others.
     """
     missing = [part for part in ("qweight", "qzeros", "scales") if part not in parts]
     if missing:
         raise InputError(f"missing {', '.join(missing)}", field=name)
-    order = _AWQ_ORDER if layout.method == "awq" else _IN_ORDER
-    scales = parts["scales"]
-    zeros = (_nibbles(parts["qzeros"], order) + np.uint8(layout.zero_offset)) & 15
-    qweight = parts["qweight"]
-    codes = _nibbles(qweight, order) if layout.method == "awq" else _nibbles(qweight.T, order).T
+    places = _AWQ_ORDER if layout.method == "awq" else _IN_ORDER
+    scales, qweight = parts["scales"], parts["qweight"]
+    zeros = (_nibbles(parts["qzeros"], places) + np.uint8(layout.zero_offset)) & 15
+    codes = _nibbles(qweight, places) if layout.method == "awq" else _nibbles(qweight.T, places).T
     k, n = codes.shape
     count = -(-k // layout.group_size)
     if scales.shape != (count, n) or zeros.shape != (count, n):
         facts = {"expected": f"scales and zeros {(count, n)}", "found": f"{scales.shape} and {zeros.shape}"}
         raise InputError(f"parts do not fit weights of {k} x {n}", field=name, facts=facts)
-    if "g_idx" in parts and not np.array_equal(parts["g_idx"], np.arange(k) // layout.group_size):
-        raise InputError("rows in another order than their groups (desc_act) are not supported", field=f"{name}.g_idx")
+    order = _order(parts["g_idx"], k, layout.group_size, name) if "g_idx" in parts else None
+    if order is not None:
+        codes = codes[order]
     padding = count * layout.group_size - k
     padded = np.concatenate([codes.T, np.repeat(zeros.T[:, -1:], padding, axis=1)], axis=1)
-    return Int4Tensor(
-        groups.split(padded, layout.group_size), scales.T.astype(np.float16), np.ascontiguousarray(zeros.T), k
-    )
+    grouped = groups.split(padded, layout.group_size)
+    return Packed(Int4Tensor(grouped, scales.T.astype(np.float16), np.ascontiguousarray(zeros.T), k), order)
+
+
+def _order(group_of: NDArray[Any], k: int, group_size: int, name: str) -> NDArray[np.intp] | None:
+    """The rows in the order of their groups; None where they are already."""
+    in_order = np.arange(k) // group_size
+    if np.array_equal(group_of, in_order):
+        return None
+    if not np.array_equal(np.sort(group_of), in_order):
+        raise InputError(f"groups do not have {group_size} rows each", field=f"{name}.g_idx")
+    return np.argsort(group_of, kind="stable")
 
 
 def _nibbles(packed: NDArray[Any], order: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -29,6 +29,8 @@ class Recorder:
     ----------
     weights
         INT4 weights by the name of their layer, to be kept; None: shapes alone.
+    orders
+        By layer, the order in which its weights want their inputs, where it is another than that of the model.
     phase, step
         Of the pass that runs, for its records.
     real
@@ -41,6 +43,7 @@ class Recorder:
     sites: list[Site]
     writer: TraceWriter
     weights: dict[str, Int4Tensor] | None = None
+    orders: dict[str, torch.Tensor] = field(default_factory=dict)
     on_record: Callable[[], None] = lambda: None
     phase: Literal["prefill", "decode"] = "prefill"
     step: int = 0
@@ -79,7 +82,8 @@ class Recorder:
         activations = weights = None
         if self.weights is not None and site.name in self.weights:
             activations, weights = f"activations.{self._count}", site.name
-            values = rows.to(torch.float16).cpu().numpy()
+            ordered = rows[:, self.orders[site.name]] if site.name in self.orders else rows
+            values = ordered.to(torch.float16).cpu().numpy()
             fp16.refuse_nonfinite(values, f"activations of {site.name}")
             self.writer.add_tensor(activations, values)
             if weights not in self._kept:

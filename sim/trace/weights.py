@@ -45,8 +45,9 @@ def quantise(loaded: Loaded, scheme: Scheme = "zero-point") -> Quantised:
     group_size = loaded.layout.group_size if loaded.layout else GROUP_SIZE
     tensors: dict[str, Int4Tensor] = {}
     for site in int4_sites(loaded):
-        tensor = loaded.packed.get(site.name)
-        if tensor is None:
+        if site.name in loaded.packed:
+            tensor = loaded.packed[site.name].tensor
+        else:
             weights = site.weight.detach().float().cpu().numpy()
             tensor = quantise_clipped(weights, scheme, group_size, f"weights of {site.name}")
             values = torch.from_numpy(tensor.dequantise()).to(site.weight.device)

@@ -59,7 +59,7 @@ def gptq(codes: np.ndarray, zeros: np.ndarray, scales: np.ndarray, stored_less: 
 )
 def test_codes_zeros_and_scales_come_back(config, pack):
     codes, zeros, scales = weights(K, N)
-    tensor = unpack(layout_of(config), pack(codes, zeros, scales), "layer")
+    tensor = unpack(layout_of(config), pack(codes, zeros, scales), "layer").tensor
     assert (tensor.codes.reshape(N, K) == codes.T).all()
     assert (tensor.zeros == zeros.T).all()
     assert (tensor.scales == scales.T).all()
@@ -112,11 +112,48 @@ def test_unknown_layouts_are_refused(config):
         layout_of(config)
 
 
-def test_rows_out_of_order_and_missing_parts_are_refused():
+def test_rows_in_another_order_than_their_groups_are_brought_together():
+    codes, zeros, scales = weights(K, N)
+    group_of = np.random.default_rng(1).permutation(np.arange(K) // GROUP)
+    parts = {**gptq(codes, zeros, scales), "g_idx": group_of.astype(np.int32)}
+    packed = unpack(layout_of(GPTQ), parts, "layer")
+    expected = (codes - zeros[group_of]) * scales[group_of].astype(np.float32)
+    assert (packed.dequantise() == expected.T).all()
+    assert (packed.tensor.dequantise() == expected.T[:, packed.order]).all()
+    assert (np.diff(group_of[packed.order]) >= 0).all()
+
+
+def test_a_layer_of_mixed_rows_is_recorded_in_their_order(save_model, text, tmp_path):
+    from sim.trace.extract import TraceOptions, extract
+    from sim.workload.trace_file import open_trace
+
+    folder = save_model("llama", intermediate_size=128)
+    state = load_file(folder / "model.safetensors")
+    layer = "model.layers.0.mlp.down_proj"
+    codes, zeros, scales = weights(128, 64)
+    group_of = np.random.default_rng(2).permutation(np.arange(128) // GROUP).astype(np.int32)
+    del state[f"{layer}.weight"]
+    state |= {f"{layer}.{part}": one for part, one in {**gptq(codes, zeros, scales), "g_idx": group_of}.items()}
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**values, "quantization_config": GPTQ}))
+    loaded = load_weights(folder)
+    seen: dict[str, np.ndarray] = {}
+    site = next(site for site in loaded.sites if site.name == layer)
+    site.layer.register_forward_hook(lambda _, inputs, output: seen.update(x=inputs[0], y=output))
+    extract(loaded, TraceOptions(tokens=8, text=text), tmp_path / "trace")
+    trace = open_trace(tmp_path / "trace")
+    record = next(one for one in trace.manifest.records if one.name == layer)
+    order = loaded.packed[layer].order
+    assert (trace.activations(record) == seen["x"].reshape(8, 128).numpy().astype(np.float16)[:, order]).all()
+    product = seen["x"].reshape(8, 128).numpy().astype(np.float64)[:, order] @ trace.weights(record).dequantise().T
+    assert np.allclose(product, seen["y"].reshape(8, 64).numpy(), rtol=1e-4, atol=1e-6)  # binary32 against float64
+
+
+def test_groups_of_unequal_rows_and_missing_parts_are_refused():
     parts = gptq(*weights(K, N))
-    shuffled = {**parts, "g_idx": parts["g_idx"][::-1].copy()}
-    with pytest.raises(InputError, match="desc_act"):
-        unpack(layout_of(GPTQ), shuffled, "layer")
+    with pytest.raises(InputError, match="groups do not have 64 rows each"):
+        unpack(layout_of(GPTQ), {**parts, "g_idx": np.zeros(K, np.int32)}, "layer")
     del parts["qzeros"]
     with pytest.raises(InputError, match="layer: missing qzeros"):
         unpack(layout_of(GPTQ), parts, "layer")
