@@ -3,7 +3,7 @@
 What a schedule changes is how often operands are loaded. With tokens outside and activations resident, weights are
 loaded once a token block, so the block should be as large as fits; with outputs outside it is the other way round.
 Blocks of the inner loop and chunks of K only decide what fits and how well loads overlap, and a few sizes of each are
-enough. The published schedules are always among the simulated ones, so the best is never worse than they are.
+enough. The published schedule is always among the simulated ones, so the best is never worse than it is.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from sim.workload.gemm import Gemm
 
 Objective = Literal["best", "best-cycles", "best-dram-bytes", "best-energy"]
 SIMULATED = 6
-"""Candidates that are simulated at least, beside the published ones."""
+"""Candidates that are simulated at least, beside the published one."""
 SIMULATED_TILES = 4000
 """Output tiles to simulate in all: of a small GeMM many candidates, where filling and draining decide."""
 FEW = 16
 """Up to so many tiles, or groups of K, every size of a block is tried; of more, those that cut evenly."""
-PUBLISHED_ROWS = (1, 2)
-"""Token block of the published schedules, in rows of the MXU: 16 tokens for the baselines, 32 for Anda."""
+PUBLISHED_ROWS = {True: 2, False: 1}
+"""Token block of the published schedules, in rows of the MXU: 32 tokens for Anda, whose activations are encoded, 16 for
+the others."""
 PUBLISHED_K = 2048
 
 
@@ -49,7 +50,7 @@ def best_schedule(machine: Machine, gemm: Gemm, objective: Objective) -> Schedul
     Parameters
     ----------
     objective
-        `best`: the fewest DRAM bytes among schedules that are no slower than the published ones;
+        `best`: the fewest DRAM bytes among schedules that are no slower than the published one;
         `best-cycles`, `best-dram-bytes`, `best-energy`: the least of one quantity.
 
     Raises
@@ -57,21 +58,31 @@ def best_schedule(machine: Machine, gemm: Gemm, objective: Objective) -> Schedul
     InputError
         Where no schedule fits: says which buffer is too small for the smallest tile.
     """
-    published = list(_published(machine, gemm))
     tiles = ceil_div(gemm.m, machine.arch.mxu.rows) * ceil_div(gemm.n, machine.run_width)
     simulated = max(SIMULATED, SIMULATED_TILES // tiles)
-    shortlist = [entry.schedule for entry in candidates(machine, gemm, objective)[:simulated]]
-    runs = {schedule: machine.run_gemm(gemm, schedule=schedule) for schedule in (*shortlist, *published)}
-    slowest = min((runs[schedule].cycles for schedule in published), default=None)
+    shortlist = [entry.schedule for entry in candidates(machine, gemm, objective, simulated)[:simulated]]
+    published = published_schedule(machine)
+    if any(_estimated(machine, gemm, published)):
+        shortlist.append(published)
+    runs = {schedule: machine.run_gemm(gemm, schedule=schedule) for schedule in shortlist}
     score = _score(machine, objective)
-    return min(
-        (schedule for schedule in runs if objective != "best" or slowest is None or runs[schedule].cycles <= slowest),
-        key=lambda schedule: score(runs[schedule]),
+    eligible = list(runs)
+    if objective == "best" and published in runs:
+        eligible = [schedule for schedule in runs if runs[schedule].cycles <= runs[published].cycles]
+    return min(eligible, key=lambda schedule: score(runs[schedule]))
+
+
+def published_schedule(machine: Machine) -> Schedule:
+    """The paper's schedule, for the size of this machine."""
+    return Schedule(
+        token_block=PUBLISHED_ROWS[machine.pe.encoded] * machine.arch.mxu.rows,
+        output_block=machine.run_width,
+        k_block=_round_up(PUBLISHED_K, machine.arch.mxu.dot_length),
     )
 
 
-def candidates(machine: Machine, gemm: Gemm, objective: Objective) -> list[Estimate]:
-    """Schedules that fit, the most promising first."""
+def candidates(machine: Machine, gemm: Gemm, objective: Objective, refined: int) -> list[Estimate]:
+    """Schedules that fit, the most promising first; of the first `refined` all sizes of chunks."""
     group = machine.arch.mxu.dot_length
     chunks = sorted({min(size, _round_up(gemm.k, group)) for size in (PUBLISHED_K, group)}, reverse=True)
     found: list[Estimate] = []
@@ -85,7 +96,7 @@ def candidates(machine: Machine, gemm: Gemm, objective: Objective) -> list[Estim
     found.sort(key=_rank(objective))
     more = [
         estimate
-        for entry in found[: SIMULATED if ceil_div(gemm.k, group) > FEW else None]
+        for entry in found[:refined]
         for chunk in _chunk_sizes(gemm.k, group)
         for estimate in _estimated(machine, gemm, entry.schedule.model_copy(update={"k_block": chunk}))
     ]
@@ -165,14 +176,3 @@ def _round_up(value: int, multiple: int) -> int:
 def _smallest(machine: Machine) -> Schedule:
     mxu = machine.arch.mxu
     return Schedule(token_block=mxu.rows, output_block=machine.run_width, k_block=mxu.dot_length)
-
-
-def _published(machine: Machine, gemm: Gemm) -> Iterator[Schedule]:
-    for rows in PUBLISHED_ROWS:
-        blocks = Schedule(
-            token_block=rows * machine.arch.mxu.rows,
-            output_block=machine.run_width,
-            k_block=_round_up(PUBLISHED_K, machine.arch.mxu.dot_length),
-        )
-        if any(True for _ in _estimated(machine, gemm, blocks)):
-            yield blocks

@@ -16,6 +16,8 @@ from sim.commands import options as shared
 from sim.errors import InputError, nearest_name
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sim.arch.schema import Arch
     from sim.assembly import Options
     from sim.simulate import Progress
@@ -80,6 +82,9 @@ def compare(
     fast_forward: shared.FastForward = True,
     verify: shared.Verify = False,
     jobs: shared.Jobs = None,
+    gpu: Annotated[
+        Path | None, typer.Option(help="A record of measured GPU kernels (results/gpu/*.json) to set beside them.")
+    ] = None,
     out: shared.Out = None,
     overwrite: shared.Overwrite = False,
     report: shared.Page = True,
@@ -94,7 +99,7 @@ def compare(
         _asked(phase, tokens, batch, chunk, context, steps, scope, precision, set_workload),
         _how(grain, fast_forward, verify),
         schedule,
-        Outcome(out, overwrite, report, json_),
+        Outcome(out, overwrite, report, json_, gpu=gpu),
         jobs,
     )
 
@@ -108,6 +113,7 @@ class Outcome:
     with_page: bool
     as_json: bool
     trace: bool = False
+    gpu: Path | None = None
 
 
 def _simulate(
@@ -126,6 +132,7 @@ def _simulate(
     from sim.workload.load import load_workload
 
     work = load_workload(workload, **asked)
+    measured = _Measured(outcome.gpu) if outcome.gpu else None
     machines = _scheduled(machines, schedule)
     name = machines[0].name if len(machines) == 1 else "compare"
     folder = outcome.out or _free(Path("runs") / f"{name}_{work.name}")
@@ -136,11 +143,44 @@ def _simulate(
             )
         for result in results:
             result["provenance"]["command"] = " ".join(["sim.py", *sys.argv[1:]])
+        added = measured.figures(results) if measured else ()
         if len(results) == 1:
-            fill_run(results[0], inside, with_page=outcome.with_page)
+            fill_run(results[0], inside, with_page=outcome.with_page, added=added)
         else:
-            fill_comparison(results, inside, with_page=outcome.with_page)
-    _show(results, folder, outcome.as_json)
+            fill_comparison(results, inside, with_page=outcome.with_page, added=added)
+    _show(results, folder, outcome.as_json, measured)
+
+
+class _Measured:
+    """Kernels measured on a GPU, beside the machines of a comparison."""
+
+    def __init__(self, path: Path) -> None:
+        from gpu_ref.record import load
+
+        self.record = load(path)
+        self.entries: list[Any] = []
+
+    def figures(self, results: list[Any]) -> list[tuple[str, Any]]:
+        """A figure for each layer that was both simulated and measured."""
+        from gpu_ref.compare import compare, speedup_figure
+        from gpu_ref.show import heading
+        from sim.report.comparison import labels
+
+        self.entries = compare(results, labels(results), self.record)
+        layers = dict.fromkeys((entry.shape.columns, entry.shape.depth) for entry in self.entries)
+        note = "; ".join(heading(self.record))
+        return [
+            (f"{columns} x {depth}, {note}", speedup_figure(self.entries, self.record, columns, depth))
+            for columns, depth in layers
+        ]
+
+    def show(self, console: Console) -> None:
+        from gpu_ref.compare import print_entries
+        from gpu_ref.show import heading
+
+        for line in heading(self.record):
+            console.print(line, markup=False, highlight=False)
+        print_entries(self.entries, console)
 
 
 def _asked(
@@ -219,7 +259,7 @@ def _progress() -> Iterator[Progress | None]:
         yield lambda done, total, name: bar.update(task, completed=done, total=total, description=f"simulated {name}")
 
 
-def _show(results: list[Any], folder: Path, as_json: bool) -> None:
+def _show(results: list[Any], folder: Path, as_json: bool, measured: _Measured | None) -> None:
     if as_json:
         json.dump(results[0] if len(results) == 1 else results, sys.stdout)
         sys.stdout.write("\n")
@@ -233,4 +273,6 @@ def _show(results: list[Any], folder: Path, as_json: bool) -> None:
         print_run(results[0], console)
     else:
         print_comparison(results, console)
+    if measured is not None:
+        measured.show(console)
     console.print(f"results in {folder}", soft_wrap=True, highlight=False, markup=False)

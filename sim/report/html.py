@@ -14,6 +14,7 @@ import yaml
 from sim.report import tables
 from sim.report.comparison import Standing, labels, standings
 from sim.report.document import document, drawn
+from sim.report.figures.frame import Figure
 from sim.report.figures.roofline import roofline
 from sim.report.figures.speedups import speedups
 from sim.report.figures.stacked import stacked
@@ -25,7 +26,9 @@ from sim.report.vocabulary import BASELINE, COMPONENTS, MODULES, colours, explai
 from sim.report.work import work_details
 
 
-def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str:
+def page(
+    results: Sequence[Result], written: datetime, baseline: int = 0, added: Sequence[tuple[str, Figure]] = ()
+) -> str:
     """The page's text.
 
     Parameters
@@ -34,6 +37,8 @@ def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str
         One, or several of the same work, to be compared with `results[baseline]`.
     written
         When; stands in the page's head.
+    added
+        Captions and figures of things measured elsewhere, beside the machines.
 
     Raises
     ------
@@ -48,7 +53,7 @@ def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str
             tag("h1", title),
             tag("p", work_details(results[baseline])),
             _provenance(results, written),
-            *_sections(results, names, baseline),
+            *_sections(results, names, baseline, added),
         ]
     )
     return document(title, body)
@@ -69,7 +74,9 @@ def _provenance(results: Sequence[Result], written: datetime) -> Html:
     return tag("dl", *rows)
 
 
-def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) -> Iterator[Html]:
+def _sections(
+    results: Sequence[Result], names: Sequence[str], baseline: int, added: Sequence[tuple[str, Figure]]
+) -> Iterator[Html]:
     if len(results) == 1:
         colour = colours(names, {})
         yield from _one(results[0])
@@ -87,6 +94,10 @@ def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) ->
         "One mark a GeMM (equal ones together); lines are what the DRAM and the arithmetic allow at each mantissa "
         "length that occurs. GeMMs without DRAM traffic have no place here.",
     )
+    if added:
+        yield tag("h2", "Beside measured GPU kernels")
+        for caption, figure in added:
+            yield drawn(figure, caption)
     yield tag("h2", "Layers")
     yield tag("p", "Quantities are of one instance of a layer; the share is of all its instances.", class_="note")
     for name, result in zip(names, results, strict=True):
