@@ -16,6 +16,11 @@ from benchmarks.measure import ROOT
 RESULTS = ROOT / "results" / "benchmarks"
 PARTS = ("peers", "jobs", "speed")
 Row = dict[str, Any]
+NOTE = (
+    "All machines do 256 MACs a cycle on paper; wall times in brackets. Ours are medians of five processes with cold "
+    "caches, each peer ran once. SCALE-Sim steps every cycle; ZigZag is analytic and searches a mapping. Equal GeMMs "
+    "of the layer are simulated once here; ZigZag evaluates all seven."
+)
 
 
 def render(folder: Path = RESULTS) -> str:
@@ -38,7 +43,7 @@ def _host(host: Row) -> str:
 
 
 def _peers(contests: Sequence[Row]) -> Iterator[str]:
-    yield "| 256 MACs a cycle | tool | cycles | simulation, CPU s (wall) | shell, CPU s (wall) | peak MB | times ours |"
+    yield "| GeMMs | tool | cycles | simulation, CPU s (wall) | shell, CPU s (wall) | peak MB | times the same array |"
     yield "|---|---|--:|--:|--:|--:|---|"
     for contest in contests:
         for row in (*contest["ours"], *contest["peers"]):
@@ -51,6 +56,8 @@ def _peers(contests: Sequence[Row]) -> Iterator[str]:
                 f"{_clocks(shell)} | "
                 f"{shell['peak_megabytes']:.0f} | {_times(row)} |"
             )
+    yield ""
+    yield NOTE
 
 
 def _times(row: Row) -> str:

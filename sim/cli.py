@@ -7,7 +7,7 @@ import sys
 import typer
 
 import gpu_ref.cli
-from sim.commands import catalogue, report, simulation
+from sim.commands import catalogue, report, reproduction, simulation
 from sim.errors import InputError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("compare")(simulation.compare)
 app.command("list")(catalogue.list_)
 app.command("schema")(catalogue.schema)
 app.command("report")(report.report)
+app.command("reproduce")(reproduction.reproduce)
 app.add_typer(gpu_ref.cli.app, name="gpu")
 
 

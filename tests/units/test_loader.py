@@ -80,11 +80,10 @@ def test_no_more_loads_are_outstanding_than_allowed(rig: Rig, outstanding: int, 
 def test_a_chunk_is_not_asked_for_before_the_buffer_has_its_bytes_free(rig: Rig) -> None:
     # Room for two chunks and not quite for a third; exponents need none of it.
     loading = Loading(rig, [True, False, False, False], Memory(rig, answer_cycles=1), buffer_bytes=299)
-    rig.at(60, lambda: loading.buffer.space.give(100))
-    rig.at(90, lambda: loading.buffer.space.give(99))
-    rig.at(91, lambda: loading.buffer.space.give(1))
+    for cycle, freed in ((60, 1), (80, 99), (90, 1)):
+        rig.at(cycle, lambda freed=freed: loading.buffer.space.give(freed))
     rig.run(loading.loader)
-    # 299 - 200 = 99 are free: enough at 60, and again 99 are, enough with the first byte of cycle 90.
+    # 99 bytes are free after two chunks, and 100 at 60; then none, 99 at 80 and 100 at 90.
     assert loading.asked_at == [LAUNCH + 1, LAUNCH + 2, 60 + 1, 90 + 1]
     assert stalls(loading.loader) == {State.BUFFER_SPACE: (60 - LAUNCH - 2) + (90 - 61)}
 
