@@ -22,9 +22,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from sim.errors import InputError, Place
 from sim.report.comparison import Standing, standings
+from sim.report.document import GENERATOR
 from sim.report.figures.frame import Figure
 from sim.report.folder import new_folder, writing
-from sim.report.html import GENERATOR, page
+from sim.report.html import page
 from sim.report.result import SCHEMA_VERSION, Result
 
 Added = Sequence[tuple[str, Figure]]
