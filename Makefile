@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint clean
+.PHONY: run test lint soak readme clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,6 +24,14 @@ lint: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+# More than a test run has time for: thousands of random machines, whole layers.
+soak: $(READY)
+	$(BIN)/python -m tests.soak
+
+# The README's table and picture, from `make run`.
+readme: run
+	$(BIN)/python -m sim.report.readme
 
 clean:
 	rm -rf $(VENV) build dist runs

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sim.arch.schema import Arch
 from sim.bounds import Bounds
-from sim.conservation import check_bounds, check_time
+from sim.conservation import BrokenLawError, check_bounds, check_time
 from sim.engine.activity import Recorder, State
 from sim.engine.environment import Environment
 from sim.engine.fast_forward import FastForward, Skip
@@ -131,6 +131,13 @@ class Assembly:
         counters = dict(zip(self._counters(), delta[1 + len(self.units) * len(State) :], strict=True))
         self.writer.blocks_left -= times * counters["writer.blocks"]
 
+    def _standstill(self) -> BrokenLawError:
+        """All processes wait for one another: who, and for what."""
+        waiting = {unit.name: unit.activity.state for unit in self.units if unit.activity.state > State.BUSY}
+        units = ", ".join(waiting) or "machine"
+        causes = ", ".join(f"{unit} waits for {state.name.lower()}" for unit, state in waiting.items())
+        return BrokenLawError(units, f"goes on until its work is done (cycle {self.bench.now})", causes, "the end")
+
     def run(self, bounds: Bounds, plan: Plan | None) -> Run:
         """Run to the end of all work, read out, and check time and bounds.
 
@@ -144,7 +151,10 @@ class Assembly:
         for unit in self.units:
             end = unit.end()
             if end is not None and not end.processed:
-                self.bench.environment.run(until=end)
+                try:
+                    self.bench.environment.run(until=end)
+                except RuntimeError as stopped:  # SimPy: no events left
+                    raise self._standstill() from stopped
         totals = self._totals()
         cycles, rest = totals[0], iter(totals[1:])
         states = {unit.name: {state: next(rest) for state in State} for unit in self.units}

@@ -3,7 +3,7 @@
 What a schedule changes is how often operands are loaded. With tokens outside and activations resident, weights are
 loaded once a token block, so the block should be as large as fits; with outputs outside it is the other way round.
 Blocks of the inner loop and chunks of K only decide what fits and how well loads overlap, and a few sizes of each are
-enough. The published schedules are always among the simulated ones, so the best is never worse than they are.
+enough. The published schedule is always among the simulated ones, so the best is never worse than it is.
 """
 
 from __future__ import annotations
@@ -23,9 +23,14 @@ from sim.workload.gemm import Gemm
 
 Objective = Literal["best", "best-cycles", "best-dram-bytes", "best-energy"]
 SIMULATED = 6
-"""Candidates that are simulated, beside the published ones."""
-PUBLISHED_ROWS = (1, 2)
-"""Token block of the published schedules, in rows of the MXU: 16 tokens for the baselines, 32 for Anda."""
+"""Candidates that are simulated at least, beside the published one."""
+SIMULATED_TILES = 4000
+"""Output tiles to simulate in all: of a small GeMM many candidates, where filling and draining decide."""
+FEW = 16
+"""Up to so many tiles, or groups of K, every size of a block is tried; of more, those that cut evenly."""
+PUBLISHED_ROWS = {True: 2, False: 1}
+"""Token block of the published schedules, in rows of the MXU: 32 tokens for Anda, whose activations are encoded, 16 for
+the others."""
 PUBLISHED_K = 2048
 
 
@@ -45,7 +50,7 @@ def best_schedule(machine: Machine, gemm: Gemm, objective: Objective) -> Schedul
     Parameters
     ----------
     objective
-        `best`: the fewest DRAM bytes among schedules that are no slower than the published ones;
+        `best`: the fewest DRAM bytes among schedules that are no slower than the published one;
         `best-cycles`, `best-dram-bytes`, `best-energy`: the least of one quantity.
 
     Raises
@@ -53,19 +58,31 @@ def best_schedule(machine: Machine, gemm: Gemm, objective: Objective) -> Schedul
     InputError
         Where no schedule fits: says which buffer is too small for the smallest tile.
     """
-    published = list(_published(machine, gemm))
-    shortlist = [entry.schedule for entry in candidates(machine, gemm, objective)[:SIMULATED]]
-    runs = {schedule: machine.run_gemm(gemm, schedule=schedule) for schedule in (*shortlist, *published)}
-    slowest = min((runs[schedule].cycles for schedule in published), default=None)
+    tiles = ceil_div(gemm.m, machine.arch.mxu.rows) * ceil_div(gemm.n, machine.run_width)
+    simulated = max(SIMULATED, SIMULATED_TILES // tiles)
+    shortlist = [entry.schedule for entry in candidates(machine, gemm, objective, simulated)[:simulated]]
+    published = published_schedule(machine)
+    if any(_estimated(machine, gemm, published)):
+        shortlist.append(published)
+    runs = {schedule: machine.run_gemm(gemm, schedule=schedule) for schedule in shortlist}
     score = _score(machine, objective)
-    return min(
-        (schedule for schedule in runs if objective != "best" or slowest is None or runs[schedule].cycles <= slowest),
-        key=lambda schedule: score(runs[schedule]),
+    eligible = list(runs)
+    if objective == "best" and published in runs:
+        eligible = [schedule for schedule in runs if runs[schedule].cycles <= runs[published].cycles]
+    return min(eligible, key=lambda schedule: score(runs[schedule]))
+
+
+def published_schedule(machine: Machine) -> Schedule:
+    """The paper's schedule, for the size of this machine."""
+    return Schedule(
+        token_block=PUBLISHED_ROWS[machine.pe.encoded] * machine.arch.mxu.rows,
+        output_block=machine.run_width,
+        k_block=_round_up(PUBLISHED_K, machine.arch.mxu.dot_length),
     )
 
 
-def candidates(machine: Machine, gemm: Gemm, objective: Objective) -> list[Estimate]:
-    """Schedules that fit, the most promising first."""
+def candidates(machine: Machine, gemm: Gemm, objective: Objective, refined: int) -> list[Estimate]:
+    """Schedules that fit, the most promising first; of the first `refined` all sizes of chunks."""
     group = machine.arch.mxu.dot_length
     chunks = sorted({min(size, _round_up(gemm.k, group)) for size in (PUBLISHED_K, group)}, reverse=True)
     found: list[Estimate] = []
@@ -79,7 +96,7 @@ def candidates(machine: Machine, gemm: Gemm, objective: Objective) -> list[Estim
     found.sort(key=_rank(objective))
     more = [
         estimate
-        for entry in found[:SIMULATED]
+        for entry in found[:refined]
         for chunk in _chunk_sizes(gemm.k, group)
         for estimate in _estimated(machine, gemm, entry.schedule.model_copy(update={"k_block": chunk}))
     ]
@@ -118,8 +135,7 @@ def _blocks(machine: Machine, gemm: Gemm) -> Iterator[dict[str, int | str]]:
     rows, run = machine.arch.mxu.rows, machine.run_width
     tokens = [rows * tiles for tiles in _even_parts(ceil_div(gemm.m, rows))]
     outputs = [run * runs for runs in _even_parts(ceil_div(gemm.n, run))]
-    few_tokens = sorted({rows, min(2 * rows, tokens[0]), min(4 * rows, tokens[0])})
-    few_outputs = sorted({run, min(2 * run, outputs[0]), min(4 * run, outputs[0])})
+    few_tokens, few_outputs = _few(tokens, rows), _few(outputs, run)
     for block in tokens:
         for inner in few_outputs:
             yield {"token_block": block, "output_block": inner, "order": "tokens_outer"}
@@ -128,13 +144,24 @@ def _blocks(machine: Machine, gemm: Gemm) -> Iterator[dict[str, int | str]]:
             yield {"token_block": inner, "output_block": block, "order": "outputs_outer"}
 
 
+def _few(sizes: list[int], tile: int) -> list[int]:
+    """Sizes for the inner loop's blocks: all where there are few, else the three smallest powers of two."""
+    if len(sizes) <= FEW:
+        return sizes
+    return [tile, 2 * tile, 4 * tile]
+
+
 def _even_parts(tiles: int) -> list[int]:
     """Sizes of blocks that cut `tiles` tiles into 1, 2, 3 ... blocks as evenly as can be, the largest first."""
+    if tiles <= FEW:
+        return list(range(tiles, 0, -1))
     return sorted({ceil_div(tiles, blocks) for blocks in range(1, tiles + 1)}, reverse=True)
 
 
 def _chunk_sizes(k: int, group: int) -> list[int]:
-    """Stretches of K from eight groups to all of it, doubling."""
+    """Stretches of K from eight groups to all of it, doubling; every one where there are few."""
+    if ceil_div(k, group) <= FEW:
+        return [group * groups for groups in range(1, ceil_div(k, group) + 1)]
     sizes, size = [], 8 * group
     while size < k:
         sizes.append(size)
@@ -149,14 +176,3 @@ def _round_up(value: int, multiple: int) -> int:
 def _smallest(machine: Machine) -> Schedule:
     mxu = machine.arch.mxu
     return Schedule(token_block=mxu.rows, output_block=machine.run_width, k_block=mxu.dot_length)
-
-
-def _published(machine: Machine, gemm: Gemm) -> Iterator[Schedule]:
-    for rows in PUBLISHED_ROWS:
-        blocks = Schedule(
-            token_block=rows * machine.arch.mxu.rows,
-            output_block=machine.run_width,
-            k_block=_round_up(PUBLISHED_K, machine.arch.mxu.dot_length),
-        )
-        if any(True for _ in _estimated(machine, gemm, blocks)):
-            yield blocks

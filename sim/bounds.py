@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, sqrt
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sim.arch.schema import Arch
 from sim.mapping.operands import Operand, ceil_div
 from sim.mapping.plan import Extent, Plan
@@ -98,8 +95,8 @@ def gemm_traffic(arch: Arch, plan: Plan, pace: Pace) -> Traffic:
         arch, plan, plan.activations, plan.tokens, plan.activations_resident, arch.buffers.activation.fill_port_bits
     )
     blocks = out_bytes = 0
-    for rows, row_count in _tiles(plan.tokens):
-        for columns, column_count in _runs(plan):
+    for rows, row_count in tile_sizes(plan.tokens):
+        for columns, column_count in run_widths(plan):
             size = pace.output.data_bytes(rows, ceil_div(columns, pace.output_group), columns)
             size += pace.output.side_bytes(rows, ceil_div(columns, pace.output_group), columns)
             blocks += row_count * column_count
@@ -118,17 +115,15 @@ def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
     """Limits of one GeMM."""
     traffic = gemm_traffic(arch, plan, pace)
     rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
-    words, blocks = _groups_in_order(arch, plan, pace)
-    groups = plan.groups
-    # Inside a tile a group paces itself; the last waits for the weights of the next tile at most.
-    following = np.append(blocks[1:], 0)
-    steady = int(((groups - 1) * np.maximum(words, blocks) + np.maximum(words, following)).sum())
-    compute = _first_fill(arch, plan, int(blocks[0])) + steady + _last_drain(arch, plan, pace)
+    pacing = _pacing(arch, plan, pace)
+    compute = _first_fill(arch, plan, pacing.first_block) + pacing.steady + _last_drain(arch, plan, pace)
     memory = launch + 1 + ceil(traffic.bytes / rate)
     transactions = traffic.requests + traffic.output_blocks + traffic.bytes // arch.dram.transaction_bytes
-    drains = sum(_drain(arch, rows) * count for rows, count in _tiles(plan.tokens)) * _column_tiles(plan)
+    drains = sum(drain_cycles(arch, rows) * count for rows, count in tile_sizes(plan.tokens)) * column_tiles(plan)
     compressing = sum(
-        _compress(arch, pace, rows, cols) * rc * cc for rows, rc in _tiles(plan.tokens) for cols, cc in _runs(plan)
+        compress_cycles(arch, pace, rows, cols) * rc * cc
+        for rows, rc in tile_sizes(plan.tokens)
+        for cols, cc in run_widths(plan)
     )
     upper = (
         launch
@@ -136,8 +131,8 @@ def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
         + ceil(Fraction(transactions, arch.dram.time_quantum or 1))
         + traffic.requests * (3 + latency)
         + traffic.fill_beats
-        + int((groups * (words + blocks)).sum())
-        + len(words) * arch.mxu.pipeline_cycles
+        + pacing.serial
+        + pacing.tiles * arch.mxu.pipeline_cycles
         + drains
         + compressing
         + 3 * traffic.output_blocks
@@ -173,7 +168,7 @@ def _block_sizes(extent: Extent) -> Iterator[tuple[int, int]]:
         yield rest, 1
 
 
-def _tiles(extent: Extent) -> list[tuple[int, int]]:
+def tile_sizes(extent: Extent) -> list[tuple[int, int]]:
     """Sizes of all tiles of an extent, and how many there are of each."""
     sizes: dict[int, int] = {}
     for block, count in _block_sizes(extent):
@@ -184,17 +179,17 @@ def _tiles(extent: Extent) -> list[tuple[int, int]]:
     return [(size, count) for size, count in sizes.items() if count]
 
 
-def _column_tiles(plan: Plan) -> int:
-    return sum(count for _, count in _tiles(plan.outputs))
+def column_tiles(plan: Plan) -> int:
+    return sum(count for _, count in tile_sizes(plan.outputs))
 
 
-def _runs(plan: Plan) -> list[tuple[int, int]]:
+def run_widths(plan: Plan) -> list[tuple[int, int]]:
     """Widths of the runs of column tiles, and how many there are of each for one row tile."""
     width = plan.run_tiles * plan.outputs.tile
-    return _tiles(Extent(plan.outputs.size, plan.outputs.block, width))
+    return tile_sizes(Extent(plan.outputs.size, plan.outputs.block, width))
 
 
-def _chunks(plan: Plan) -> Iterator[tuple[int, int]]:
+def chunk_shapes(plan: Plan) -> Iterator[tuple[int, int]]:
     for index in range(plan.chunks):
         yield plan.chunk(index)
 
@@ -202,10 +197,12 @@ def _chunks(plan: Plan) -> Iterator[tuple[int, int]]:
 def _loads(arch: Arch, plan: Plan, operand: Operand, extent: Extent, resident: bool, port: int) -> tuple[int, int, int]:
     """Bytes, fill beats and requests of all loads of one operand."""
     other = plan.outputs if extent is plan.tokens else plan.tokens
-    times = sum(count for _, count in _tiles(other)) if not resident else 1 if extent is plan.outer else other.blocks
+    times = (
+        sum(count for _, count in tile_sizes(other)) if not resident else 1 if extent is plan.outer else other.blocks
+    )
     size = beats = requests = 0
-    for lanes, count in _tiles(extent):
-        for groups, values in _chunks(plan):
+    for lanes, count in tile_sizes(extent):
+        for groups, values in chunk_shapes(plan):
             data = operand.data_bytes(lanes, groups, values)
             size += count * times * _bursts(arch, data + operand.side_bytes(lanes, groups, values))
             beats += count * times * ceil_div(8 * data, port)
@@ -213,29 +210,84 @@ def _loads(arch: Arch, plan: Plan, operand: Operand, extent: Extent, resident: b
     return size, beats, requests
 
 
-def _groups_in_order(arch: Arch, plan: Plan, pace: Pace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cycles of a group's words, and of its weight block, for every output tile in the order they are computed."""
-    rows = {size: _tile_sizes(size, plan.tokens.tile) for size, _ in _block_sizes(plan.tokens)}
-    columns = {size: _tile_sizes(size, plan.outputs.tile) for size, _ in _block_sizes(plan.outputs)}
-    tokens = [plan.tokens.block_size(index) for index in range(plan.tokens.blocks)]
-    outputs = [plan.outputs.block_size(index) for index in range(plan.outputs.blocks)]
-    pairs = (
-        [(t, o) for t in tokens for o in outputs]
-        if plan.outer is plan.tokens
-        else [(t, o) for o in outputs for t in tokens]
-    )
-    pieces = {pair: np.array([(r, c) for r in rows[pair[0]] for c in columns[pair[1]]]) for pair in set(pairs)}
-    tiles = np.concatenate([pieces[pair] for pair in pairs])
-    word = -(-tiles[:, 0] * pace.word_bits // arch.activation_dispatcher.port_bits)
-    first = word
+@dataclass(frozen=True)
+class _Pacing:
+    """Cycles of all groups: paced by the slower of words and weight blocks, and one after the other."""
+
+    first_block: int
+    steady: int
+    serial: int
+    tiles: int
+
+
+def _pacing(arch: Arch, plan: Plan, pace: Pace) -> _Pacing:
+    """Add up the groups of every tile. Inside a tile a group paces itself; its last waits for the next tile's block."""
+
+    def block(columns: int) -> int:
+        bits = min(columns, arch.mxu.columns) * plan.group_size * plan.gemm.weights.bits
+        return ceil_div(bits, arch.weight_dispatcher.port_bits)
+
+    steady = serial = tiles = 0
+    for tokens, outputs, following, pairs in _pairs(plan):
+        columns = [block(size) for size in _ends(outputs, plan.outputs.tile)]
+        inside, last = plan.outputs.tiles(outputs) - 1, columns[-1]
+        for row_index, (size, rows) in enumerate(_rows(tokens, plan.tokens.tile)):
+            words = word_cycles(arch, pace, size)
+            own = inside * max(words, columns[0]) + max(words, last)
+            # Inside a row each tile is followed by the next column, at its end by the first column of the next row.
+            next_columns = max(inside - 1, 0) * max(words, columns[0]) + (max(words, last) if inside else 0)
+            steady += pairs * rows * ((plan.groups - 1) * own + next_columns + max(words, columns[0]))
+            serial += pairs * rows * plan.groups * ((inside + 1) * words + inside * columns[0] + last)
+            tiles += pairs * rows * (inside + 1)
+            if row_index == len(_rows(tokens, plan.tokens.tile)) - 1:
+                after = 0 if following is None else block(min(following, plan.outputs.tile))
+                steady += pairs * (max(words, after) - max(words, columns[0]))
+    first = block(min(plan.outputs.tile, plan.outputs.block, plan.outputs.size))
+    return _Pacing(first, steady, serial, tiles)
+
+
+def word_cycles(arch: Arch, pace: Pace, rows: int) -> int:
+    word = first = ceil_div(rows * pace.word_bits, arch.activation_dispatcher.port_bits)
     if arch.activation_dispatcher.exponent_port_bits:
-        first = np.maximum(word, -(-tiles[:, 0] * 5 // arch.activation_dispatcher.exponent_port_bits))
-    weight_bits = np.minimum(tiles[:, 1], arch.mxu.columns) * plan.group_size * plan.gemm.weights.bits
-    return first + (pace.words - 1) * word, -(-weight_bits // arch.weight_dispatcher.port_bits)
+        first = max(word, ceil_div(rows * 5, arch.activation_dispatcher.exponent_port_bits))
+    return first + (pace.words - 1) * word
 
 
-def _tile_sizes(block: int, tile: int) -> list[int]:
-    return [min(tile, block - start) for start in range(0, block, tile)]
+def _ends(block: int, tile: int) -> tuple[int, int]:
+    """Sizes of the first and the last tile of a block."""
+    return min(tile, block), min(_last_tile(block, tile), block)
+
+
+def _rows(block: int, tile: int) -> list[tuple[int, int]]:
+    """Sizes of the tiles of a block in order, and how many there are of each."""
+    whole, rest = divmod(block, tile)
+    return [(size, count) for size, count in ((tile, whole), (rest, 1)) if size and count]
+
+
+def _pairs(plan: Plan) -> Iterator[tuple[int, int, int | None, int]]:
+    """Tokens and outputs of the block pairs, the outputs of the pair after, and how many such pairs there are."""
+    for tokens, next_tokens, token_count in _successions(plan.tokens):
+        for outputs, next_outputs, output_count in _successions(plan.outputs):
+            if plan.outer is plan.tokens:
+                wrapped = None if next_tokens is None else plan.outputs.block_size(0)
+                following = wrapped if next_outputs is None else next_outputs
+            else:
+                following = next_outputs if next_tokens is None else outputs
+            yield tokens, outputs, following, token_count * output_count
+
+
+def _successions(extent: Extent) -> Iterator[tuple[int, int | None, int]]:
+    """Sizes of the blocks of an extent, each with the next one's, and how many there are of each."""
+    last = extent.block_size(extent.blocks - 1)
+    if extent.blocks > 2:
+        yield extent.block, extent.block, extent.blocks - 2
+    if extent.blocks > 1:
+        yield extent.block, last, 1
+    yield last, None, 1
+
+
+def _last_tile(block: int, tile: int) -> int:
+    return block % tile or tile
 
 
 def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
@@ -253,11 +305,11 @@ def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
     return arch.controller.launch_cycles + 1 + max(arrivals[0] + weight_block, arrivals[1])
 
 
-def _drain(arch: Arch, rows: int) -> int:
+def drain_cycles(arch: Arch, rows: int) -> int:
     return ceil_div(rows * arch.mxu.columns * 16, arch.collector.port_bits)
 
 
-def _compress(arch: Arch, pace: Pace, rows: int, columns: int) -> int:
+def compress_cycles(arch: Arch, pace: Pace, rows: int, columns: int) -> int:
     if pace.compressed_rows is None or arch.bpc is None:
         return 0
     passes = ceil_div(rows * ceil_div(columns, pace.output_group), arch.bpc.lanes * arch.mxu.count)
@@ -266,12 +318,12 @@ def _compress(arch: Arch, pace: Pace, rows: int, columns: int) -> int:
 
 def _last_drain(arch: Arch, plan: Plan, pace: Pace) -> int:
     """Cycles from the last group to the last byte leaving."""
-    rows = _tile_sizes(plan.tokens.block_size(plan.tokens.blocks - 1), plan.tokens.tile)[-1]
+    rows = _last_tile(plan.tokens.block_size(plan.tokens.blocks - 1), plan.tokens.tile)
     last_block = plan.outputs.block_size(plan.outputs.blocks - 1)
-    columns = _tile_sizes(last_block, plan.run_tiles * plan.outputs.tile)[-1]
+    columns = _last_tile(last_block, plan.run_tiles * plan.outputs.tile)
     shape = (rows, ceil_div(columns, pace.output_group), columns)
     moved = _bursts(arch, pace.output.data_bytes(*shape) + pace.output.side_bytes(*shape))
-    drained = arch.mxu.pipeline_cycles + _drain(arch, rows) + _compress(arch, pace, rows, columns)
+    drained = arch.mxu.pipeline_cycles + drain_cycles(arch, rows) + compress_cycles(arch, pace, rows, columns)
     return drained + _transfer(arch, moved)
 
 

@@ -6,7 +6,8 @@ import sys
 
 import typer
 
-from sim.commands import catalogue, report, simulation
+import gpu_ref.cli
+from sim.commands import catalogue, report, reproduction, simulation, sweep
 from sim.errors import InputError
 
 app = typer.Typer(
@@ -21,6 +22,10 @@ app.command("compare")(simulation.compare)
 app.command("list")(catalogue.list_)
 app.command("schema")(catalogue.schema)
 app.command("report")(report.report)
+app.command("reproduce")(reproduction.reproduce)
+app.add_typer(sweep.app, name="sweep")
+app.command("pareto")(sweep.pareto)
+app.add_typer(gpu_ref.cli.app, name="gpu")
 
 
 def main() -> None:
@@ -30,9 +35,6 @@ def main() -> None:
     except InputError as error:
         print(error.render(), file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

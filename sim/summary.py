@@ -104,7 +104,11 @@ def _layer(machine: Machine, phase: str, item: Item, piece: Item, run: Run) -> D
         "bounds": vars(run.bounds),
         "schedule": _schedule(run),
         "dram_floor": _floor(machine, piece, run),
-        "fast_forward": {"skips": [skip._asdict() for skip in run.skips], "obstacle": run.obstacle},
+        "fast_forward": {
+            "skipped_cycles": sum(skip.cycles for skip in run.skips),
+            "levels": ", ".join(dict.fromkeys(skip.level for skip in run.skips)),
+            "obstacle": run.obstacle,
+        },
         "units": _units(run.states),
         "_run": run,
         "_energy": energy,

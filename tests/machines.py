@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from dataclasses import dataclass
 
 from sim.arch.load import load_arch
-from sim.arch.schema import Arch
+from sim.arch.schema import Arch, Schedule
 from sim.workload.gemm import FP16, INT4, Gemm
 
 
@@ -100,3 +101,41 @@ def random_case(seed: int) -> Case:
         weights=FP16 if fp16_operands else INT4,
     )
     return Case(load_arch(base, overrides), gemm)
+
+
+def long_case(seed: int, level: int) -> Case:
+    """A random machine and a GeMM with many iterations of one level of the loops, few of the others.
+
+    Parameters
+    ----------
+    level
+        Of `sim.engine.fast_forward.LEVELS`, outer blocks first.
+    """
+    rng = random.Random(f"{seed}, level {level}")
+    case = random_case(seed)
+    mxu, schedule, buffers, k = case.arch.mxu, case.arch.schedule, case.arch.buffers, case.gemm.k
+    assert isinstance(schedule, Schedule)
+    run = math.lcm(mxu.dot_length, mxu.columns * mxu.count)
+    counts = [rng.choice([1, 1, 2]) for _ in range(4)]
+    counts[level] = rng.randint(20, 48)
+    outer, inner, rows, runs = counts
+    tokens, outputs = (outer, inner) if schedule.order == "tokens_outer" else (inner, outer)
+    token_block, output_block = rows * mxu.rows, runs * run
+    m = tokens * token_block - rng.choice([0, rng.randrange(token_block)])
+    n = outputs * output_block - rng.choice([0, rng.randrange(output_block)])
+    # Blocks that are resident load ahead of the MXU until they are whole, which is no steady state; most others stream.
+    values = k + mxu.dot_length
+    token_room, output_room = (
+        rng.choice([block, few, few, few])
+        for block, few in ((token_block, rng.randint(1, 3) * mxu.rows), (output_block, rng.randint(1, 3) * run))
+    )
+    bytes_per_weight = 3 if case.gemm.weights == FP16 else 2
+    bigger = {
+        "activation": buffers.activation.model_copy(update={"bytes": token_room * values * 17 // 8}),
+        "weight": buffers.weight.model_copy(update={"bytes": output_room * values * bytes_per_weight}),
+    }
+    blocks = {"token_block": token_block, "output_block": output_block}
+    arch = case.arch.model_copy(
+        update={"buffers": buffers.model_copy(update=bigger), "schedule": schedule.model_copy(update=blocks)}
+    )
+    return Case(arch, dataclasses.replace(case.gemm, name=f"long-{seed}", m=m, n=n))

@@ -44,12 +44,15 @@ def schema(kind: Annotated[Kind, typer.Argument(help="arch or workload")]) -> No
 
 
 def schema_of(kind: Kind) -> dict[str, Any]:
-    """The JSON Schema of a kind of YAML file; a file that extends another needs none of the required keys."""
+    """The JSON Schema of a kind of YAML file. A file that extends another may leave out any key, so only the sections
+    of one that extends none are required."""
     from sim.arch.schema import Arch
     from sim.workload.model import Model
 
     described = (Arch if kind is Kind.ARCH else Model).model_json_schema()
     required = described.pop("required", [])
+    for section in described["$defs"].values():
+        section.pop("required", None)
     described["properties"]["extends"] = {
         "type": "string",
         "description": "A shipped file, or one beside this, that this one is laid over.",

@@ -24,6 +24,10 @@ Precision = Annotated[
         help="Mantissa lengths: a shipped name (wikitext2-1%), 7,6,6,6 for qkv,o,up,down, one number, a file."
     ),
 ]
+BlockSchedule = Annotated[
+    str,
+    typer.Option("--schedule", help="given, best (best-cycles, best-dram-bytes, best-energy), or both side by side."),
+]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a key of the machine: --set mxu.rows=32.")]
 SetWork = Annotated[list[str] | None, typer.Option("--set-workload", help="Override a key of the workload: layers=2.")]
 Grain = Annotated[str, typer.Option(help="tile: one event an operation; beat: one event a port beat. Equal counters.")]

@@ -6,8 +6,9 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,10 +16,14 @@ from sim.commands import options as shared
 from sim.errors import InputError, nearest_name
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sim.arch.schema import Arch
     from sim.assembly import Options
     from sim.simulate import Progress
 
 GRAINS = ("tile", "beat")
+SCHEDULES = ("given", "best", "best-cycles", "best-dram-bytes", "best-energy", "both")
 
 
 def run(
@@ -32,6 +37,7 @@ def run(
     steps: shared.StepCount = None,
     scope: shared.Scope = None,
     precision: shared.Precision = None,
+    schedule: shared.BlockSchedule = "given",
     set_: shared.Set = None,
     set_workload: shared.SetWork = None,
     grain: shared.Grain = "tile",
@@ -46,33 +52,16 @@ def run(
 ) -> None:
     """Simulate a workload on a machine."""
     from sim.arch.load import load_arch
-    from sim.report.files import fill_run
-    from sim.report.folder import new_folder
-    from sim.report.perfetto import TraceWriter
-    from sim.simulate import default_jobs, simulate
-    from sim.workload.load import load_workload
 
-    machine = load_arch(arch, set_ or ())
-    work = load_workload(
+    _simulate(
+        [load_arch(arch, set_ or ())],
         workload,
-        phase=phase,
-        tokens=tokens,
-        batch=batch,
-        chunk=chunk,
-        context=context,
-        steps=steps,
-        scope=scope,
-        precision=precision,
-        overrides=set_workload or (),
+        _asked(phase, tokens, batch, chunk, context, steps, scope, precision, set_workload),
+        _how(grain, fast_forward, verify),
+        schedule,
+        Outcome(out, overwrite, report, json_, trace),
+        jobs,
     )
-    how = _how(grain, fast_forward, verify)
-    folder = out or _free(Path("runs") / f"{machine.name}_{work.name}")
-    with new_folder(folder, overwrite) as inside:
-        with TraceWriter(inside / "trace.json") if trace else nullcontext() as tracer, _progress() as progress:
-            result = simulate(machine, work, options=how, jobs=jobs or default_jobs(), tracer=tracer, progress=progress)
-        result["provenance"]["command"] = _command()
-        fill_run(result, inside, with_page=report)  # type: ignore[arg-type]
-    _show([result], folder, json_)
 
 
 def compare(
@@ -86,12 +75,16 @@ def compare(
     steps: shared.StepCount = None,
     scope: shared.Scope = None,
     precision: shared.Precision = None,
+    schedule: shared.BlockSchedule = "given",
     set_: shared.Set = None,
     set_workload: shared.SetWork = None,
     grain: shared.Grain = "tile",
     fast_forward: shared.FastForward = True,
     verify: shared.Verify = False,
     jobs: shared.Jobs = None,
+    gpu: Annotated[
+        Path | None, typer.Option(help="A record of measured GPU kernels (results/gpu/*.json) to set beside them.")
+    ] = None,
     out: shared.Out = None,
     overwrite: shared.Overwrite = False,
     report: shared.Page = True,
@@ -99,33 +92,138 @@ def compare(
 ) -> None:
     """Simulate a workload on several machines and compare them with the first."""
     from sim.arch.load import load_arch
-    from sim.report.files import fill_comparison
+
+    _simulate(
+        [load_arch(arch, set_ or ()) for arch in archs],
+        workload,
+        _asked(phase, tokens, batch, chunk, context, steps, scope, precision, set_workload),
+        _how(grain, fast_forward, verify),
+        schedule,
+        Outcome(out, overwrite, report, json_, gpu=gpu),
+        jobs,
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of the results."""
+
+    out: Path | None
+    overwrite: bool
+    with_page: bool
+    as_json: bool
+    trace: bool = False
+    gpu: Path | None = None
+
+
+def _simulate(
+    machines: list[Arch],
+    workload: str,
+    asked: dict[str, Any],
+    how: Options,
+    schedule: str,
+    outcome: Outcome,
+    jobs: int | None,
+) -> None:
+    from sim.report.files import fill_comparison, fill_run
     from sim.report.folder import new_folder
+    from sim.report.perfetto import TraceWriter
     from sim.simulate import default_jobs, simulate_all
     from sim.workload.load import load_workload
 
-    machines = [load_arch(arch, set_ or ()) for arch in archs]
-    work = load_workload(
-        workload,
-        phase=phase,
-        tokens=tokens,
-        batch=batch,
-        chunk=chunk,
-        context=context,
-        steps=steps,
-        scope=scope,
-        precision=precision,
-        overrides=set_workload or (),
-    )
-    how = _how(grain, fast_forward, verify)
-    folder = out or _free(Path("runs") / f"compare_{work.name}")
-    with new_folder(folder, overwrite) as inside:
-        with _progress() as progress:
-            results = simulate_all(machines, work, options=how, jobs=jobs or default_jobs(), progress=progress)
+    work = load_workload(workload, **asked)
+    measured = _Measured(outcome.gpu) if outcome.gpu else None
+    machines = _scheduled(machines, schedule)
+    name = machines[0].name if len(machines) == 1 else "compare"
+    folder = outcome.out or _free(Path("runs") / f"{name}_{work.name}")
+    with new_folder(folder, outcome.overwrite) as inside:
+        with TraceWriter(inside / "trace.json") if outcome.trace else nullcontext() as tracer, _progress() as progress:
+            results: list[Any] = simulate_all(
+                machines, work, options=how, jobs=jobs or default_jobs(), tracer=tracer, progress=progress
+            )
         for result in results:
-            result["provenance"]["command"] = _command()
-        fill_comparison(results, inside, with_page=report)  # type: ignore[arg-type]
-    _show(results, folder, json_)
+            result["provenance"]["command"] = " ".join(["sim.py", *sys.argv[1:]])
+        added = measured.figures(results) if measured else ()
+        if len(results) == 1:
+            fill_run(results[0], inside, with_page=outcome.with_page, added=added)
+        else:
+            fill_comparison(results, inside, with_page=outcome.with_page, added=added)
+    _show(results, folder, outcome.as_json, measured)
+
+
+class _Measured:
+    """Kernels measured on a GPU, beside the machines of a comparison."""
+
+    def __init__(self, path: Path) -> None:
+        from gpu_ref.record import load
+
+        self.record = load(path)
+        self.entries: list[Any] = []
+
+    def figures(self, results: list[Any]) -> list[tuple[str, Any]]:
+        """A figure for each layer that was both simulated and measured."""
+        from gpu_ref.compare import compare, speedup_figure
+        from gpu_ref.show import heading
+        from sim.report.comparison import labels
+
+        self.entries = compare(results, labels(results), self.record)
+        layers = dict.fromkeys((entry.shape.columns, entry.shape.depth) for entry in self.entries)
+        note = "; ".join(heading(self.record))
+        return [
+            (f"{columns} x {depth}, {note}", speedup_figure(self.entries, self.record, columns, depth))
+            for columns, depth in layers
+        ]
+
+    def show(self, console: Console) -> None:
+        from gpu_ref.compare import print_entries
+        from gpu_ref.show import heading
+
+        for line in heading(self.record):
+            console.print(line, markup=False, highlight=False)
+        print_entries(self.entries, console)
+
+
+def _asked(
+    phase: str | None,
+    tokens: int | None,
+    batch: int | None,
+    chunk: int | None,
+    context: int | None,
+    steps: int | None,
+    scope: str | None,
+    precision: str | None,
+    overrides: list[str] | None,
+) -> dict[str, Any]:
+    """The options of a workload, as `load_workload` takes them."""
+    return {
+        "phase": phase,
+        "tokens": tokens,
+        "batch": batch,
+        "chunk": chunk,
+        "context": context,
+        "steps": steps,
+        "scope": scope,
+        "precision": precision,
+        "overrides": overrides or (),
+    }
+
+
+def _scheduled(machines: list[Arch], schedule: str) -> list[Arch]:
+    """The machines with the schedule asked for; `both` puts each beside itself with the best one."""
+    if schedule not in SCHEDULES:
+        raise InputError(
+            f"found {schedule!r}",
+            field="--schedule",
+            nearest=nearest_name(schedule, SCHEDULES),
+            facts={"allowed": ", ".join(SCHEDULES)},
+        )
+    if schedule == "given":
+        return machines
+    best = "best" if schedule == "both" else schedule
+    searched = [arch.model_copy(update={"schedule": best, "name": f"{arch.name}+{best}"}) for arch in machines]
+    if schedule != "both":
+        return searched
+    return [machine for pair in zip(machines, searched, strict=True) for machine in pair]
 
 
 def _how(grain: str, fast_forward: bool, verify: bool) -> Options:
@@ -161,11 +259,7 @@ def _progress() -> Iterator[Progress | None]:
         yield lambda done, total, name: bar.update(task, completed=done, total=total, description=f"simulated {name}")
 
 
-def _command() -> str:
-    return " ".join(["sim.py", *sys.argv[1:]])
-
-
-def _show(results: list[dict], folder: Path, as_json: bool) -> None:  # type: ignore[type-arg]
+def _show(results: list[Any], folder: Path, as_json: bool, measured: _Measured | None) -> None:
     if as_json:
         json.dump(results[0] if len(results) == 1 else results, sys.stdout)
         sys.stdout.write("\n")
@@ -176,7 +270,9 @@ def _show(results: list[dict], folder: Path, as_json: bool) -> None:  # type: ig
 
     console = Console()
     if len(results) == 1:
-        print_run(results[0], console)  # type: ignore[arg-type]
+        print_run(results[0], console)
     else:
-        print_comparison(results, console)  # type: ignore[arg-type]
+        print_comparison(results, console)
+    if measured is not None:
+        measured.show(console)
     console.print(f"results in {folder}", soft_wrap=True, highlight=False, markup=False)

@@ -151,6 +151,10 @@ class Int4Tensor:
             self.length,
         )
 
+    def rows(self, which: slice) -> Self:
+        """The weights of some of the outputs: a slice of the first axis."""
+        return type(self)(self.codes[which], self.scales[which], self.zeros[which], self.length)
+
     def memory_image(self) -> MemoryImage:
         """The bytes in memory."""
         return MemoryImage(_pairs(self.codes), self.scales.astype("<f2").tobytes(), _pairs(self.zeros))

@@ -112,7 +112,7 @@ def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, sc
     )
     groups, values = plan.chunk(0)
     if not plan.activations_resident:
-        _require(arch, gemm, activations, min(tokens.tile, gemm.m), groups, values, "activation")
+        _require(arch, gemm, activations, min(tokens.tile, tokens.block), groups, values, "activation")
     if not plan.weights_resident:
         _require(arch, gemm, weights, min(outputs.tile, gemm.n), groups, values, "weight")
     return plan

@@ -22,9 +22,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from sim.errors import InputError, Place
 from sim.report.comparison import Standing, standings
+from sim.report.document import GENERATOR
+from sim.report.figures.frame import Figure
 from sim.report.folder import new_folder, writing
-from sim.report.html import GENERATOR, page
+from sim.report.html import page
 from sim.report.result import SCHEMA_VERSION, Result
+
+Added = Sequence[tuple[str, Figure]]
+"""Captions and figures that a page shows beside its results."""
 
 
 def write_run(result: Result, folder: Path, overwrite: bool = False) -> None:
@@ -39,12 +44,12 @@ def write_run(result: Result, folder: Path, overwrite: bool = False) -> None:
         fill_run(result, inside)
 
 
-def fill_run(result: Result, folder: Path, *, with_page: bool = True) -> None:
+def fill_run(result: Result, folder: Path, *, with_page: bool = True, added: Added = ()) -> None:
     """Write one result and its page into a folder that exists, such as one of `new_folder`."""
     with writing(folder):
         _fill_machine(result, folder)
         if with_page:
-            _write_text(folder / "report.html", page([result], datetime.now(UTC)))
+            _write_text(folder / "report.html", page([result], datetime.now(UTC), added=added))
 
 
 def write_comparison(results: Sequence[Result], folder: Path, overwrite: bool = False, baseline: int = 0) -> None:
@@ -59,7 +64,9 @@ def write_comparison(results: Sequence[Result], folder: Path, overwrite: bool = 
         fill_comparison(results, inside, baseline)
 
 
-def fill_comparison(results: Sequence[Result], folder: Path, baseline: int = 0, *, with_page: bool = True) -> None:
+def fill_comparison(
+    results: Sequence[Result], folder: Path, baseline: int = 0, *, with_page: bool = True, added: Added = ()
+) -> None:
     """Write a comparison into a folder that exists, such as one of `new_folder`."""
     ranking = standings(results, baseline)
     rows = [_row(one) for one in ranking]
@@ -78,7 +85,7 @@ def fill_comparison(results: Sequence[Result], folder: Path, baseline: int = 0, 
         _write_text(folder / "comparison.json", _json(comparison))
         _write_csv(folder / "comparison.csv", rows)
         if with_page:
-            _write_text(folder / "report.html", page(results, datetime.now(UTC), baseline))
+            _write_text(folder / "report.html", page(results, datetime.now(UTC), baseline, added))
 
 
 def write_page(results: Sequence[Result], path: Path, overwrite: bool = False, baseline: int = 0) -> None:

@@ -8,32 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from importlib.resources import files
 
 import yaml
 
 from sim.report import tables
 from sim.report.comparison import Standing, labels, standings
+from sim.report.document import document, drawn
 from sim.report.figures.frame import Figure
 from sim.report.figures.roofline import roofline
 from sim.report.figures.speedups import speedups
 from sim.report.figures.stacked import stacked
 from sim.report.figures.stalls import stalls
-from sim.report.markup import Html, data, join, tag
+from sim.report.markup import Html, join, tag
 from sim.report.quantities import si
 from sim.report.result import Result
 from sim.report.vocabulary import BASELINE, COMPONENTS, MODULES, colours, explained, label, limiting
 from sim.report.work import work_details
 
-GENERATOR = '<meta name="generator" content="anda-sim">'
-_POLICY = (
-    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-    "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "base-uri 'none'; form-action 'none'\">"
-)
 
-
-def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str:
+def page(
+    results: Sequence[Result], written: datetime, baseline: int = 0, added: Sequence[tuple[str, Figure]] = ()
+) -> str:
     """The page's text.
 
     Parameters
@@ -42,6 +37,8 @@ def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str
         One, or several of the same work, to be compared with `results[baseline]`.
     written
         When; stands in the page's head.
+    added
+        Captions and figures of things measured elsewhere, beside the machines.
 
     Raises
     ------
@@ -51,26 +48,15 @@ def page(results: Sequence[Result], written: datetime, baseline: int = 0) -> str
     names = labels(results)
     who = " and ".join(names) if len(names) < 3 else f"{len(names)} machines"
     title = f"{who} on {results[baseline]['workload']['name']}"
-    head = join(
-        [
-            Html('<meta charset="utf-8">'),
-            Html(GENERATOR),
-            Html(_POLICY),
-            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            tag("title", title),
-            Html(f"<style>{_asset('page.css')}</style>"),
-        ]
-    )
     body = join(
         [
             tag("h1", title),
             tag("p", work_details(results[baseline])),
             _provenance(results, written),
-            *_sections(results, names, baseline),
+            *_sections(results, names, baseline, added),
         ]
     )
-    scripts = Html(f"<script>{_plotly()}</script><script>{_asset('page.js')}</script>")
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}\n{scripts}</body></html>\n'
+    return document(title, body)
 
 
 def _provenance(results: Sequence[Result], written: datetime) -> Html:
@@ -88,7 +74,9 @@ def _provenance(results: Sequence[Result], written: datetime) -> Html:
     return tag("dl", *rows)
 
 
-def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) -> Iterator[Html]:
+def _sections(
+    results: Sequence[Result], names: Sequence[str], baseline: int, added: Sequence[tuple[str, Figure]]
+) -> Iterator[Html]:
     if len(results) == 1:
         colour = colours(names, {})
         yield from _one(results[0])
@@ -96,16 +84,20 @@ def _sections(results: Sequence[Result], names: Sequence[str], baseline: int) ->
         colour = colours(names, {names[baseline]: BASELINE})
         yield from _several(standings(results, baseline), baseline, colour)
     yield tag("h2", "Where the cycles of each unit go")
-    yield _figure(
+    yield drawn(
         stalls(names, results), "Busy, stalled by what the unit waits for, and idle (no work left or none yet)."
     )
     yield from _parts(results, names)
     yield tag("h2", "Roofline")
-    yield _figure(
+    yield drawn(
         roofline(names, results, colour),
         "One mark a GeMM (equal ones together); lines are what the DRAM and the arithmetic allow at each mantissa "
         "length that occurs. GeMMs without DRAM traffic have no place here.",
     )
+    if added:
+        yield tag("h2", "Beside measured GPU kernels")
+        for caption, figure in added:
+            yield drawn(figure, caption)
     yield tag("h2", "Layers")
     yield tag("p", "Quantities are of one instance of a layer; the share is of all its instances.", class_="note")
     for name, result in zip(names, results, strict=True):
@@ -127,7 +119,7 @@ def _several(ranking: Sequence[Standing], baseline: int, colour: Mapping[str, st
     yield tag("h2", f"Relative to {base.label}")
     yield tables.machines(ranking, colour)
     yield tag("h2", "Speedup by module")
-    yield _figure(speedups(ranking, base.label, colour), f"Time of {base.label} over time of the machine.")
+    yield drawn(speedups(ranking, base.label, colour), f"Time of {base.label} over time of the machine.")
     yield tag("h2", "Energy by group")
     yield tag("p", f"In percent of the energy of {base.label}.", class_="note")
     yield tables.energy_groups(ranking, base)
@@ -137,27 +129,22 @@ def _parts(results: Sequence[Result], names: Sequence[str]) -> Iterator[Html]:
     yield tag("h2", "Time by module")
     if len({result["clock_hertz"] for result in results}) == 1:
         cycles = [{name: one["cycles"] for name, one in result["modules"].items()} for result in results]
-        yield _figure(stacked(names, cycles, MODULES, "time, cycles", si), "Cycles of all layers of a module.")
+        yield drawn(stacked(names, cycles, MODULES, "time, cycles", si), "Cycles of all layers of a module.")
     else:
         seconds = [
             {name: one["cycles"] / result["clock_hertz"] for name, one in result["modules"].items()}
             for result in results
         ]
         figure = stacked(names, seconds, MODULES, "time, seconds", lambda value: si(value, "s"))
-        yield _figure(figure, "Time of all layers of a module; the machines' clocks differ.")
+        yield drawn(figure, "Time of all layers of a module; the machines' clocks differ.")
     yield tag("h2", "Energy by component")
     joules = [{name: one * 1e-12 for name, one in result["energy"].items()} for result in results]
-    yield _figure(
+    yield drawn(
         stacked(names, joules, COMPONENTS, "energy, joules", lambda value: si(value, "J")), "Energy of the whole run."
     )
     yield tag("h2", "Area by component")
     area = [result["area"] for result in results]
-    yield _figure(stacked(names, area, COMPONENTS, "area, mm²", lambda value: f"{value:.3f} mm²"), "Area of the chip.")
-
-
-def _figure(figure: Figure, caption: str) -> Html:
-    picture = tag("div", role="img", aria_label=caption)
-    return tag("figure", picture, data(figure), tag("figcaption", caption))
+    yield drawn(stacked(names, area, COMPONENTS, "area, mm²", lambda value: f"{value:.3f} mm²"), "Area of the chip.")
 
 
 def _fold(title: str, *content: Html, opened: bool = False) -> Html:
@@ -167,13 +154,3 @@ def _fold(title: str, *content: Html, opened: bool = False) -> Html:
 
 def _yaml(values: object) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
-
-
-def _asset(name: str) -> str:
-    return files("sim.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())

@@ -5,7 +5,7 @@ Quantities of a layer are those of ONE instance of it; totals and modules sum co
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -95,6 +95,8 @@ class Layer(TypedDict):
     limit: Limit
     bounds: Bounds
     schedule: dict[str, Any] | None
+    dram_floor: NotRequired[dict[str, int] | None]
+    fast_forward: NotRequired[dict[str, Any]]
     units: dict[str, Unit]
 
 
@@ -113,6 +115,7 @@ class Result(TypedDict):
     energy_groups: dict[str, float]
     area: dict[str, float]
     limit: Limit
+    fast_forward: NotRequired[dict[str, Any]]
     peak: Peak
     bounds: Bounds
     modules: dict[str, Module]

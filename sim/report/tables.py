@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sim.report.comparison import Standing
 from sim.report.markup import Html, join, table, tag
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.result import Limit, Result
-from sim.report.vocabulary import MODULES, explained, label, limiting, ordered
+from sim.report.vocabulary import MODULES, explained, label, limiting, ordered, skipped
 
 
 def key_figures(result: Result) -> Html:
@@ -26,6 +27,7 @@ def key_figures(result: Result) -> Html:
         ("area", f"{totals['area_square_millimetres']:.3f} mm²", ""),
         ("DRAM", si(totals["dram_bytes"], "B"), f"{si(totals['dram_bytes'] / totals['seconds'], 'B/s')} on average"),
         ("SRAM", si(totals["sram_bytes"], "B"), ""),
+        *([("simulated", "", skipped(result["fast_forward"], totals["cycles"]))] if "fast_forward" in result else []),
     )
     return tag(
         "div",
@@ -101,7 +103,8 @@ def layers(result: Result) -> Html:
     """One row a layer; its quantities are of one instance, its share is of all its instances."""
     columns = (
         "layer", "module", "phase", "count", "m", "k", "n", "M", "cycles", "share", "utilisation", "peak MAC a cycle",
-        "DRAM", "SRAM", "energy", "lower bound", "upper bound", "limit", "schedule",
+        "DRAM", "operands once", "communication bound", "SRAM", "energy", "lower bound", "upper bound", "limit",
+        "schedule", "fast-forward",
     )  # fmt: skip
     rows = (
         [
@@ -116,16 +119,28 @@ def layers(result: Result) -> Html:
             percent(layer["utilisation"]),
             f"{layer['peak_macs_per_cycle']:,.6g}",
             si(layer["dram_bytes"], "B"),
+            *_floor(layer.get("dram_floor")),
             si(layer["sram_bytes"], "B"),
             picojoules(layer["energy_picojoules"]),
             f"{layer['bounds']['lower_cycles']:,}",
             f"{layer['bounds']['upper_cycles']:,}",
             _limit(layer["limit"]),
             ", ".join(f"{label(key)} {value}" for key, value in (layer["schedule"] or {}).items()),
+            _skips(layer.get("fast_forward")),
         ]
         for layer in result["layers"]
     )
-    return table(columns, rows, words=(0, 1, 2, len(columns) - 2, len(columns) - 1))
+    return table(columns, rows, words=(0, 1, 2, len(columns) - 3, len(columns) - 2, len(columns) - 1))
+
+
+def _floor(floor: Mapping[str, int] | None) -> tuple[str, str]:
+    """The two limits on a GeMM's DRAM bytes: every operand once, and what the memory on the chip allows."""
+    return ("", "") if floor is None else (si(floor["compulsory_bytes"], "B"), si(floor["communication_bytes"], "B"))
+
+
+def _skips(fast_forward: Mapping[str, Any] | None) -> str:
+    """Where fast-forward skipped, or why it did not."""
+    return "" if fast_forward is None else fast_forward["levels"] or fast_forward["obstacle"] or ""
 
 
 def _limit(limit: Limit) -> Html:

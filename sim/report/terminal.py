@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sim.report.comparison import Standing, labels, module_names, standings
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.result import Result
-from sim.report.vocabulary import COMPONENTS, MODULES, explained, label, limiting, ordered
+from sim.report.vocabulary import COMPONENTS, MODULES, explained, label, limiting, ordered, skipped
 from sim.report.work import work_details
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def _totals(result: Result) -> Table:
             ("SRAM", si(totals["sram_bytes"], "B")),
             ("energy", picojoules(totals["energy_picojoules"])),
             ("area", f"{totals['area_square_millimetres']:.3f} mm2"),
+            *([("simulated", skipped(result["fast_forward"], totals["cycles"]))] if "fast_forward" in result else []),
         ]
     )
 

@@ -1,4 +1,4 @@
-"""A workload by name or path; the reader is chosen by the file's suffix."""
+"""A workload by name or path; the reader is chosen by the file's suffix, or by what lies in a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sim import shipped
 from sim.errors import InputError, Place
 from sim.workload.gemm import Workload
 from sim.workload.options import Options
-from sim.workload.readers import csv_rows, huggingface, model_yaml
+from sim.workload.readers import csv_rows, huggingface, model_yaml, trace
+from sim.workload.trace_file import MANIFEST
 
 FOLDER = "workloads"
 READERS: dict[str, Callable[[Path, Options], Workload]] = {
@@ -38,7 +39,8 @@ def load_workload(
     Parameters
     ----------
     name
-        A shipped model, or a file: model YAML, a Hugging Face config.json, or a CSV of GeMMs.
+        A shipped model; a file: model YAML, a Hugging Face config.json, or a CSV of GeMMs; or the folder of a
+        recorded trace or of a Hugging Face model.
     phase
         `prefill`, `decode`, `both` or `mixed`.
     tokens, batch, chunk, context, steps
@@ -56,6 +58,12 @@ def load_workload(
     InputError
         With file, line, field, what was found and what is allowed.
     """
+    options = Options(phase, tokens, batch, chunk, context, steps, scope, precision, tuple(overrides))
+    folder = Path(name).expanduser()
+    if (folder / MANIFEST).is_file():
+        return trace.read(folder, options)
+    if (folder / "config.json").is_file():
+        return huggingface.read(folder / "config.json", options)
     path = shipped.find(name, FOLDER, tuple(READERS))
     if path.suffix not in READERS:
         raise InputError(
@@ -63,5 +71,4 @@ def load_workload(
             place=Place(str(path)),
             facts={"allowed": ", ".join(READERS)},
         )
-    options = Options(phase, tokens, batch, chunk, context, steps, scope, precision, tuple(overrides))
     return READERS[path.suffix](path, options)

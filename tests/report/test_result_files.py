@@ -30,7 +30,7 @@ def refusal(call, *arguments, **options):
     return caught.value.render()
 
 
-def fail(*_):
+def fail(*_, **__):
     raise KeyboardInterrupt
 
 

@@ -1,0 +1,99 @@
+"""`sim.py gpu`: verify and bench on a card, show what was recorded anywhere."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.errors import InputError
+
+app = typer.Typer(help="GPU kernels: verify and time them on a card, show recorded times.", no_args_is_help=True)
+
+Seed = Annotated[int | None, typer.Option(min=0, help="Of the random inputs; without it, fresh ones.")]
+
+
+@app.command()
+def verify(
+    seed: Seed = None,
+    small: Annotated[bool, typer.Option("--small", help="Small shapes only, as under compute-sanitizer.")] = False,
+) -> None:
+    """Check every kernel on this machine's card against its golden model."""
+    from secrets import randbits
+
+    from gpu_ref.cupy_card import open_card
+    from gpu_ref.verify import SHAPES, SMALL_SHAPES
+    from gpu_ref.verify import verify as checks
+
+    chosen = randbits(32) if seed is None else seed
+    device = open_card()
+    typer.echo(f"{device.card.name}, {device.card.architecture}, seed {chosen}")
+    done, failed = 0, 0
+    for check in checks(device, chosen, SMALL_SHAPES if small else SHAPES):
+        done += 1
+        if not check.passed:
+            failed += 1
+            sizes = f"{check.tokens} x {check.columns} x {check.depth}"
+            typer.echo(
+                f"FAILED {check.configuration} {sizes} {check.case}: {check.error}, allowed {check.limit}", err=True
+            )
+    typer.echo(f"{done - failed} of {done} checks passed")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    out: Annotated[Path | None, typer.Option(help="The record; else results/gpu/<card>-<date>.json.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with a record that was cut short.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="What to measure; else gpu_ref/bench.yaml.")] = None,
+) -> None:
+    """Verify and time the kernels on this machine's card, and record the results."""
+    from gpu_ref import record as records
+    from gpu_ref.bench import Bench, continued
+    from gpu_ref.cupy_card import open_card
+    from gpu_ref.settings import FILE, load_settings
+
+    chosen = load_settings(settings or FILE)
+    if out is not None and resume is not None:
+        raise InputError("a record is either new or continued", field="--out, --resume")
+    begun = records.load(resume) if resume else None
+    device = open_card()
+    path = resume or out or records.FOLDER / f"{_slug(device.card.name)}-{datetime.now(UTC):%Y-%m-%d}.json"
+    if resume is None and path.exists():
+        facts = {"needed": "--resume to go on with it, --out for another file"}
+        raise InputError("the record exists", field=str(path), facts=facts)
+    run = Bench(device, chosen, path, continued(begun, device, path) if begun else None)
+    found = run.run(typer.echo)
+    typer.echo(f"{len(found.rows)} measurements, {len(found.failures)} failures: {path}")
+    if found.failures and not found.rows:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    path: Annotated[
+        Path | None, typer.Argument(help="A record; else the newest in results/gpu.", metavar="RECORD")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the figures to this page, too.")] = None,
+) -> None:
+    """Print recorded measurements; needs no card."""
+    from rich.console import Console
+
+    from gpu_ref import record as records
+    from gpu_ref.show import page, print_record
+
+    chosen = path or records.newest()
+    found = records.load(chosen)
+    console = Console()
+    console.print(str(chosen), highlight=False)
+    print_record(found, console)
+    if html is not None:
+        html.write_text(page(found), encoding="utf-8")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -1,0 +1,50 @@
+"""W4A16 by way of FP16 weights in memory: dequantise, then the vendor's product; what a large batch pays for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from gpu_ref.kernel import Case, Kernel, require_multiple
+from gpu_ref.kernels.fp16 import product_case
+from gpu_ref.kernels.w4a16 import W4a16, pack_fragments, random_weights
+from gpu_ref.program import Filled, Launch, Matmul, Module, Result, Shape
+
+
+@dataclass(frozen=True)
+class Dequantised(Kernel):
+    """Two launches: weights to FP16, FP16 product."""
+
+    source: ClassVar[str] = "dequantise"
+    operand = "f16"
+    instruction: ClassVar[str] = "cuBLAS"
+    streamed: ClassVar[tuple[str, ...]] = ("codes", "scales", "zeros")
+
+    @property
+    def modules(self) -> tuple[Module, ...]:
+        return (Module(self.source),)
+
+    def refuse(self, shape: Shape) -> None:
+        require_multiple(self.source, shape.columns, 64, "columns")
+        require_multiple(self.source, shape.depth, 128, "depth")
+
+    def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
+        weights = random_weights(rng, shape)
+        yield product_case(rng, shape, weights.dequantise_fp16(), pack_fragments(weights))
+
+    def filled(self, shape: Shape) -> dict[str, Filled]:
+        return W4a16().filled(shape)
+
+    def results(self, shape: Shape) -> dict[str, Result]:
+        return {
+            "c": Result((shape.tokens, shape.columns), "f2"),
+            "w": Result((shape.columns, shape.depth), "f2"),
+        }
+
+    def launches(self, shape: Shape) -> tuple[Launch | Matmul, ...]:
+        grid = (shape.columns // 64, shape.depth // 64, 1)
+        arguments = ("codes", "scales", "zeros", "w", shape.columns, shape.depth)
+        return (Launch(self.modules[0], "dequantise_weights", grid, 128, arguments), Matmul("a", "w", "c"))

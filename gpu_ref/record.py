@@ -1,0 +1,201 @@
+"""A record of measurements: results/gpu/<device>-<date>.json."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gpu_ref import sources
+from gpu_ref.program import Shape
+from sim.errors import InputError, Place
+
+SCHEMA_VERSION = 1
+FOLDER = Path("results") / "gpu"
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Device(Part):
+    """The card, as card.Card."""
+
+    name: str
+    architecture: str
+    multiprocessors: Count
+    l2_bytes: Count
+    memory_bytes: Count
+    shared_bytes: Count
+
+
+class Reading(Part):
+    """Clocks, temperature, power and throttle reasons at one moment; null where the card does not tell."""
+
+    sm_megahertz: int | None
+    memory_megahertz: int | None
+    temperature_celsius: int | None
+    power_watts: float | None
+    throttle_reasons: list[str] | None
+
+
+class Check(Part):
+    """One verification against a golden model."""
+
+    kernel: str
+    configuration: str
+    tokens: int
+    columns: int
+    depth: int
+    case: str
+    error: float | None  # null: not finite
+    limit: float
+    passed: bool
+
+
+class Ceilings(Part):
+    """What the card was seen to do in the same run."""
+
+    bytes_per_second: Positive
+    fp16_operations_per_second: Positive
+
+
+class Row(Part):
+    """One kernel on one shape.
+
+    Times are seconds of one GeMM. Bytes are the fewest possible, operations those of the GeMM, `passes` Tensor Core
+    products for each; the roofline is the larger of memory and compute time at the measured ceilings and stated rates.
+    """
+
+    kernel: str
+    source: str
+    configuration: str
+    operand: str
+    instruction: Literal["native", "emulated", "library"]
+    is_choice: bool  # what the dispatcher picks
+    mantissa_bits: int | None
+    tokens: int
+    columns: int
+    depth: int
+    layers: list[str]
+    median_seconds: Positive
+    lower_quartile_seconds: Positive
+    upper_quartile_seconds: Positive
+    samples: Count
+    weight_copies: Count
+    bytes: Count
+    operations: Count
+    passes: Count
+    memory_seconds: Positive
+    compute_seconds: Positive
+    roofline_share: Positive
+    limited_by: Literal["memory", "compute"]
+    speedup_over_fp16: Positive | None
+    energy_joules: Positive | None
+    error: float
+    error_limit: float
+    state: Reading
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(self.tokens, self.columns, self.depth)
+
+    @property
+    def roofline_seconds(self) -> float:
+        return max(self.memory_seconds, self.compute_seconds)
+
+    @property
+    def operations_per_second(self) -> float:
+        return self.operations / self.median_seconds
+
+
+class Failure(Part):
+    """What could not be measured, and why."""
+
+    kernel: str
+    tokens: int
+    columns: int
+    depth: int
+    message: str
+
+
+class Record(Part):
+    """One run of bench on one card."""
+
+    schema_version: Literal[1] = 1
+    device: Device
+    versions: dict[str, str]
+    started: str
+    spent_seconds: float
+    complete: bool
+    sources: dict[str, str]
+    tensor_core_rates: dict[str, int | str]
+    state_before: Reading
+    ceilings: Ceilings | None
+    checks: list[Check]
+    rows: list[Row]
+    failures: list[Failure]
+
+    def changed_sources(self) -> list[str]:
+        """Kernels whose text is not what it was when this was measured."""
+        return [
+            name
+            for name, was in self.sources.items()
+            if name not in sources.names() or sources.fingerprint(name) != was
+        ]
+
+    def rows_for(self, shape: Shape) -> list[Row]:
+        return [row for row in self.rows if row.shape == shape]
+
+
+def save(record: Record, path: Path) -> None:
+    """Write a record so that the file is whole at every moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(record.model_dump(), indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def load(path: Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    InputError
+        For a file that is missing, no JSON, or no record of this version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
+    except ValueError as error:
+        raise InputError(f"not JSON: {error}", place=Place(str(path))) from None
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        issue = error.errors()[0]
+        field = ".".join(map(str, issue["loc"])) or None
+        raise InputError(
+            f"not a record of GPU measurements: {issue['msg']}", place=Place(str(path)), field=field
+        ) from None
+
+
+def newest(folder: Path = FOLDER) -> Path:
+    """The record that was started last.
+
+    Raises
+    ------
+    InputError
+        Where nothing was ever recorded.
+    """
+    found = sorted(folder.glob("*.json"), key=lambda path: (load(path).started, path.name))
+    if not found:
+        facts = {"needed": "a record; `sim.py gpu bench` makes one on a machine with an NVIDIA card"}
+        raise InputError("no GPU measurements are recorded", place=Place(str(folder)), facts=facts)
+    return found[-1]

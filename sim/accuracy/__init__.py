@@ -1,0 +1,1 @@
+"""What number formats cost a model: perplexity with converted activations. Needs torch and transformers."""

@@ -1,0 +1,167 @@
+"""Perplexity of a causal language model whose activations a format converts on their way into every weight GeMM.
+
+windows of `context` tokens start every `stride` tokens; each scores the tokens that no window before it has scored,
+but for its first, which it has nothing to predict from
+perplexity = exp(mean negative log-likelihood a token)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from sim.accuracy.convert import Rounding, to_block_float, to_fp16
+from sim.errors import InputError
+from sim.trace.linears import Site
+from sim.trace.load import Loaded
+from sim.trace.weights import int4_sites
+from sim.workload.precision import Precision, mantissa_bits
+
+TOKENS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Format:
+    """How activations are converted.
+
+    Attributes
+    ----------
+    lengths
+        Mantissa bits of [qkv, o, up, down]; None: FP16. Layers of no such module stay FP16.
+    rounding
+        `truncate` for Anda, iFPU and FIGNA (13 bits in every module), `nearest` for plain block floating point.
+    """
+
+    lengths: Precision | None
+    rounding: Rounding = "truncate"
+    group_size: int = 64
+
+
+@dataclass(frozen=True)
+class Window:
+    """Tokens [begin, end) of a text, of which those from `scored` on count."""
+
+    begin: int
+    scored: int
+    end: int
+
+
+def windows(tokens: int, context: int, stride: int) -> Iterator[Window]:
+    """The windows over `tokens` tokens that score any."""
+    end = 0
+    for begin in range(0, tokens - 1, stride):
+        scored, end = max(begin + 1, end), min(begin + context, tokens)
+        yield Window(begin, scored, end)
+        if end == tokens:
+            return
+
+
+class Evaluator:
+    """A model and a text, ready to be measured under one format after another.
+
+    Parameters
+    ----------
+    loaded
+        With the weights to measure, quantised or not.
+    tokens
+        Of the text.
+    method
+        How the weights were made, for the fingerprint.
+
+    Raises
+    ------
+    InputError
+        For a context that the model does not have, a stride that leaves tokens out, or a text of one token.
+    """
+
+    def __init__(self, loaded: Loaded, tokens: list[int], context: int, stride: int, method: str) -> None:
+        limit = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", context)
+        if not 1 < context <= limit:
+            raise InputError(f"found {context}", field="--context", facts={"allowed": f"2 to {limit}"})
+        if not 1 <= stride <= context:
+            raise InputError(f"found {stride}", field="--stride", facts={"allowed": f"1 to the context, {context}"})
+        if len(tokens) < 2:
+            raise InputError("a text of fewer than two tokens cannot be scored", field="--text")
+        self.name, self.model, self.sites = loaded.name, loaded.model, int4_sites(loaded)
+        self.experts_used, self._orders = loaded.experts_used, loaded.orders
+        self._tokens = torch.tensor(tokens)
+        self._device = next(loaded.model.parameters()).device
+        self._windows = list(windows(len(tokens), context, stride))
+        digest = hashlib.sha256(
+            f"{loaded.revision} {method} {context} {stride}".encode() + self._tokens.numpy().tobytes()
+        )
+        self.fingerprint = digest.hexdigest()
+
+    @torch.inference_mode()
+    def perplexity(self, format: Format) -> float:
+        """Perplexity under a format.
+
+        Raises
+        ------
+        InputError
+            For Inf or NaN in activations, with the layer.
+        """
+        handles = self._convert(format)
+        try:
+            total = sum(self._log_likelihood(batch) for batch in self._batches())
+        finally:
+            for handle in handles:
+                handle.remove()
+        return math.exp(-total / sum(window.end - window.scored for window in self._windows))
+
+    def _convert(self, format: Format) -> list[torch.utils.hooks.RemovableHandle]:
+        latest: dict[int | None, tuple[torch.Tensor, torch.Tensor]] = {}
+
+        def converter(site: Site) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], tuple[torch.Tensor, ...]]:
+            length = mantissa_bits(format.lengths, site.kind)
+            order = self._orders.get(site.name)
+
+            def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+                # Layers that share an input (q, k, v; gate, up) follow one another: it is converted once.
+                if order is not None:
+                    ordered = _converted(inputs[0][..., order], length, format, site.name)
+                    return (ordered[..., order.argsort()], *inputs[1:])
+                source, converted = latest.get(length, (None, None))
+                if source is not inputs[0] or converted is None:
+                    converted = _converted(inputs[0], length, format, site.name)
+                    latest[length] = inputs[0], converted
+                return (converted, *inputs[1:])
+
+            return hook
+
+        return [site.layer.register_forward_pre_hook(converter(site)) for site in self.sites]
+
+    def _batches(self) -> Iterator[list[Window]]:
+        """Windows of equal length together, TOKENS_AT_ONCE tokens at most."""
+        batch: list[Window] = []
+        for window in self._windows:
+            length = window.end - window.begin
+            if batch and (batch[0].end - batch[0].begin != length or (len(batch) + 1) * length > TOKENS_AT_ONCE):
+                yield batch
+                batch = []
+            batch.append(window)
+        yield batch
+
+    def _log_likelihood(self, batch: list[Window]) -> float:
+        identifiers = torch.stack([self._tokens[window.begin : window.end] for window in batch]).to(self._device)
+        logits = self.model(input_ids=identifiers, use_cache=False).logits[:, :-1]
+        targets = identifiers[:, 1:]
+        scores = -nn.functional.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none").double()
+        positions = torch.arange(1, identifiers.shape[1], device=self._device)
+        firsts = torch.tensor([window.scored - window.begin for window in batch], device=self._device)
+        return float((scores * (positions >= firsts[:, None])).sum())
+
+
+def _converted(values: torch.Tensor, length: int | None, format: Format, name: str) -> torch.Tensor:
+    halves = to_fp16(values)
+    if not bool(torch.isfinite(halves).all()):
+        index = torch.nonzero(~torch.isfinite(halves))[0].tolist()
+        raise InputError(f"{halves[tuple(index)]} at index {index}", field=f"activations of {name}")
+    if length is None:
+        return halves
+    return to_block_float(halves, length, format.group_size, format.rounding)

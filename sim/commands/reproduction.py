@@ -1,0 +1,44 @@
+"""`reproduce`: the paper's evaluation, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.commands import options as shared
+
+
+def reproduce(
+    only: Annotated[list[str] | None, typer.Option("--only", help="A section by its name; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of reproduction.json, reproduction.csv and report.html.")] = Path(
+        "runs/reproduction"
+    ),
+    cache: Annotated[Path | None, typer.Option(help="File of runs to reuse; in your cache folder unless told.")] = None,
+    jobs: shared.Jobs = None,
+) -> None:
+    """Run the paper's evaluation again and lay it beside the published numbers."""
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from sim.reproduce import files
+    from sim.reproduce.reproduction import reproduce as run
+    from sim.reproduce.terminal import print_reproduction
+    from sim.simulate import default_jobs
+
+    files.check(out)
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("reproducing", total=None)
+        made = run(
+            only or (),
+            jobs=jobs or default_jobs(),
+            cache=cache,
+            progress=lambda name, done, total: bar.update(task, description=name, completed=done, total=total),
+        )
+    files.write(made, out)
+    console = Console()
+    print_reproduction(made, console)
+    console.print(f"results in {out}", soft_wrap=True, highlight=False, markup=False)

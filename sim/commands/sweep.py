@@ -1,0 +1,165 @@
+"""`sweep`, `sweep diff` and `pareto`: run a design space, compare two, and look at the front."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sim.search.sweep.run import Progress, Tally
+    from sim.search.sweep.view import View
+
+STORE = Path("runs") / "sweeps.sqlite"
+StorePath = Annotated[Path, typer.Option("--store", help="The SQLite file of all points.")]
+SWEEP_HELP = "Name of a sweep in the store, a sweep file, or STORE.sqlite:NAME."
+
+
+class FileFirst(TyperGroup):
+    """`sweep FILE` stands for `sweep run FILE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=FileFirst, no_args_is_help=True, help="Run a design-space sweep, or compare two.")
+
+
+@app.command("run")
+def run(
+    file: Annotated[str, typer.Argument(help="A shipped sweep, or a YAML file.", metavar="FILE")],
+    jobs: Annotated[int | None, typer.Option(help="Processes; as many as cores unless told.", min=1)] = None,
+    ray: Annotated[str | None, typer.Option(help="Use a Ray cluster: its HOST:PORT, or auto.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that is in the store.")] = False,
+    store: StorePath = STORE,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Override a key of the file: mode=random.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Run more than a million points.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of report and tables; runs/sweep_NAME unless told.")] = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html and tables.")] = True,
+) -> None:
+    """Run a sweep: grid, random or search, as its file says."""
+    from rich.console import Console
+
+    from sim.search.sweep.load import load_sweep
+    from sim.search.sweep.run import SweepRun
+    from sim.search.sweep.space import Space
+    from sim.search.sweep.store import Store
+    from sim.search.sweep.terminal import print_front, print_tally
+    from sim.search.sweep.view import View
+    from sim.simulate import default_jobs
+
+    sweep, described = load_sweep(file, set_ or ())
+    space = Space(sweep, described)
+    console = Console()
+    with Store(store, make=True) as points:
+        with _workers(jobs or default_jobs(), ray) as workers, _progress() as progress:
+            sweep_run = SweepRun(space, points, workers, progress, many=yes)
+            points.begin(sweep, space.keys, resume=resume)
+            tally = sweep_run.run()
+        print_tally(tally, workers.count, console)
+        view = View(points, sweep.name)
+    print_front(view, console)
+    if report:
+        _write(view, out or Path("runs") / f"sweep_{sweep.name}", console)
+
+
+@app.command("diff")
+def diff(
+    a: Annotated[str, typer.Argument(help=SWEEP_HELP, metavar="A")],
+    b: Annotated[str, typer.Argument(help=SWEEP_HELP, metavar="B")],
+    store: StorePath = STORE,
+) -> None:
+    """Compare two sweeps: their common points, and their fronts."""
+    from rich.console import Console
+
+    from sim.search.sweep.terminal import print_diff
+
+    print_diff(_view(a, store), _view(b, store), Console())
+
+
+def pareto(
+    sweep: Annotated[str, typer.Argument(help=SWEEP_HELP, metavar="SWEEP")],
+    store: StorePath = STORE,
+    commands: Annotated[bool, typer.Option("--commands", help="Also the commands that run the points again.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write report and tables into this folder.")] = None,
+) -> None:
+    """Print the Pareto front of a sweep."""
+    from rich.console import Console
+
+    from sim.search.sweep.terminal import print_commands, print_front
+
+    console, view = Console(), _view(sweep, store)
+    print_front(view, console)
+    if commands:
+        print_commands(view, console)
+    if out is not None:
+        _write(view, out, console)
+
+
+def _view(name: str, store: Path) -> View:
+    """A stored sweep by its name, its file, or STORE:NAME."""
+    from sim.search.sweep.load import load_sweep
+    from sim.search.sweep.store import Store
+    from sim.search.sweep.view import View
+
+    file, colon, inner = name.rpartition(":")
+    if colon and file.endswith(".sqlite"):
+        store, name = Path(file), inner
+    with Store(store) as points:
+        if name not in points.names() and name.endswith((".yaml", ".yml")):
+            name = load_sweep(name)[0].name
+        return View(points, name)
+
+
+@contextmanager
+def _workers(jobs: int, ray: str | None) -> Iterator[Any]:
+    from sim.search.sweep.cluster import RayWorkers
+    from sim.search.sweep.workers import LocalWorkers
+
+    with RayWorkers(ray) if ray else LocalWorkers(jobs) as workers:
+        yield workers
+
+
+def _write(view: View, folder: Path, console: Console) -> None:
+    from sim.search.sweep.files import write
+
+    write(view, folder)
+    console.print(f"report and tables in {folder}", soft_wrap=True, highlight=False, markup=False)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar with rate and time left on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda tally: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]:.1f} points/s"),
+        progress.TimeRemainingColumn(),
+    )
+    begin = time.perf_counter()
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sweeping", total=None, rate=0.0)
+
+        def show(tally: Tally) -> None:
+            failed = f"sweeping, {tally.failed} failed" if tally.failed else "sweeping"
+            rate = tally.computed / (time.perf_counter() - begin)
+            bar.update(task, completed=tally.done, total=tally.total, rate=rate, description=failed)
+
+        yield show

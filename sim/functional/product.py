@@ -1,0 +1,138 @@
+"""The contract's products at the speed of BLAS: exact sums of a group by a matrix product, the rest fused.
+
+gemm, ifpu  terms a = mantissa E, exact in binary32; sums d E of a group exact up to |d| = 2^24, else in float64
+    fp_int      terms a, sums exact in float64
+    all three   acc = fl(acc + fl(fl(d E) s))      E is a power of two: fl(d E) s = fl(d) E s
+    fp_fp       acc = fl(acc + a w), k by k
+
+Nothing here is fused or reassociated: an exact sum has one value in any order, and the loops below round as written.
+Blocks of columns are shared among threads, each with a buffer of ROWS x COLUMNS sums.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.formats import fp16, groups
+from sim.formats.block_float import BlockFloat
+from sim.formats.int4 import Int4Tensor
+
+ROWS, COLUMNS = 256, 512
+UNROLLED = 8
+EXACT = 1 << 24
+Float32 = NDArray[np.float32]
+Half = NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Activations aligned to `mantissa_bits` in groups: Anda, FIGNA, iFPU."""
+
+    mantissa_bits: int
+    group_size: int
+
+    def multiply(self, activations: Half, weights: Int4Tensor) -> Float32:
+        """Accumulators (tokens, columns) of FP16 activations (tokens, K) and weights (columns, K)."""
+        aligned = BlockFloat.align(activations, self.mantissa_bits, self.group_size)
+        matched = weights.regrouped(self.group_size)
+        # No partial sum of a group, in whatever order, exceeds its sum of mantissas times the largest weight.
+        mantissas = int(aligned.mantissas.sum(axis=-1, dtype=np.int64).max(initial=0))
+        dtype = np.float32 if mantissas * _largest(matched) <= EXACT else np.float64
+        units = np.ldexp(dtype(1), aligned.unit_exponents)[..., np.newaxis]
+        return _grouped(np.multiply(aligned.integers(), units, dtype=dtype), matched)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """FP16 activations, `group_size` terms summed exactly and rounded once: FP-INT."""
+
+    group_size: int
+
+    def multiply(self, activations: Half, weights: Int4Tensor) -> Float32:
+        """As `Aligned.multiply`."""
+        fp16.check(activations, "activations")
+        values = groups.split(activations.astype(np.float64), self.group_size)
+        return _grouped(values, weights.regrouped(self.group_size))
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """FP16 activations and weights, one term at a time: FP-FP."""
+
+    def multiply(self, activations: Half, weights: Int4Tensor) -> Float32:
+        """As `Aligned.multiply`."""
+        fp16.check(activations, "activations")
+        padding = [(0, 0), (0, -activations.shape[1] % UNROLLED)]
+        values = np.pad(activations.astype(np.float32), padding)
+        accumulators = np.empty((len(values), weights.shape[0]), np.float32)
+        loops = _loops()
+
+        def block(columns: slice) -> None:
+            halves = weights.rows(columns).dequantise_fp16().astype(np.float32)
+            transposed = np.ascontiguousarray(np.pad(halves, padding).T)
+            for first in range(0, len(values), ROWS):
+                rows = slice(first, min(first + ROWS, len(values)))
+                own = np.zeros((rows.stop - first, len(halves)), np.float32)
+                loops.chain(own, values[rows], transposed)
+                accumulators[rows, columns] = own
+
+        _share(block, weights.shape[0])
+        return accumulators
+
+
+Arithmetic = Aligned | Exact | Sequential
+
+
+def _grouped(values: NDArray[Any], weights: Int4Tensor) -> Float32:
+    """Accumulators of values (tokens, groups, group_size) whose products' sums are exact in their type."""
+    tokens, count, group_size = values.shape
+    accumulators = np.empty((tokens, weights.shape[0]), np.float32)
+    scales = np.ascontiguousarray(weights.scales.T.astype(np.float32))
+    loops = _loops()
+
+    def block(columns: slice) -> None:
+        part = weights.rows(columns)
+        integers = np.empty((len(part.codes), group_size), values.dtype)
+        for first in range(0, tokens, ROWS):
+            rows = slice(first, min(first + ROWS, tokens))
+            own = np.zeros((rows.stop - first, len(integers)), np.float32)
+            sums = np.empty(own.shape, values.dtype)
+            for g in range(count):
+                loops.widen(part.codes[:, g], part.zeros[:, g], integers)
+                np.matmul(values[rows, g], integers.T, out=sums)
+                loops.fold(own, sums, scales[g, columns])
+            accumulators[rows, columns] = own
+
+    _share(block, weights.shape[0])
+    return accumulators
+
+
+def _largest(weights: Int4Tensor) -> int:
+    """The largest |code - zero| that these zeros allow."""
+    return int(np.maximum(weights.zeros, 15 - weights.zeros).max(initial=0))
+
+
+def _share(block: Callable[[slice], None], columns: int) -> None:
+    """Call `block` on slices of at most COLUMNS columns, one thread a core; BLAS then needs none of its own."""
+    from threadpoolctl import threadpool_limits
+
+    slices = [slice(first, min(first + COLUMNS, columns)) for first in range(0, columns, COLUMNS)]
+    threads = min(len(os.sched_getaffinity(0)), len(slices))
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(block, slices))
+
+
+@cache
+def _loops() -> ModuleType:
+    """The compiled loops; numba is imported, and they are compiled, at first use only."""
+    return import_module("sim.functional.loops")

@@ -1,0 +1,89 @@
+"""A recorded trace through a machine's arithmetic: every GeMM with its tensors, and how far its outputs are from FP16.
+
+The reference of a GeMM is its FP16 activations times its INT4 weights in float64: what the format alone changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError, Place
+from sim.formats.int4 import Int4Tensor
+from sim.functional.execute import arithmetic_of, execute
+from sim.functional.quality import Quality
+from sim.functional.tiles import Panel
+from sim.mapping.plan import Plan
+from sim.units.processing_element import ProcessingElement
+from sim.workload.gemm import Gemm, WeightFormat
+from sim.workload.precision import Precision
+from sim.workload.readers.trace import gemm_of
+from sim.workload.trace_file import Record, Trace
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One GeMM of a trace, computed."""
+
+    record: Record
+    mantissa_bits: int | None
+    tiles: int
+    quality: Quality
+
+
+def replay(
+    trace: Trace, pe: ProcessingElement, plan_of: Callable[[Gemm], Plan], precision: Precision | None
+) -> Iterator[Replayed]:
+    """Compute the GeMMs of a trace that have tensors, in the order in which they ran.
+
+    Parameters
+    ----------
+    plan_of
+        How the machine cuts a GeMM: that of its timing run.
+
+    Raises
+    ------
+    InputError
+        Where the trace holds no tensors, or damaged ones.
+    """
+    weights = trace.manifest.weights
+    records = [record for record in trace.manifest.records if record.activations]
+    if weights is None or not records:
+        facts = {"mend": "record it with values: sim.py trace MODEL --text FILE"}
+        raise InputError("a trace without values", place=Place(str(trace.folder)), facts=facts)
+    for record in records:
+        gemm = gemm_of(record, precision, WeightFormat(group_size=weights.group_size))
+        yield _replayed(record, gemm, pe, plan_of(gemm), trace.activations(record), trace.weights(record))
+
+
+def _replayed(
+    record: Record, gemm: Gemm, pe: ProcessingElement, plan: Plan, activations: NDArray[np.float16], weights: Int4Tensor
+) -> Replayed:
+    qualities = []
+
+    def compare(panel: Panel, outputs: NDArray[np.float16]) -> None:
+        columns = weights.rows(slice(panel.column, panel.column + panel.columns))
+        values = activations[panel.row : panel.row + panel.rows].astype(np.float64)
+        qualities.append(Quality.of(outputs, values @ columns.dequantise().astype(np.float64).T))
+
+    execution = execute(plan, arithmetic_of(pe, gemm.mantissa_bits), activations, weights, compare)
+    return Replayed(record, gemm.mantissa_bits if pe.encoded else None, execution.tiles, sum(qualities, Quality()))
+
+
+def by_module(replayed: Iterable[Replayed]) -> dict[str, Quality]:
+    """The quality of each module, over all of its GeMMs."""
+    modules: dict[str, Quality] = {}
+    for item in replayed:
+        module = item.record.module
+        modules[module] = modules.get(module, Quality()) + item.quality
+    return modules
+
+
+def by_length(
+    trace: Trace, pe: ProcessingElement, plan_of: Callable[[Gemm], Plan], lengths: Iterable[int]
+) -> dict[int, dict[str, Quality]]:
+    """The quality of each module with every module at one mantissa length, for several lengths."""
+    return {bits: by_module(replay(trace, pe, plan_of, (bits, bits, bits, bits))) for bits in lengths}

@@ -1,0 +1,50 @@
+"""The frame of every page: one file that opens, and stays as it was, without a network.
+
+plotly.js stands in it once, and its content security policy forbids every load from elsewhere.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from sim.report.figures.frame import Figure
+from sim.report.markup import Html, data, join, tag
+
+GENERATOR = '<meta name="generator" content="anda-sim">'
+_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+    "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'\">"
+)
+
+
+def document(title: str, body: Html) -> str:
+    """A whole page's text."""
+    head = join(
+        [
+            Html('<meta charset="utf-8">'),
+            Html(GENERATOR),
+            Html(_POLICY),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            tag("title", title),
+            Html(f"<style>{_asset('page.css')}</style>"),
+        ]
+    )
+    scripts = Html(f"<script>{_plotly()}</script><script>{_asset('page.js')}</script>")
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}\n{scripts}</body></html>\n'
+
+
+def drawn(figure: Figure, caption: str) -> Html:
+    """A figure with its caption."""
+    picture = tag("div", role="img", aria_label=caption)
+    return tag("figure", picture, data(figure), tag("figcaption", caption))
+
+
+def _asset(name: str) -> str:
+    return files("sim.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())

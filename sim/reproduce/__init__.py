@@ -1,0 +1,1 @@
+"""The Anda paper's evaluation run again: every published number beside its simulated counterpart."""

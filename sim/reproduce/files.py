@@ -1,0 +1,111 @@
+"""The reproduction on disk: reproduction.json, reproduction.csv and report.html in one folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from sim.errors import InputError, Place
+from sim.report.folder import writing
+from sim.reproduce.cells import Cell, Table
+from sim.reproduce.page import page
+from sim.reproduce.reproduction import Reproduction
+
+SCHEMA_VERSION = 1
+JSON, CSV, HTML = "reproduction.json", "reproduction.csv", "report.html"
+
+
+def check(folder: Path) -> None:
+    """Refuse a folder whose files would be mixed with those of a reproduction.
+
+    Raises
+    ------
+    InputError
+        Where `folder` holds something else than an earlier reproduction.
+    """
+    strangers = sorted({path.name for path in folder.glob("*")} - {JSON, CSV, HTML}) if folder.exists() else []
+    if folder.exists() and (not folder.is_dir() or strangers):
+        facts = {"found": strangers[0] if strangers else "a file", "allowed": "a folder of its own"}
+        raise InputError("holds something else", place=Place(str(folder)), field="--out", facts=facts)
+
+
+def write(reproduction: Reproduction, folder: Path) -> None:
+    """Write all files into a folder of their own; an earlier reproduction is replaced, each file at once."""
+    check(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    told = as_data(reproduction)
+    texts = {
+        JSON: json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        CSV: _csv(told),
+        HTML: page(reproduction),
+    }
+    for name, text in texts.items():
+        partial = folder / f".{name}.partial"
+        with writing(folder):
+            partial.write_text(text, encoding="utf-8", newline="")
+            partial.replace(folder / name)
+
+
+def as_data(reproduction: Reproduction) -> dict[str, Any]:
+    """Sections, tables and cells as plain data; numbers to six significant digits."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "code": reproduction.code,
+        "verdicts": {verdict.value: count for verdict, count in sorted(reproduction.verdicts.items())},
+        "sections": [
+            {
+                "name": section.name,
+                "title": section.title,
+                "place": section.place,
+                "note": section.note,
+                "tables": [_table(table) for table in section.tables],
+            }
+            for section in reproduction.sections
+        ],
+    }
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "quantity": table.quantity,
+        "note": table.note,
+        "cells": [_cell(cell) for cell in table.cells],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "row": cell.row,
+        "column": cell.column,
+        "paper": cell.paper,
+        "simulated": _rounded(cell.simulated),
+        "difference": None if cell.difference is None else _rounded(cell.difference),
+        "relative": cell.tolerance.relative if cell.tolerance else True,
+        "tolerance": cell.tolerance.name if cell.tolerance else None,
+        "kind": "input" if cell.is_input else "result",
+        "verdict": cell.verdict.value,
+        "reason": cell.reason,
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _csv(told: dict[str, Any]) -> str:
+    text = io.StringIO()
+    rows = [
+        {"section": section["name"], "table": table["name"], **cell}
+        for section in told["sections"]
+        for table in section["tables"]
+        for cell in table["cells"]
+    ]
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,139 @@
+"""The page: every table of the reproduction, coloured by difference, its picture, and a reason for each miss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+
+from sim.report.markup import Html, join, tag
+from sim.reproduce.cells import Cell, Section, Table, Verdict
+from sim.reproduce.pictures import drawn, shown
+from sim.reproduce.reproduction import Reproduction
+
+POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'\">"
+)
+TITLE = "The Anda paper, simulated again"
+KEY = {
+    Verdict.WITHIN: "within tolerance",
+    Verdict.OUTSIDE: "outside",
+    Verdict.EXEMPT: "outside, and the paper contradicts itself",
+}
+
+
+def page(reproduction: Reproduction) -> str:
+    """The page's text: one file, no script, nothing loaded from elsewhere."""
+    head = join(
+        [
+            Html('<meta charset="utf-8"><meta name="generator" content="anda-sim">'),
+            Html(POLICY),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            tag("title", TITLE),
+            Html(f"<style>{_style('sim.report')}{_style('sim.reproduce')}</style>"),
+        ]
+    )
+    body = join(
+        [
+            tag("h1", TITLE),
+            *_summary(reproduction),
+            tag("nav", *(tag("div", _link(section)) for section in reproduction.sections)),
+            *(part for section in reproduction.sections for part in _section(section)),
+        ]
+    )
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
+
+
+def _summary(reproduction: Reproduction) -> Iterator[Html]:
+    counts = reproduction.verdicts
+    judged = counts[Verdict.WITHIN] + counts[Verdict.OUTSIDE] + counts[Verdict.EXEMPT]
+    yield tag(
+        "p",
+        f"{judged} numbers of the paper have a simulated counterpart: {counts[Verdict.WITHIN]} within tolerance, "
+        f"{counts[Verdict.OUTSIDE]} outside, {counts[Verdict.EXEMPT]} where the paper contradicts itself. "
+        f"{counts[Verdict.INPUT]} more are inputs of the simulator, shown and not counted; "
+        f"{counts[Verdict.ALONE]} numbers have no counterpart.",
+    )
+    yield tag(
+        "p",
+        "Every simulated number was made by a run of this version of the simulator "
+        f"({reproduction.code}) on the shipped machines and workloads, by ",
+        tag("code", "python sim.py reproduce"),
+        ". In the tables the paper's number stands in small print behind the simulated one.",
+        class_="note",
+    )
+    yield tag("p", *(tag("span", words, class_=verdict.value) for verdict, words in KEY.items()), class_="key")
+
+
+def _link(section: Section) -> Html:
+    return tag("a", section.title, href=f"#{section.name}")
+
+
+def _section(section: Section) -> Iterator[Html]:
+    beyond = [] if section.place else [tag("span", " beyond the paper", class_="beyond")]
+    yield tag("h2", section.title, *beyond, id=section.name)
+    if section.place:
+        yield tag("p", section.place, class_="note")
+    yield tag("p", section.note, class_="note")
+    for table in section.tables:
+        yield tag("h3", f"{table.name[0].upper()}{table.name[1:]}: {table.quantity}")
+        if table.note:
+            yield tag("p", table.note, class_="note")
+        picture = drawn(table)
+        if picture is not None:
+            yield tag("figure", picture)
+        yield _matrix(table)
+        yield from _reasons(table)
+
+
+def _matrix(table: Table) -> Html:
+    columns = table.columns
+    head = tag(
+        "tr",
+        tag("th", table.corner, class_="word", scope="col"),
+        *(tag("th", column, class_="number", scope="col") for column in columns),
+    )
+    rows = (
+        tag("tr", tag("td", row, class_="word"), *(_field(table, table.at(row, column)) for column in columns))
+        for row in table.rows
+    )
+    return tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide")
+
+
+def _field(table: Table, cell: Cell | None) -> Html:
+    if cell is None:
+        return tag("td", "")
+    paper = [] if cell.paper is None else [tag("span", shown(table, cell.paper), class_="paper")]
+    kind = "" if cell.verdict is Verdict.ALONE else cell.verdict.value
+    return tag("td", shown(table, cell.simulated), *paper, class_=f"number {kind}".strip(), title=_told(table, cell))
+
+
+def _told(table: Table, cell: Cell) -> str:
+    """What the pointer shows: difference, tolerance, verdict and reason."""
+    if cell.difference is None:
+        return "simulated; no counterpart in the paper"
+    parts = [f"difference {_difference(table, cell)}"]
+    if cell.tolerance is not None:
+        parts.append(f"tolerance {cell.tolerance.name}, {cell.verdict.value}")
+    return "; ".join([*parts, *([cell.reason] if cell.reason else [])])
+
+
+def _difference(table: Table, cell: Cell) -> str:
+    difference = cell.difference or 0.0
+    relative = cell.tolerance is None or cell.tolerance.relative
+    return f"{100 * difference:+.1f} %" if relative else f"{difference:+.{max(table.digits, 2)}f}"
+
+
+def _reasons(table: Table) -> Iterator[Html]:
+    """Each reason once, with the cells it is about."""
+    about: dict[str, list[str]] = {}
+    for cell in table.cells:
+        if cell.needs_reason:
+            told = f"{cell.row}, {cell.column} {_difference(table, cell)}"
+            about.setdefault(f"{cell.verdict.value}: {cell.reason}", []).append(told)
+    if about:
+        yield tag("ul", *(tag("li", f"{'; '.join(cells)} - {why}.") for why, cells in about.items()), class_="reasons")
+
+
+def _style(package: str) -> str:
+    return files(package).joinpath("page.css").read_text(encoding="utf-8")

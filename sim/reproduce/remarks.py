@@ -1,0 +1,56 @@
+"""Reasons for differences, from remarks.yaml; a cell that misses without one is `unexplained`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from sim.reproduce.cells import UNEXPLAINED, Cell, Section
+
+
+class Remark(BaseModel):
+    """A reason and the cells it is about; `rows` and `columns` name them, all where absent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    section: str
+    table: str
+    rows: list[str] | None = None
+    columns: list[str] | None = None
+    reason: str
+    exempt: bool = False
+
+    def about(self, section: str, table: str, cell: Cell) -> bool:
+        return (
+            (self.section, self.table) == (section, table)
+            and (self.rows is None or cell.row in self.rows)
+            and (self.columns is None or cell.column in self.columns)
+        )
+
+
+@cache
+def remarks() -> list[Remark]:
+    """All remarks."""
+    text = files("sim.reproduce").joinpath("remarks.yaml").read_text(encoding="utf-8")
+    return TypeAdapter(list[Remark]).validate_python(yaml.safe_load(text))
+
+
+def explained(section: Section) -> Section:
+    """The section with a reason in every cell that needs one."""
+    tables = (
+        replace(table, cells=tuple(_explained(section.name, table.name, cell) for cell in table.cells))
+        for table in section.tables
+    )
+    return replace(section, tables=tuple(tables))
+
+
+def _explained(section: str, table: str, cell: Cell) -> Cell:
+    if not cell.needs_reason:
+        return cell
+    remark = next((remark for remark in remarks() if remark.about(section, table, cell)), None)
+    if remark is None:
+        return replace(cell, reason=UNEXPLAINED)
+    return replace(cell, reason=remark.reason, exempt=remark.exempt)

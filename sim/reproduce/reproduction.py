@@ -1,0 +1,105 @@
+"""The whole reproduction: its sections in the order of the page, run one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sim.errors import InputError, nearest_name
+from sim.reproduce.bench import Bench
+from sim.reproduce.cells import Section, Verdict
+from sim.reproduce.published import Published, published
+from sim.reproduce.remarks import explained
+from sim.reproduce.sections import (
+    area,
+    chip,
+    contradictions,
+    energy,
+    limits,
+    pe,
+    phases,
+    savings,
+    schedule,
+    search,
+    shares,
+    speed,
+    storage,
+)
+from sim.reproduce.store import Store, code_version, default_path
+
+SECTIONS: dict[str, Callable[[Published, Bench], Section | None]] = {
+    "speedup": speed.section,
+    "area": area.section,
+    "energy": energy.section,
+    "breakdown": energy.breakdown,
+    "savings": savings.section,
+    "storage": storage.section,
+    "pe": pe.section,
+    "chip": chip.section,
+    "shares": shares.section,
+    "search": search.order,
+    "tolerance": search.tolerances,
+    "contradictions": contradictions.section,
+    "schedule": schedule.section,
+    "phases": phases.phases,
+    "models": phases.models,
+    "contexts": limits.contexts,
+    "limits": limits.section,
+}
+"""Name, as `--only` takes it, to what makes the section; None where there is nothing to show yet."""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Sections with every cell judged and explained, and the version of the code that simulated them."""
+
+    sections: tuple[Section, ...]
+    code: str
+
+    @property
+    def verdicts(self) -> Counter[Verdict]:
+        """How many cells of the paper came out how."""
+        return Counter(cell.verdict for section in self.sections for table in section.tables for cell in table.cells)
+
+
+def reproduce(
+    only: Sequence[str] = (),
+    *,
+    jobs: int = 1,
+    cache: Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Reproduction:
+    """Run the paper's evaluation.
+
+    Parameters
+    ----------
+    only
+        Names of sections; all of them where empty.
+    jobs
+        Processes.
+    cache
+        File of runs that need not be simulated again; in the user's cache folder unless given.
+    progress
+        Called with the section's name and the pieces done and in all, of those simulated together.
+
+    Raises
+    ------
+    InputError
+        For an unknown section, or a cache that cannot be used.
+    """
+    for name in only:
+        if name not in SECTIONS:
+            nearest, facts = nearest_name(name, SECTIONS), {"allowed": ", ".join(SECTIONS)}
+            raise InputError(f"no section `{name}`", field="--only", nearest=nearest, facts=facts)
+    report = progress or (lambda name, done, total: None)
+    made = []
+    with Store(cache or default_path()) as store, Bench(store, jobs) as bench:
+        for name in only or SECTIONS:
+            bench.progress = partial(report, name)
+            section = SECTIONS[name](published(), bench)
+            if section is not None:
+                made.append(explained(section))
+    return Reproduction(tuple(made), code_version())

@@ -1,0 +1,45 @@
+"""Share of the weight GeMMs in all operations, by context length."""
+
+from __future__ import annotations
+
+from sim.reproduce.bench import Bench, Case, workload_of
+from sim.reproduce.cells import FLOOR, Cell, Section, Table
+from sim.reproduce.published import Published
+from sim.workload.gemm import FP16, Gemm
+
+CONTEXTS = (1024, 2048, 4096, 8192, 16384)
+
+
+def section(paper: Published, bench: Bench) -> Section:
+    """Counted from the workloads that the simulator runs; no timing is needed."""
+    claim = paper.weight_share
+    cells = (
+        Cell(
+            model,
+            str(tokens),
+            100 * _share(model, tokens),
+            100 * claim.above if tokens < claim.below_tokens else None,
+            FLOOR if tokens < claim.below_tokens else None,
+        )
+        for model in paper.systems.models
+        for tokens in CONTEXTS
+    )
+    table = Table(
+        "shares", "% of operations in weight GeMMs", tuple(cells), unit="%", digits=1, picture="lines",
+        corner="model", x_title="prompt, tokens", log_x=True,
+    )  # fmt: skip
+    return Section(
+        "shares",
+        "Share of the weight GeMMs",
+        (table,),
+        place=claim.place,
+        note="Operations of a causal prefill: a multiply-accumulate is one, a vector operation is one.",
+    )
+
+
+def _share(model: str, tokens: int) -> float:
+    workload = workload_of(Case("", model, options=(("tokens", tokens), ("scope", "all"))))
+    items = [item for phase in workload.phases for item in phase.items]
+    operations = [item.macs if isinstance(item, Gemm) else item.operations * item.count for item in items]
+    weights = (item.macs for item in items if isinstance(item, Gemm) and item.weights != FP16)
+    return sum(weights) / sum(operations)

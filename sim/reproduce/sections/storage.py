@@ -1,0 +1,40 @@
+"""Storage by mantissa length: bytes that activations take on their way from DRAM, FP16 against Anda."""
+
+from __future__ import annotations
+
+from sim.reproduce.bench import Bench, Case
+from sim.reproduce.cells import Cell, Section, Table
+from sim.reproduce.published import Published
+from sim.simulate import Result
+
+MODEL = "llama-13b"
+
+
+def section(paper: Published, bench: Bench) -> Section:
+    """Every activation of a prefill is loaded once on both machines, so the ratio of bytes is that of storage."""
+    lengths = list(paper.storage.compression)
+    base, *others = bench([Case("fp-fp", MODEL), *(Case("anda-hpca25", MODEL, str(bits)) for bits in lengths)])
+    cells = tuple(
+        Cell("FP16 over Anda", str(bits), _bytes(base) / _bytes(result), paper.storage.compression[bits])
+        for bits, result in zip(lengths, others, strict=True)
+    )
+    table = Table(
+        "compression",
+        "bytes of FP16 over bytes of Anda",
+        cells,
+        unit="x",
+        picture="lines",
+        corner="",
+        x_title="mantissa bits",
+    )
+    return Section(
+        "storage",
+        "Storage by mantissa length",
+        (table,),
+        place=f"{paper.storage.place}; {paper.storage.derived}",
+        note=f"DRAM bytes of the activations that a prefill of {MODEL} loads, shared exponents and bursts included.",
+    )
+
+
+def _bytes(result: Result) -> int:
+    return int(result["counters"]["dram.activation_bytes"])

@@ -1,0 +1,83 @@
+"""The eight systems that the paper compares, as cases to run, and the ratios it compares them by.
+
+times    ratio of the total times (energies) of a model
+modules  mean of the ratios of its modules, weighted with their multiply-accumulates
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sim.reproduce.bench import Bench, Case
+from sim.reproduce.published import Published
+from sim.simulate import Result
+
+LABELS = {
+    "fp-fp": "FP-FP",
+    "fp-int": "FP-INT",
+    "ifpu": "iFPU",
+    "figna": "FIGNA",
+    "figna-m11": "FIGNA-M11",
+    "figna-m8": "FIGNA-M8",
+    "anda-hpca25": "Anda",
+}
+DATASETS = {"wikitext2": "WikiText2", "ptb": "PTB", "c4": "C4"}
+MEANS = {"times": "total times", "modules": "mean of modules"}
+
+
+@dataclass(frozen=True)
+class System:
+    """A machine, and for Anda the tolerance that its mantissa lengths were chosen for."""
+
+    name: str
+    arch: str
+    tolerance: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{LABELS[self.arch]} {self.tolerance.replace('%', ' %')}" if self.tolerance else LABELS[self.arch]
+
+    def case(self, model: str, dataset: str = "wikitext2", **more: Any) -> Case:
+        """This system on a model, with the mantissa lengths of a data set."""
+        precision = f"{dataset}-{self.tolerance}" if self.tolerance else "fp16"
+        return Case(self.arch, model, precision, **more)
+
+
+def systems(paper: Published) -> list[System]:
+    """The systems in the paper's order; the first is the baseline."""
+    return [System(name, row.arch, row.tolerance) for name, row in paper.systems.machines.items()]
+
+
+def run_all(bench: Bench, chosen: Sequence[System], models: Sequence[str], **more: Any) -> list[list[Result]]:
+    """Results by system, then model."""
+    cases = [[system.case(model, **more) for model in models] for system in chosen]
+    results = iter(bench([case for row in cases for case in row]))
+    return [[next(results) for _ in row] for row in cases]
+
+
+def speedup(base: Result, own: Result, mean: str) -> float:
+    """How many times faster `own` is, as ratio of total times or mean of modules."""
+    if mean == "times":
+        return float(base["totals"]["seconds"] / own["totals"]["seconds"])
+    return _module_mean(base, own, "cycles") * float(own["clock_hertz"] / base["clock_hertz"])
+
+
+def energy_ratio(base: Result, own: Result, mean: str) -> float:
+    """How many times less energy `own` takes, as ratio of totals or mean of modules."""
+    if mean == "times":
+        return float(base["totals"]["energy_picojoules"] / own["totals"]["energy_picojoules"])
+    return _module_mean(base, own, "energy_picojoules")
+
+
+def _module_mean(base: Result, own: Result, key: str) -> float:
+    modules = [(base["modules"][name], module) for name, module in own["modules"].items()]
+    return float(sum(theirs[key] / mine[key] * mine["macs"] for theirs, mine in modules) / own["totals"]["macs"])
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """The mean that the paper takes over models."""
+    logarithms = [math.log(value) for value in values]
+    return math.exp(sum(logarithms) / len(logarithms))

@@ -1,0 +1,1 @@
+"""Searches: mantissa lengths that keep a model's accuracy."""

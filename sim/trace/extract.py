@@ -1,0 +1,179 @@
+"""From a model's folder to a trace: shapes on the meta device, or a run with INT4 weights and recorded operands."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sim.errors import InputError, Place
+from sim.formats.int4 import Scheme
+from sim.trace.generate import generate
+from sim.trace.linears import Site, linearise
+from sim.trace.load import Loaded, load_shapes, load_weights
+from sim.trace.record import Recorder
+from sim.trace.text import prompts_of
+from sim.trace.weights import Quantised, int4_sites, quantise
+from sim.trace.writer import TraceWriter
+from sim.workload.gemm import GemmModule
+from sim.workload.trace_file import Manifest, TracedModel, TracedTokens, TracedWeights
+
+
+@dataclass(frozen=True)
+class TraceOptions:
+    """What to run and what to keep.
+
+    Attributes
+    ----------
+    tokens, batch, steps
+        Prompt length, sequences, tokens decoded after the prompt.
+    text
+        Where the prompts come from; None: shapes alone, on the meta device.
+    scheme
+        Of the INT4 weights, where the checkpoint has none.
+    layers, modules
+        What to keep; empty: everything.
+    """
+
+    tokens: int = 2048
+    batch: int = 1
+    steps: int = 0
+    text: Path | None = None
+    scheme: Scheme = "zero-point"
+    layers: frozenset[int] = frozenset()
+    modules: frozenset[GemmModule] = frozenset()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a trace will hold: GeMMs (experts counted as if each saw tokens) and bytes of tensors, rounded up."""
+
+    gemms: int
+    tensor_bytes: int
+
+
+def keeps(options: TraceOptions, site: Site) -> bool:
+    """Whether the filters let a layer through."""
+    numbers = [int(number) for number in re.findall(r"(?:^|\.)(\d+)(?=\.)", site.name)]
+    in_layers = not options.layers or (bool(numbers) and numbers[0] in options.layers)
+    return in_layers and (not options.modules or site.kind in options.modules)
+
+
+def load(folder: Path, options: TraceOptions) -> Loaded:
+    """The model that the options need: with weights where values are asked for.
+
+    Raises
+    ------
+    InputError
+        For a folder that is no model, or a run longer than the model's positions.
+    """
+    loaded = load_weights(folder) if options.text else load_shapes(folder)
+    limit = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", None)
+    if limit is not None and options.tokens + options.steps > limit:
+        raise InputError(
+            f"{options.tokens} tokens and {options.steps} steps are more positions than the model has",
+            place=Place(str(folder)),
+            facts={"available": limit},
+        )
+    return loaded
+
+
+def estimate(loaded: Loaded, options: TraceOptions) -> Estimate:
+    """The size of the trace to come, from shapes alone."""
+    kept = [site for site in loaded.sites if keeps(options, site)]
+    gemms = len(kept) * (1 + options.steps)
+    if options.text is None:
+        return Estimate(gemms, 0)
+    rows = options.batch * (options.tokens + options.steps)
+    with_int4 = {site.name for site in int4_sites(loaded)}
+    sizes = [
+        site.n * site.k * 0.66 + 2 * rows * (loaded.experts_used if site.expert else 1) * site.k
+        for site in kept
+        if site.name in with_int4
+    ]
+    return Estimate(gemms, round(sum(sizes)))
+
+
+def extract(loaded: Loaded, options: TraceOptions, out: Path, on_record: Callable[[], None] = lambda: None) -> Manifest:
+    """Run the model and write the trace to the new folder `out`.
+
+    Raises
+    ------
+    InputError
+        For text that is too short, Inf or NaN in activations, or filters that leave nothing.
+    """
+    sites = [site for site in loaded.sites if keeps(options, site)]
+    if options.text is None:
+        prompts = [[0] * options.tokens] * options.batch
+        return record(loaded, sites, prompts, options.steps, out, None, on_record)
+    prompts = prompts_of(loaded.folder, options.text, options.tokens, options.batch)
+    return record(loaded, sites, prompts, options.steps, out, quantise(loaded, options.scheme), on_record)
+
+
+def record(
+    loaded: Loaded,
+    sites: list[Site],
+    prompts: list[list[int]],
+    steps: int,
+    out: Path,
+    weights: Quantised | None = None,
+    on_record: Callable[[], None] = lambda: None,
+) -> Manifest:
+    """Run prompts of any lengths as one batch and record the GeMMs of `sites`; raises like `extract`."""
+    tensors = weights.tensors if weights else None
+    with (
+        TraceWriter(out) as writer,
+        Recorder(loaded.model, sites, writer, tensors, loaded.orders, on_record) as recorder,
+    ):
+        sequences = generate(loaded.model, prompts, steps, recorder)
+        longest = max(map(len, prompts))
+        tokens = TracedTokens(
+            batch=len(prompts),
+            prompt=longest,
+            padding=sum(longest - len(prompt) for prompt in prompts),
+            steps=steps,
+            identifiers=sequences if weights else None,
+        )
+        return writer.finish(_model(loaded), tokens, _weights(weights), _versions())
+
+
+def record_module(module: nn.Module, arguments: dict[str, Any], out: Path, scheme: Scheme | None = None) -> Manifest:
+    """Record one call `module(**arguments)` of any torch module.
+
+    Parameters
+    ----------
+    scheme
+        Of the INT4 weights to give its layers and to record with the activations; None: shapes alone.
+    """
+    loaded = Loaded(type(module).__name__, module, linearise(module))
+    weights = quantise(loaded, scheme) if scheme else None
+    tensors = weights.tensors if weights else None
+    with TraceWriter(out) as writer, Recorder(module, loaded.sites, writer, tensors), torch.inference_mode():
+        module(**arguments)
+        tokens = TracedTokens(batch=1, prompt=1, padding=0, steps=0, identifiers=None)
+        return writer.finish(_model(loaded), tokens, _weights(weights), _versions())
+
+
+def _model(loaded: Loaded) -> TracedModel:
+    return TracedModel(
+        name=loaded.name,
+        architecture=type(loaded.model).__name__,
+        revision=loaded.revision,
+        parameters=sum(parameter.numel() for parameter in loaded.model.parameters()),
+    )
+
+
+def _weights(weights: Quantised | None) -> TracedWeights | None:
+    return TracedWeights(group_size=weights.group_size, method=weights.method) if weights else None
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "transformers", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,0 +1,213 @@
+"""A local Hugging Face folder as a torch model: shapes alone, or with its weights.
+
+Safetensors only; nothing is downloaded and no code of the folder is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConfig
+from transformers.utils import logging
+
+from sim.errors import InputError, Place
+from sim.trace.linears import Site, linearise
+from sim.trace.quantised import Layout, Packed, layout_of, unpack
+
+# Its notes on generation settings say nothing to someone who runs a GeMM trace.
+logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+_PARTS = ("qweight", "qzeros", "scales", "g_idx")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to run.
+
+    Attributes
+    ----------
+    sites
+        Its weight GeMMs.
+    packed
+        INT4 weights that the checkpoint holds, by the name of their layer; the model holds them dequantised.
+    """
+
+    name: str
+    model: nn.Module
+    sites: list[Site]
+    folder: Path | None = None
+    revision: str = ""
+    layout: Layout | None = None
+    packed: dict[str, Packed] = field(default_factory=dict)
+
+    @property
+    def orders(self) -> dict[str, torch.Tensor]:
+        """By layer, the order in which its inputs lie in groups, where that is not the order in which they come."""
+        ordered = {name: weights.order for name, weights in self.packed.items() if weights.order is not None}
+        return {name: torch.from_numpy(order) for name, order in ordered.items()}
+
+    @property
+    def experts_used(self) -> float:
+        """Share of its experts that a token is sent to; 1 without experts."""
+        config = getattr(self.model, "config", None)
+        experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None)
+        return getattr(config, "num_experts_per_tok", experts) / experts if experts else 1.0
+
+
+def to_device(loaded: Loaded) -> Loaded:
+    """Move the model to a GPU where there is one."""
+    if torch.cuda.is_available():
+        loaded.model.to("cuda")
+    return loaded
+
+
+def read_config(folder: Path) -> PretrainedConfig:
+    """The config of a model's folder, or of a config.json.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or none that transformers knows.
+    """
+    path = folder if folder.suffix == ".json" else folder / "config.json"
+    if not path.is_file():
+        raise InputError("not a model: no config.json in it", place=Place(str(folder)))
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values.pop("auto_map", None)  # names code of the folder
+        return AutoConfig.for_model(**values)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
+        raise InputError(f"not the config of a model: {str(error).splitlines()[0]}", place=Place(str(path))) from None
+
+
+def load_shapes(folder: Path) -> Loaded:
+    """The model on torch's meta device: shapes without weights."""
+    config = read_config(folder)
+    config.__dict__.pop("quantization_config", None)
+    with torch.device("meta"):
+        model = _architecture(config, folder)(config).eval()
+    return Loaded(_name(folder), model, linearise(model), folder, _revision(folder))
+
+
+def load_weights(folder: Path) -> Loaded:
+    """The model with its weights, in binary32; AWQ and GPTQ weights dequantised.
+
+    Raises
+    ------
+    InputError
+        For weights that are missing, pickled, damaged or packed in an unknown layout.
+    """
+    config = read_config(folder)
+    files = _weight_files(folder)
+    packing = config.__dict__.pop("quantization_config", None)
+    layout = layout_of(packing) if packing else None
+    state, packed = _state(files, layout)
+    model, report = _architecture(config, folder).from_pretrained(
+        None,
+        config=config,
+        state_dict=state,
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+    )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(
+            f"weights missing: {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}",
+            place=Place(str(folder)),
+            facts={"missing": len(missing)},
+        )
+    if report["mismatched_keys"]:
+        key, found, expected = sorted(report["mismatched_keys"])[0]
+        facts = {"expected": tuple(expected), "found": tuple(found)}
+        raise InputError(
+            "weights of another shape than the config says", place=Place(str(folder)), field=key, facts=facts
+        )
+    sites = linearise(model.eval())
+    unplaced = packed.keys() - {site.name for site in sites}
+    if unplaced:
+        raise InputError("packed weights of no linear layer", place=Place(str(folder)), field=min(unplaced))
+    return Loaded(_name(folder), model, sites, folder, _revision(folder), layout, packed)
+
+
+def _architecture(config: PretrainedConfig, folder: Path) -> Any:
+    """The causal language model of a config.
+
+    Raises
+    ------
+    InputError
+        Where its kind of model has none.
+    """
+    try:
+        return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    except KeyError:
+        kind = config.model_type
+        raise InputError(f"not a causal language model: {kind}", place=Place(str(folder)), field="model_type") from None
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.safetensors"))
+    if files:
+        index = folder / "model.safetensors.index.json"
+        named = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else set()
+        for name in sorted(named - {file.name for file in files}):
+            raise InputError("weights missing", place=Place(str(folder / name)))
+        return [file for file in files if not named or file.name in named]
+    pickled = [file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in folder.glob(pattern)]
+    if pickled:
+        raise InputError(
+            "pickled weights are refused: loading them can run any code",
+            place=Place(str(folder / min(pickled))),
+            facts={"allowed": "*.safetensors"},
+        )
+    raise InputError("weights missing", place=Place(str(folder)), facts={"expected": "*.safetensors"})
+
+
+def _state(files: list[Path], layout: Layout | None) -> tuple[dict[str, torch.Tensor], dict[str, Packed]]:
+    """Tensors by name, packed layers dequantised, and the packed ones as they are."""
+    state: dict[str, torch.Tensor] = {}
+    parts: defaultdict[str, dict[str, np.ndarray[Any, Any]]] = defaultdict(dict)
+    for file in files:
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                for key in tensors.keys():  # noqa: SIM118 (not a mapping)
+                    layer, _, part = key.rpartition(".")
+                    tensor = tensors.get_tensor(key)
+                    if layout and part in _PARTS:
+                        parts[layer][part] = tensor.numpy()
+                    else:
+                        state[key] = tensor.float() if tensor.is_floating_point() else tensor
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"damaged weights: {error}", place=Place(str(file))) from None
+    packed = {name: unpack(layout, of_layer, name) for name, of_layer in parts.items()} if layout else {}
+    state |= {f"{name}.weight": torch.from_numpy(weights.dequantise()) for name, weights in packed.items()}
+    return state, packed
+
+
+def _revision(folder: Path) -> str:
+    """SHA-256 of config.json and of the names, sizes and headers of the weight files."""
+    digest = hashlib.sha256()
+    if folder.suffix == ".json":
+        return hashlib.sha256(folder.read_bytes()).hexdigest()
+    digest.update((folder / "config.json").read_bytes())
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            digest.update(f"{file.name} {file.stat().st_size}".encode() + stream.read(length))
+    return digest.hexdigest()
+
+
+def _name(folder: Path) -> str:
+    resolved = folder.resolve()
+    return resolved.parent.name if resolved.suffix == ".json" else resolved.name

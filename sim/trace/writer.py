@@ -1,0 +1,106 @@
+"""Writes a trace's folder as it is recorded: tensors go out in files of at most SHARD_BYTES, the manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError, Place
+from sim.formats.int4 import Int4Tensor
+from sim.workload.trace_file import (
+    FORMAT,
+    MANIFEST,
+    Manifest,
+    Record,
+    TensorFile,
+    TracedModel,
+    TracedTokens,
+    TracedWeights,
+)
+
+SHARD_BYTES = 256 << 20
+
+
+class TraceWriter:
+    """A folder in the making: under a name of its own until `finish`, removed where that is never reached."""
+
+    def __init__(self, folder: Path) -> None:
+        if folder.exists():
+            raise InputError("exists already", place=Place(str(folder)), facts={"mend": "choose another --out"})
+        self.folder = folder
+        self._partial = folder.with_name(f".{folder.name}.partial")
+        self._records: list[Record] = []
+        self._files: dict[str, TensorFile] = {}
+        self._pending: dict[str, NDArray[Any]] = {}
+        self._pending_bytes = 0
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def add_record(self, record: Record) -> None:
+        self._records.append(record)
+
+    def add_tensor(self, key: str, values: NDArray[Any]) -> None:
+        """Keep a tensor; older ones go to disk where too much is pending."""
+        self._pending[key] = np.ascontiguousarray(values)
+        self._pending_bytes += values.nbytes
+        if self._pending_bytes >= SHARD_BYTES:
+            self._flush()
+
+    def add_weights(self, prefix: str, weights: Int4Tensor) -> None:
+        """Keep INT4 weights as their bytes in memory."""
+        image = weights.memory_image()
+        for part in ("codes", "scales", "zeros"):
+            self.add_tensor(f"{prefix}.{part}", np.frombuffer(getattr(image, part), np.uint8))
+
+    def _flush(self) -> None:
+        from safetensors.numpy import save_file
+
+        if not self._pending:
+            return
+        name = f"tensors-{len(self._files):05}.safetensors"
+        path = self._partial / name
+        save_file(self._pending, path)
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        self._files[name] = TensorFile(bytes=path.stat().st_size, sha256=digest, keys=list(self._pending))
+        self._pending, self._pending_bytes = {}, 0
+
+    def finish(
+        self, model: TracedModel, tokens: TracedTokens, weights: TracedWeights | None, versions: dict[str, str]
+    ) -> Manifest:
+        """Write the manifest and give the folder its name.
+
+        Raises
+        ------
+        InputError
+            Where nothing was recorded.
+        """
+        self._flush()
+        if not self._records:
+            raise InputError("nothing recorded: no linear layer ran that the filters let through")
+        manifest = Manifest(
+            format=FORMAT,
+            model=model,
+            tokens=tokens,
+            weights=weights,
+            versions=versions,
+            records=self._records,
+            files=self._files,
+        )
+        values = {**manifest.model_dump(mode="json"), "sha256": manifest.digest()}
+        (self._partial / MANIFEST).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        self._partial.rename(self.folder)
+        return manifest

@@ -1,0 +1,197 @@
+"""A recorded trace: a folder of safetensors beside a manifest that says what they are and hashes them.
+
+    TRACE/manifest.json             model, tokens, versions, every GeMM in the order in which it ran, files, own hash
+    TRACE/tensors-00000.safetensors bytes of INT4 weights, FP16 activations [m, k], as they were recorded
+
+A timing trace has the manifest only. Opening checks the manifest's hash and the files' sizes; a file's own hash is
+checked before its first tensor is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from sim import source
+from sim.errors import InputError, Place
+from sim.formats.int4 import Int4Tensor, MemoryImage
+from sim.source import Source
+from sim.workload.gemm import GemmModule
+from sim.workload.model import Count, Section
+
+MANIFEST = "manifest.json"
+FORMAT = "anda-sim trace 1"
+
+
+class TracedModel(Section):
+    name: str
+    architecture: str
+    revision: str
+    """SHA-256 of config.json and of the weight files' headers and sizes; empty for a module made in Python."""
+    parameters: int
+
+
+class TracedTokens(Section):
+    batch: Count
+    prompt: Count
+    """Positions of the prompt, padding included."""
+    padding: Annotated[int, Field(ge=0)]
+    """Positions of all prompts together that hold padding; their rows are left out of the GeMMs."""
+    steps: Annotated[int, Field(ge=0)]
+    identifiers: list[list[int]] | None
+    """Token identifiers of the prompts with what was decoded after them; None where only shapes ran."""
+
+
+class TracedWeights(Section):
+    group_size: Count
+    method: str
+    """`rtn symmetric`, `rtn zero-point`, `awq` or `gptq`."""
+
+
+class Record(Section):
+    """One GeMM as it ran."""
+
+    phase: Literal["prefill", "decode"]
+    step: Annotated[int, Field(ge=0)]
+    name: str
+    module: GemmModule
+    m: Count
+    k: Count
+    n: Count
+    expert: bool = False
+    activations: str | None = None
+    """Key of the FP16 activations [m, k]; None where they were not recorded."""
+    weights: str | None = None
+    """Prefix of the keys of the INT4 weights, `.codes`, `.scales` and `.zeros`."""
+
+
+class TensorFile(Section):
+    bytes: int
+    sha256: str
+    keys: list[str]
+
+
+class Manifest(Section):
+    format: Literal["anda-sim trace 1"]
+    model: TracedModel
+    tokens: TracedTokens
+    weights: TracedWeights | None
+    versions: dict[str, str]
+    records: Annotated[list[Record], Field(min_length=1)]
+    files: dict[str, TensorFile]
+
+    def digest(self) -> str:
+        """SHA-256 of the manifest's own content."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Trace:
+    """An opened trace."""
+
+    folder: Path
+    manifest: Manifest
+    _verified: set[str] = field(default_factory=set)
+
+    def activations(self, record: Record) -> NDArray[np.float16]:
+        """FP16 activations of shape (m, k).
+
+        Raises
+        ------
+        InputError
+            Where they were not recorded, their file is damaged, or they have another shape than the GeMM.
+        """
+        values = self._tensor(self._required(record.activations, record, "activations"))
+        if values.shape != (record.m, record.k) or values.dtype != np.float16:
+            raise self._damaged(f"activations of {record.name} are {values.dtype} {values.shape}")
+        return values
+
+    def weights(self, record: Record) -> Int4Tensor:
+        """INT4 weights of shape (n, k); raises like `activations`."""
+        prefix = self._required(record.weights, record, "weights")
+        codes, scales, zeros = (self._tensor(f"{prefix}.{part}").tobytes() for part in ("codes", "scales", "zeros"))
+        group_size = self.manifest.weights.group_size if self.manifest.weights else 0
+        return Int4Tensor.from_memory(MemoryImage(codes, scales, zeros), (record.n, record.k), group_size)
+
+    def _required(self, key: str | None, record: Record, what: str) -> str:
+        if key is None:
+            raise InputError(
+                f"no {what} recorded for {record.name}",
+                place=Place(str(self.folder)),
+                facts={"mend": "record the trace with --tensors"},
+            )
+        return key
+
+    def _tensor(self, key: str) -> NDArray[Any]:
+        from safetensors import SafetensorError, safe_open
+
+        name = next((name for name, entry in self.manifest.files.items() if key in entry.keys), None)
+        if name is None:
+            raise self._damaged(f"no file holds {key}")
+        self._verify(name)
+        try:
+            with safe_open(self.folder / name, framework="numpy") as tensors:
+                values: NDArray[Any] = tensors.get_tensor(key)
+        except SafetensorError as error:
+            raise self._damaged(f"{name}: {error}") from None
+        return values
+
+    def _verify(self, name: str) -> None:
+        if name in self._verified:
+            return
+        with (self.folder / name).open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        expected = self.manifest.files[name].sha256
+        if found != expected:
+            raise InputError(
+                "the file's hash does not match the manifest",
+                place=Place(str(self.folder / name)),
+                facts={"expected": expected, "found": found},
+            )
+        self._verified.add(name)
+
+    def _damaged(self, problem: str) -> InputError:
+        return InputError(f"not a whole trace: {problem}", place=Place(str(self.folder)))
+
+
+def open_trace(folder: Path) -> Trace:
+    """Open a trace's folder.
+
+    Raises
+    ------
+    InputError
+        For a manifest that is missing, cut off, of another format or changed, and for files missing or cut off.
+    """
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"not JSON, or cut off: {error}", place=Place(str(path))) from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise InputError("not the manifest of a trace", place=Place(str(path)), facts={"expected": f"format {FORMAT}"})
+    expected = values.pop("sha256", None)
+    manifest = source.validate(Manifest, Source(values, {}, str(path)))
+    if manifest.digest() != expected:
+        raise InputError(
+            "changed since it was recorded",
+            place=Place(str(path)),
+            facts={"expected": f"sha256 {expected}", "found": manifest.digest()},
+        )
+    for name, entry in manifest.files.items():
+        found = (folder / name).stat().st_size if (folder / name).is_file() else 0
+        if found != entry.bytes:
+            raise InputError(
+                "missing or cut off",
+                place=Place(str(folder / name)),
+                facts={"expected": f"{entry.bytes} bytes", "found": f"{found} bytes"},
+            )
+    return Trace(folder, manifest)

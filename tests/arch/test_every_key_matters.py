@@ -1,0 +1,169 @@
+"""Changing any key of a machine changes what is counted, or is refused; only `name` and `source` may change nothing."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from sim.arch.load import load_arch
+from sim.arch.schema import Arch
+from sim.errors import InputError
+from sim.simulate import simulate
+from sim.units.processing_element import kinds
+from sim.workload.gemm import FP16, Gemm, Phase, VectorWork, Workload
+
+COUNTED = ("totals", "units", "counters", "energy", "area")
+"""What a machine does and costs; the rest of a result echoes the description."""
+
+WORK = Workload(
+    "mixed",
+    (
+        Phase(
+            "prefill",
+            (
+                Gemm("long", "up", m=40, k=1000, n=200, mantissa_bits=5, output_mantissa_bits=7),
+                Gemm("short", "down", m=7, k=100, n=300, mantissa_bits=9),
+                VectorWork("softmax", "softmax", operations=30_000, read_bytes=20_000, write_bytes=9_000),
+            ),
+        ),
+    ),
+)
+ATTENTION = Workload("attention", (Phase("prefill", (Gemm("scores", "scores", m=40, k=128, n=200, weights=FP16),)),))
+SCARCE = [
+    "dram.bandwidth_gigabytes_per_second=3",
+    "dram.transaction_bytes=512",
+    "writer.blocks=1",
+    "schedule.k_block=256",
+]
+SMALL = [
+    *("buffers.activation.bytes=16384", "buffers.weight.bytes=16384", "schedule.k_block=256"),
+    *("mxu.output_registers=1", "writer.blocks=1", "collector.port_bits=64"),
+]
+SCENARIOS: dict[str, tuple[str, list[str], Workload]] = {
+    "ample": ("anda-hpca25", [], WORK),
+    "scarce": ("anda-hpca25", SCARCE, WORK),
+    "small": ("anda-hpca25", SMALL, WORK),
+    "table areas": ("anda-edge", [], WORK),
+    "several MXUs": ("anda-hpca25", ["mxu.count=2", "buffers.weight.banks=2"], WORK),
+    "FP16": ("fp-fp", SCARCE, ATTENTION),
+    "aligned": ("figna", SMALL, WORK),
+}
+
+SMALL_WORK = Workload("one", (Phase("prefill", (Gemm("one", "up", m=48, k=320, n=192, mantissa_bits=5),)),))
+SCENARIOS["searched"] = ("anda-hpca25", SCARCE, SMALL_WORK)
+
+Leaf = tuple[tuple[str, ...], Any]
+
+
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from models(argument)
+
+
+def leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """Every key of the schema that holds a single value, with its type."""
+    for name, field in model.model_fields.items():
+        inner = list(models(field.annotation))
+        if name == "source":
+            continue
+        if not inner:
+            yield (*path, name), field.annotation
+        for section in inner:
+            yield from leaves(section, (*path, name))
+
+
+def others(annotation: Any, value: Any) -> list[Any]:
+    """Other values that a key may have."""
+    if typing.get_origin(annotation) is Literal:
+        return [choice for choice in typing.get_args(annotation) if choice != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, str):
+        return [kind for kind in kinds() if kind != value]
+    if value is None:
+        return [1, 8, 1.0] if typing.get_origin(annotation) in (typing.Union, types.UnionType) else []
+    if isinstance(value, int):
+        return [n for n in (value * 2, value // 2, value * 4, value + 1, value + 16, value + 64, 1) if n != value]
+    return [value * 2, value / 2]
+
+
+def at(values: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        values = values[key] if isinstance(values, dict) else None
+    return values
+
+
+@cache
+def counted(scenario: str, *overrides: str) -> dict[str, Any]:
+    name, fixed, work = SCENARIOS[scenario]
+    result = simulate(load_arch(name, [*fixed, *overrides]), work)
+    return {key: result[key] for key in COUNTED}
+
+
+@cache
+def described(scenario: str) -> dict[str, Any]:
+    name, fixed, _ = SCENARIOS[scenario]
+    return load_arch(name, fixed).model_dump()
+
+
+def written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+ALWAYS_REFUSED = {("bpc", "group_size")}
+"""The output is the next GeMM's input, so only mxu.dot_length is allowed."""
+LEAVES = [leaf for leaf in leaves(Arch) if leaf[0] != ("name",)]
+
+
+@pytest.mark.parametrize(
+    ("path", "annotation"), LEAVES, ids=lambda part: ".".join(part) if isinstance(part, tuple) else ""
+)
+def test_a_changed_key_changes_what_is_counted_or_is_refused(path: tuple[str, ...], annotation: Any) -> None:
+    accepted = []
+    for scenario in SCENARIOS:
+        for value in others(annotation, at(described(scenario), path)):
+            try:
+                after = counted(scenario, f"{'.'.join(path)}={written(value)}")
+            except InputError:
+                continue
+            if after != counted(scenario):
+                assert path not in ALWAYS_REFUSED
+                return
+            accepted.append((scenario, value))
+    assert not accepted, f"change nothing: {accepted}"
+    assert path in ALWAYS_REFUSED
+
+
+def test_each_objective_of_a_searched_schedule_is_met_best_by_its_own_search() -> None:
+    totals = {
+        name: counted("searched", f"schedule={name}")["totals"]
+        for name in ("best-cycles", "best-dram-bytes", "best-energy")
+    }
+    given = counted("searched")["totals"]
+    for name, quantity in (("cycles", "cycles"), ("dram-bytes", "dram_bytes"), ("energy", "energy_picojoules")):
+        least = totals[f"best-{name}"][quantity]
+        assert least == min(total[quantity] for total in totals.values())
+        assert least < given[quantity]
+    best = counted("searched", "schedule=best")["totals"]
+    assert best["dram_bytes"] < given["dram_bytes"]
+    assert best["cycles"] <= given["cycles"]
+
+
+def test_names_and_sources_change_nothing() -> None:
+    assert counted("ample", "name=other", "dram.source=elsewhere") == counted("ample")
+
+
+def test_the_walk_reaches_every_section() -> None:
+    reached = {path[:-1] for path, _ in LEAVES}
+    sections = {"clock", "mxu", "weight_dispatcher", "activation_dispatcher", "collector", "bpc", "vector", "writer"}
+    sections |= {"controller", "dram", "schedule"}
+    costs = {("cost", part) for part in ("pe", "bpc", "vector", "controller", "sram", "dram")}
+    assert reached == {(name,) for name in sections} | {("buffers", "activation"), ("buffers", "weight")} | costs

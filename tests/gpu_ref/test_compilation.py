@@ -1,0 +1,99 @@
+"""Kernels compiled for every architecture, and what came out: the Tensor Core instruction, nothing in local memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpu_ref import nvrtc, sass
+from gpu_ref.kernel import Kernel
+from gpu_ref.kernels.anda import Anda, AndaFp16, AndaFp16Wgmma, AndaWgmma
+from gpu_ref.kernels.bipolar import Bipolar
+from gpu_ref.kernels.bytes_product import Fp8, Fp8Wgmma, Int8
+from gpu_ref.kernels.dequantise import Dequantised
+from gpu_ref.kernels.llm_int8 import LlmInt8
+from gpu_ref.kernels.w4a16 import W4a16, W4a16Awq, W4a16Wgmma
+from gpu_ref.program import Module, Shape
+
+pytestmark = pytest.mark.skipif(not nvrtc.is_installed(), reason="the package nvidia-cuda-nvrtc is not installed")
+needs_sass = pytest.mark.skipif(sass.disassembler() is None, reason="nvdisasm is not installed")
+
+# The largest tiling of each kernel: the one that presses on the registers.
+KERNELS: list[Kernel] = [
+    W4a16(tokens=64, warps_n=4, warps_k=1, output="float16"),
+    W4a16Awq(tokens=64),
+    W4a16Wgmma(tokens=256),
+    Anda(15, tokens=64, warps_n=8, warps_k=1),
+    AndaFp16(14, zero_points=True, tokens=64, warps_n=8, warps_k=1),
+    AndaWgmma(15),
+    AndaFp16Wgmma(15),
+    Int8(tokens=128, stages=3),
+    Fp8(tokens=64, stages=3),
+    Fp8Wgmma(tokens=128),
+    LlmInt8(tokens=64, stages=3),
+    Bipolar(8, 8),
+]
+PAIRS = [(kernel, arch) for kernel in KERNELS for arch in nvrtc.ARCHITECTURES if kernel.runs_on(arch)]
+
+
+@pytest.mark.parametrize(("kernel", "architecture"), PAIRS, ids=lambda value: getattr(value, "source", value))
+def test_a_kernel_compiles_without_spills_to_the_instruction_it_states(kernel: Kernel, architecture: str) -> None:
+    compiled = nvrtc.compile_module(kernel.modules[0], architecture)
+    assert compiled.cubin[:4] == b"\x7fELF"
+    assert kernel.source in compiled.usage
+    for function, usage in compiled.usage.items():
+        assert usage.stack_bytes == usage.spilled_bytes == 0, function
+    if sass.disassembler() is None:
+        pytest.skip("compiled without spills; nvdisasm, which shows the instructions, is not installed")
+    found = sass.opcodes(compiled.cubin, kernel.source)
+    native = sum(count for opcode, count in found.items() if opcode.startswith(kernel.instruction))
+    others = {name for name in found if "MMA" in name and not name.startswith(kernel.instruction)}
+    if kernel.is_native(architecture):
+        assert native > 0
+        assert not others
+    else:
+        assert native == 0
+        assert others, "an emulation still runs on the Tensor Cores"
+
+
+SMALL: list[Kernel] = [
+    *(W4a16(), W4a16(tokens=32, stages=3), Int8(), Bipolar(1, 1), LlmInt8()),
+    *(Anda(1), Anda(8, warps_k=8, stages=4), AndaFp16(7), AndaFp16(15)),
+]
+
+
+@pytest.mark.parametrize("kernel", SMALL, ids=lambda kernel: str(kernel.modules[0]))
+def test_the_tilings_for_few_tokens_do_not_spill_either(kernel: Kernel) -> None:
+    for architecture in ("sm_80", "sm_90a"):
+        usage = nvrtc.compile_module(kernel.modules[0], architecture).usage
+        assert all(one.stack_bytes == one.spilled_bytes == 0 for one in usage.values())
+
+
+@pytest.mark.parametrize("module", [Module("finish", (("OUTPUT_F16", 1),)), Dequantised().modules[0]], ids=str)
+@pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
+def test_kernels_without_products_compile_everywhere(module: Module, architecture: str) -> None:
+    assert nvrtc.compile_module(module, architecture).usage
+
+
+@needs_sass
+def test_one_group_of_anda_takes_two_products_of_32_up_to_seven_bits_and_four_above() -> None:
+    # A warp's 16 x 32 outputs: 4 products side by side, 2 halves of a group, 1 or 2 bytes a mantissa.
+    for mantissa_bits, passes in ((7, 1), (8, 2)):
+        kernel = Anda(mantissa_bits)
+        assert kernel.passes == passes
+        found = sass.opcodes(nvrtc.compile_module(kernel.modules[0], "sm_80").cubin, "anda")
+        assert sum(count for name, count in found.items() if name.startswith("IMMA")) == 4 * 2 * passes
+
+
+def test_a_source_that_does_not_compile_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpu_ref.sources.text", lambda name: "this is no kernel")
+    with pytest.raises(RuntimeError, match=r"NVRTC refused it\n.*error"):
+        nvrtc.compile_module(Module("w4a16"), "sm_80")
+
+
+def test_shared_memory_of_the_largest_tilings_fits_their_cards() -> None:
+    # CUDA C++ Programming Guide, compute capabilities: KiB of shared memory that a block may have.
+    limit = {"sm_80": 163, "sm_86": 99, "sm_89": 99, "sm_90": 227, "sm_90a": 227, "sm_100": 227, "sm_120": 99}
+    shape = Shape(256, 4096, 4096)
+    for kernel, architecture in PAIRS:
+        for launch in kernel.launches(shape):
+            assert getattr(launch, "shared_bytes", 0) <= limit[architecture] * 1024, (kernel, architecture)

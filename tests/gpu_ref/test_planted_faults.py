@@ -1,0 +1,155 @@
+"""Mistakes that kernels are prone to, planted one at a time: each must be found by the check that is there for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpu_ref import sources
+from gpu_ref.host.executor import HostError, HostExecutor
+from gpu_ref.kernel import Case, Kernel
+from gpu_ref.kernels.anda import Anda, AndaFp16, AndaFp16Wgmma
+from gpu_ref.kernels.bipolar import Bipolar
+from gpu_ref.kernels.llm_int8 import LlmInt8
+from gpu_ref.kernels.w4a16 import W4a16, W4a16Awq, W4a16Wgmma
+from gpu_ref.program import Shape
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`was` becomes `now` in a kernel's text; `found` is in the report, or None where values or orders tell."""
+
+    name: str
+    kernel: Kernel
+    shape: Shape
+    was: str
+    now: str
+    found: str | None = None
+
+
+W4 = (W4a16(), Shape(5, 64, 1280))
+ANDA = (Anda(11), Shape(5, 64, 640))
+WGMMA = (W4a16Wgmma(tokens=16), Shape(5, 128, 640))
+FAULTS = [
+    Fault(
+        "no barrier before a stage is read", *W4, "__syncthreads();  // the step has landed", "// the step has landed"
+    ),
+    Fault("a copy is not waited for", *W4, "wait_copies<kStages - 2>();", "wait_copies<kStages - 1>();"),
+    Fault("a stage is refilled one step early", *W4, "(index + kStages - 1) % kStages", "(index + kStages) % kStages"),
+    Fault("rows after the last token are read", *W4, "row < rows_left &&", "", "outside every buffer"),
+    Fault("rows after the last token are written", *W4, "if (token >= m.tokens) break;", "", None),
+    Fault("one split is left out", W4a16(splits=2), Shape(5, 64, 1280), "split < splits", "split < splits - 1"),
+    Fault("nibbles of two columns exchanged", *W4, "codes[j / 2] >> 8 * (j % 2)", "codes[j / 2] >> 8 * (1 - j % 2)"),
+    Fault("zero point of the neighbour", *W4, "zeros >> 4 * j & 15", "zeros >> 4 * (j ^ 1) & 15"),
+    Fault("scales of the next group", *W4, "(k / 128)", "((k + 64) / 128 % (m.depth / 128))"),
+    Fault(
+        "a barrier in a branch",
+        *W4,
+        "store_sums(sums, arena, c",
+        "if (threadIdx.x < 96) __syncthreads();\n  store_sums(sums, arena, c",
+        "deadlock",
+    ),
+    Fault(
+        "half a warp at a shuffle",
+        AndaFp16(5),
+        Shape(5, 64, 256),
+        "exponent = max(exponent, shuffle_xor(exponent, 2));",
+        "if (threadIdx.x % 32 < 16) exponent = max(exponent, shuffle_xor(exponent, 2));",
+        "deadlock",
+    ),
+    Fault(
+        "weights not written back in time",
+        W4a16Awq(),
+        Shape(5, 128, 256),
+        "wait_copies<0>();\n    __syncthreads();",
+        "wait_copies<0>();",
+    ),
+    Fault("no carry from the low byte", *ANDA, "negative & zero_bytes(v.low)", "0u"),
+    Fault("low byte taken as signed", *ANDA, "multiply_u8s8(low", "multiply_s8(low"),
+    Fault(
+        "terms read before all are written",
+        *ANDA,
+        "if (kWarpsK == 1) continue;\n    __syncthreads();",
+        "if (kWarpsK == 1) continue;",
+    ),
+    Fault(
+        "terms added from the last warp on",
+        *ANDA,
+        "arena.terms()[(part * kTokens",
+        "arena.terms()[((min(kWarpsK, w.groups - step * kWarpsK) - 1 - part) * kTokens",
+    ),
+    Fault(
+        "a sum that passes through FP16",
+        *ANDA,
+        "__fmul_rn(exact_float(d),",
+        "__fmul_rn(half_to_float(float_to_half(exact_float(d))),",
+    ),
+    Fault("subnormals given exponent 0", AndaFp16(5), Shape(5, 64, 256), "max(field, 1u)", "field"),
+    Fault(
+        "rounded where the format truncates",
+        AndaFp16(5),
+        Shape(5, 64, 256),
+        "<< 5;",
+        "<< 5;\n      justified += 1 << 10;",
+    ),
+    Fault("wgmma before its fence", *WGMMA, "    warpgroup_fence();\n", "", "not fenced"),
+    Fault("copies not shown to wgmma", *WGMMA, "    async_proxy_fence();\n", "", "async_proxy_fence"),
+    Fault("sums read before wgmma has ended", *WGMMA, "warpgroup_wait<0>();", "", None),
+    Fault(
+        "operand described from the wrong byte",
+        *WGMMA,
+        "shared_address(tile) + 32 * step",
+        "shared_address(tile) + 16 * step",
+    ),
+    Fault(
+        "tile refilled under a running wgmma",
+        AndaFp16Wgmma(9, tokens=16),
+        Shape(5, 128, 640),
+        "    warpgroup_commit();\n    warpgroup_wait<0>();\n",
+        "    warpgroup_commit();\n    warpgroup_wait<1>();\n",
+    ),
+    Fault("planes weighted by one side only", Bipolar(3, 2), Shape(5, 32, 256), "sums[i + j]", "sums[i]"),
+    Fault(
+        "no correction by the codes' sums", Bipolar(3, 2), Shape(5, 32, 256), "- 2 * kMostB * m.code_sums_a[token]", ""
+    ),
+    Fault("outliers quantised, too", LlmInt8(), Shape(5, 128, 256), "outlier[k] ? 0 :", ""),
+]
+
+
+def planted(fault: Fault) -> Callable[[str], str]:
+    """Sources with the fault in them."""
+
+    def text(name: str) -> str:
+        return sources.text(name).replace(fault.was, fault.now)
+
+    return text
+
+
+def verdicts(kernel: Kernel, shape: Shape, cases: list[Case], executor: HostExecutor) -> list[str]:
+    """What is wrong: values, orders, or what the host reports; empty where nothing is."""
+    found: list[str] = []
+    for case in cases:
+        results = []
+        for order in (0, 1, 2):
+            try:
+                results.append(executor.run(kernel.program(shape, case.buffers), order)["c"])
+            except HostError as error:
+                found.append(str(error))
+        if any(not case.error(result) <= case.limit for result in results):
+            found.append("values")
+        if any(not np.array_equal(results[0].view(np.uint8), other.view(np.uint8)) for other in results[1:]):
+            found.append("orders")
+    return found
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_is_found(fault: Fault, compiled: Path) -> None:
+    cases = list(fault.kernel.cases(np.random.default_rng(7), fault.shape))
+    assert any(fault.was in sources.text(name) for name in (fault.kernel.source, "finish"))
+    assert verdicts(fault.kernel, fault.shape, cases, HostExecutor(compiled)) == []
+    found = verdicts(fault.kernel, fault.shape, cases, HostExecutor(compiled, planted(fault)))
+    assert any(fault.found in text for text in found) if fault.found else found

@@ -1,0 +1,78 @@
+"""Cases are simulated as `simulate` does them, each different piece once, and not again while nothing changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sim import load_arch, load_workload
+from sim.errors import InputError
+from sim.reproduce.bench import Bench, Case
+from sim.reproduce.store import Store
+from sim.simulate import simulate
+
+TOKENS = (("tokens", 32),)
+LAYER = (
+    *("layers=1", "hidden_size=256", "intermediate_size=512"),
+    *("attention.heads=4", "attention.key_value_heads=4", "attention.head_size=64"),
+)
+SMALL = {"options": TOKENS, "model_overrides": LAYER}
+ANDA = Case("anda-hpca25", "opt-125m", "6", **SMALL)  # type: ignore[arg-type]
+BEST = Case("anda-hpca25", "opt-125m", "6", ("schedule=best",), **SMALL)  # type: ignore[arg-type]
+FIGNA = Case("figna", "opt-125m", **SMALL)  # type: ignore[arg-type]
+FP_FP = Case("fp-fp", "opt-125m", **SMALL)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "runs.sqlite"
+
+
+@pytest.mark.parametrize("case", [ANDA, BEST, FIGNA], ids=["anda", "best", "figna"])
+def test_results_are_those_of_simulate_fresh_and_from_the_store(path: Path, case: Case) -> None:
+    work = load_workload(case.model, precision=case.precision, tokens=32, overrides=case.model_overrides)
+    expected = simulate(load_arch(case.arch, case.arch_overrides), work)
+    for fresh in (True, False):
+        with Store(path) as store, Bench(store, jobs=1) as bench:
+            [result] = bench([case])
+            assert result == expected
+            assert (bench.simulated > 0) is fresh
+
+
+def test_machines_that_differ_only_in_cost_share_their_runs(path: Path) -> None:
+    with Store(path) as store, Bench(store, jobs=1) as bench:
+        bench([FP_FP])
+        once = bench.simulated
+        figna, base = bench([FIGNA, FP_FP])
+        # q, k, v and o are one shape of 256 x 256; up and down are two more
+        assert bench.simulated == once == 3
+        assert figna["totals"]["cycles"] == base["totals"]["cycles"]
+        assert figna["totals"]["energy_picojoules"] < base["totals"]["energy_picojoules"]
+
+
+def test_a_changed_machine_is_simulated_anew_and_a_changed_cost_is_not(path: Path) -> None:
+    def simulated(*overrides: str) -> int:
+        with Store(path) as store, Bench(store, jobs=1) as bench:
+            bench([Case("fp-fp", "opt-125m", "fp16", overrides, LAYER, TOKENS)])
+            return bench.simulated
+
+    assert simulated() == 3
+    assert simulated("cost.dram.energy_picojoules_per_bit=7.0") == 0
+    assert simulated("dram.latency_nanoseconds=200") == 3
+
+
+def test_runs_of_another_code_version_are_dropped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(path) as store, Bench(store, jobs=1) as bench:
+        bench([FP_FP])
+    monkeypatch.setattr("sim.reproduce.store.code_version", lambda: "another")
+    with Store(path) as store, Bench(store, jobs=1) as bench:
+        bench([FP_FP])
+        assert bench.simulated == 3
+
+
+def test_a_file_that_is_no_database_is_one_message(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("not a database, but long enough to be looked at as if it were one" * 20)
+    with pytest.raises(InputError, match="cannot be used as a cache"):
+        Store(path)

@@ -1,0 +1,186 @@
+"""The command line as a user meets it: results, and one clear message for whatever can be mended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sim.cli import main
+
+SMALL = "name,M,N,K\nfirst,40,128,256\nsecond,1,64,128\n"
+
+
+class Console:
+    """Runs a command in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+        self._monkeypatch, self._capsys, self.folder = monkeypatch, capsys, folder
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["sim.py", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = self._capsys.readouterr()
+        return code, captured.out, captured.err
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Console:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.csv").write_text(SMALL)
+    return Console(monkeypatch, capsys, tmp_path)
+
+
+def test_a_run_leaves_its_result_layers_and_page(console: Console) -> None:
+    code, out, _ = console("run", "anda-hpca25", "small.csv", "--out", "r", "--trace", "--jobs", "1")
+    assert code == 0
+    assert "cycles" in out
+    assert "results in r" in out
+    assert {path.name for path in (console.folder / "r").iterdir()} == {
+        "result.json",
+        "layers.csv",
+        "report.html",
+        "trace.json",
+    }
+    spans = json.loads((console.folder / "r" / "trace.json").read_text())["traceEvents"]
+    assert {span["name"] for span in spans} >= {"busy", "waits for weights"}
+
+
+def test_json_has_the_stable_keys_and_adds_up(console: Console) -> None:
+    code, out, _ = console("run", "fp-fp", "small.csv", "--json", "--out", "r", "--no-report", "--jobs", "1")
+    assert code == 0
+    result = json.loads(out)
+    assert result == json.loads((console.folder / "r" / "result.json").read_text())
+    assert set(result["totals"]) >= {
+        *("cycles", "seconds", "macs", "dram_bytes", "sram_bytes", "energy_picojoules", "area_square_millimetres"),
+    }
+    layers = result["layers"]
+    assert [layer["name"] for layer in layers] == ["first", "second"]
+    assert {"name", "module", "m", "k", "n", "count", "mantissa_bits", "cycles"} <= set(layers[0])
+    for key in ("cycles", "macs", "dram_bytes"):
+        assert result["totals"][key] == sum(layer["count"] * layer[key] for layer in layers)
+    for unit in result["units"].values():
+        spent = unit["busy_cycles"] + unit["idle_cycles"] + sum(unit["stalled_cycles"].values())
+        assert spent == result["totals"]["cycles"]
+    assert result["bounds"]["lower_cycles"] <= result["totals"]["cycles"] <= result["bounds"]["upper_cycles"]
+    assert result["totals"]["macs"] == 40 * 128 * 256 + 1 * 64 * 128
+
+
+def test_grain_fast_forward_and_verify_change_no_number(console: Console) -> None:
+    results = []
+    for index, option in enumerate(("--grain=tile", "--grain=beat", "--no-fast-forward", "--verify")):
+        code, out, _ = console(
+            "run", "anda-hpca25", "small.csv", option, "--json", "--no-report", "--out", f"r{index}", "--jobs", "1"
+        )
+        assert code == 0
+        results.append(json.loads(out))
+    for key in ("totals", "units", "counters", "energy"):
+        assert all(result[key] == results[0][key] for result in results)
+
+
+def test_compare_shows_the_given_and_the_best_schedule(console: Console) -> None:
+    code, out, _ = console(
+        *("compare", "fp-fp", "anda-hpca25", "--workload", "small.csv", "--schedule", "both", "--out", "c"),
+        *("--jobs", "1", "--no-report"),
+    )
+    assert code == 0
+    for name in ("fp-fp", "fp-fp+best", "anda-hpca25", "anda-hpca25+best"):
+        assert name in out
+    again, page, _ = console("report", "c/fp-fp", "c/anda-hpca25", "--out", "page.html")
+    assert again == 0
+    assert "speedup" in page
+    assert (console.folder / "page.html").stat().st_size > 10_000
+
+
+def test_list_names_what_there_is(console: Console) -> None:
+    _, out, _ = console("list")
+    for name in ("anda-datacenter", "mixtral-8x7b", "ifpu", "int4"):
+        assert name in out
+
+
+BAD = [
+    (["run", "anda-hpca52", "small.csv"], ["anda-hpca52", "did you mean `anda-hpca25`?"]),
+    (["run", "anda-hpca25", "lama-7b"], ["lama-7b", "did you mean `llama-7b`?"]),
+    (["run", "anda-hpca25", "missing.yaml"], ["missing.yaml", "no such file"]),
+    (["run", "bad-key.yaml", "small.csv"], ["bad-key.yaml:3", "bpc.lane", "did you mean `lanes`?", "allowed"]),
+    (["run", "bad-type.yaml", "small.csv"], ["bad-type.yaml:2", "mxu.rows", "integer", "'many'"]),
+    (
+        ["run", "small-buffer.yaml", "llama-7b"],
+        ["small-buffer.yaml:2", "buffers.activation.bytes", "needed", "available"],
+    ),
+    (["run", "port.yaml", "small.csv"], ["port.yaml:2", "activation_dispatcher.port_bits", "do not divide"]),
+    (["run", "loop.yaml", "small.csv"], ["loop.yaml", "extends itself"]),
+    (["run", "twice.yaml", "small.csv"], ["twice.yaml:3", "written twice"]),
+    (["run", "not-yaml.yaml", "small.csv"], ["not-yaml.yaml:3", "not YAML"]),
+    (["run", "anda-hpca25", "llama-7b", "--precision", "0"], ["precision", "1", "16"]),
+    (["run", "anda-hpca25", "llama-7b", "--precision", "17"], ["precision", "1", "16"]),
+    (["run", "anda-hpca25", "llama-7b", "--precision", "fp16"], ["mantissa length", "--precision"]),
+    (["run", "anda-hpca25", "llama-7b", "--precision", "wikitext-1%"], ["wikitext2-1%"]),
+    (["run", "anda-hpca25", "config.json"], ["config.json", "mamba", "allowed"]),
+    (["run", "anda-hpca25", "broken.csv"], ["broken.csv:3", "twelve"]),
+    (["run", "anda-hpca25", "small.csv", "--set", "mxu.row=1"], ["--set mxu.row=1", "did you mean `rows`?"]),
+    (["run", "anda-hpca25", "small.csv", "--set", "mxu.rows"], ["KEY=VALUE"]),
+    (["run", "anda-hpca25", "small.csv", "--grain", "beet"], ["--grain", "did you mean `beat`?"]),
+    (["run", "anda-hpca25", "small.csv", "--schedule", "bets"], ["--schedule", "did you mean `best`?"]),
+    (["run", "anda-hpca25", "small.csv", "--set", "mxu.pe=andaa"], ["mxu.pe", "did you mean `anda`?"]),
+    (["run", "anda-hpca25", "small.csv", "--set", "mxu.lanes=4"], ["mxu.lanes", "has no lanes"]),
+    (["run", "anda-hpca25", "small.csv", "--out", "taken"], ["taken", "exists", "allowed"]),
+    (["report", "taken"], ["taken"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=lambda value: " ".join(value)[:60])
+def test_bad_input_is_one_clear_message(console: Console, arguments: list[str], words: list[str]) -> None:
+    files = {
+        "bad-key.yaml": "extends: anda-hpca25\nbpc:\n  lane: 3\n",
+        "bad-type.yaml": "extends: anda-hpca25\nmxu: {rows: many}\n",
+        "small-buffer.yaml": "extends: anda-hpca25\nbuffers: {activation: {bytes: 16384}}\n",
+        "port.yaml": "extends: fp-fp\nactivation_dispatcher: {port_bits: 192}\nmxu: {lanes: 5}\n",
+        "loop.yaml": "extends: loop.yaml\n",
+        "twice.yaml": "extends: anda-hpca25\nname: a\nname: b\n",
+        "not-yaml.yaml": "extends: anda-hpca25\nname: [a\n",
+        "config.json": '{"model_type": "mamba", "hidden_size": 64}',
+        "broken.csv": SMALL.replace("1,64,128", "1,twelve,128"),
+    }
+    for name, text in files.items():
+        (console.folder / name).write_text(text)
+    (console.folder / "taken").mkdir()
+    (console.folder / "taken" / "notes.txt").write_text("mine")
+    before = sorted(path.name for path in console.folder.iterdir())
+    code, out, err = console(*arguments, *(["--jobs", "1"] if arguments[0] == "run" else []))
+    assert code == 2, (out, err)
+    assert not out
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err, err
+    assert sorted(path.name for path in console.folder.iterdir()) == before, "something was written"
+    assert (console.folder / "taken" / "notes.txt").read_text() == "mine"
+
+
+def test_ctrl_c_leaves_no_half_written_result(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sim.report.files
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    before = sorted(path.name for path in console.folder.iterdir())
+    monkeypatch.setattr(sim.report.files, "_write_csv", interrupted)
+    code, _, _ = console("run", "anda-hpca25", "small.csv", "--out", "r", "--jobs", "1")
+    assert code == 130
+    assert sorted(path.name for path in console.folder.iterdir()) == before
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; sys.argv=['sim.py','--help']\ntry:\n import sim.cli; sim.cli.main()\nexcept SystemExit: pass\n"
+    code += (
+        "print([m for m in ('numpy','torch','simpy','plotly','pydantic','yaml','numba','cupy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")

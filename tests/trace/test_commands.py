@@ -1,0 +1,103 @@
+"""The commands `trace`, `perplexity` and `search` as a user types them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from sim.commands import models
+from sim.errors import InputError
+from sim.workload.load import load_workload
+
+app = typer.Typer()
+for command in (models.trace, models.perplexity, models.search):
+    app.command(command.__name__)(command)
+
+
+def typed(*words: object) -> str:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout
+
+
+def test_a_trace_of_shapes_is_a_workload(save_model, tmp_path):
+    said = typed("trace", save_model("llama"), "--out", tmp_path / "t", "--tokens", 8, "--steps", 1)
+    assert "30 GeMMs of llama" in said
+    assert [phase.name for phase in load_workload(str(tmp_path / "t")).phases] == ["prefill", "decode"]
+
+
+def test_a_config_alone_is_enough_for_shapes(save_model, tmp_path):
+    folder = save_model("mixtral")
+    (folder / "model.safetensors").unlink()
+    typed("trace", folder / "config.json", "--out", tmp_path / "t", "--tokens", 8)
+    assert load_workload(str(tmp_path / "t")).name == "mixtral"
+
+
+def test_padding_of_k_is_said(save_model, text, tmp_path):
+    result = CliRunner().invoke(
+        app, ["trace", str(save_model("llama")), "--out", str(tmp_path / "t"), "--tokens", "8", "--text", str(text)]
+    )
+    assert "K = 64: the last group is filled up with zeros" in result.stderr
+    assert "K = 96: the last group is filled up with zeros" in result.stderr
+
+
+def test_filters_by_layer_and_module(save_model, tmp_path):
+    out = tmp_path / "t"
+    typed("trace", save_model("opt"), "--out", out, "--tokens", 8, "--layers", "0-1", "--modules", "o,down")
+    assert [gemm.module for gemm in load_workload(str(out)).gemms] == ["o", "down"]
+
+
+def test_perplexities_of_formats_beside_one_another(save_model, text):
+    said = typed(
+        "perplexity",
+        save_model("llama"),
+        "--text",
+        text,
+        "--context",
+        32,
+        "--precision",
+        "7,7,6,5",
+        "--compare",
+        "--json",
+    )
+    rows = json.loads(said)
+    assert [row["format"] for row in rows] == ["fp16", "anda 7,7,6,5", "figna 13", "block float 7,7,6,5"]
+    assert rows[0]["relative_loss"] == 0
+    assert abs(rows[2]["relative_loss"]) < abs(rows[1]["relative_loss"])
+
+
+def test_a_search_leaves_a_precision_file(save_model, text, tmp_path):
+    arguments = ["search", save_model("llama"), "--text", text, "--context", 32, "--tokens", 64, "--iterations", 3]
+    report = json.loads(typed(*arguments, "--out", tmp_path / "s", "--json"))
+    assert report["evaluations"] == 3
+    assert {file.name for file in (tmp_path / "s").iterdir()} >= {"search.json", "evaluations.json", "report.html"}
+    if report["best"]:
+        assert load_workload("opt-125m", precision=str(tmp_path / "s" / "precision.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--layers", "1-x"), "--layers"),
+        (("--layers", "-3"), "--layers"),
+        (("--modules", "qvk"), "did you mean `qkv`"),
+        (("--scheme", "symetric"), "did you mean `symmetric`"),
+        (("--tokens", "100"), "more positions"),
+    ],
+)
+def test_what_a_command_refuses(words, message, save_model, tmp_path):
+    with pytest.raises(InputError, match=message):
+        typed("trace", save_model("llama"), "--out", tmp_path / "t", *words)
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_folder_without_a_tokenizer(save_model, text):
+    folder = save_model("llama")
+    for file in folder.glob("token*"):
+        file.unlink()
+    with pytest.raises(InputError, match="no tokenizer"):
+        typed("perplexity", folder, "--text", text, "--context", 32)
