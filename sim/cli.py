@@ -7,6 +7,7 @@ import sys
 import typer
 
 import gpu_ref.cli
+import sim.rtl.commands
 from sim.commands import catalogue, report, reproduction, simulation, sweep
 from sim.errors import InputError
 
@@ -26,6 +27,7 @@ app.command("reproduce")(reproduction.reproduce)
 app.add_typer(sweep.app, name="sweep")
 app.command("pareto")(sweep.pareto)
 app.add_typer(gpu_ref.cli.app, name="gpu")
+app.add_typer(sim.rtl.commands.app, name="rtl")
 
 
 def main() -> None:

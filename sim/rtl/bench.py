@@ -116,11 +116,18 @@ def _encode(design: Design, case: Case) -> bytes:
         items = len(offer.at)
         if offer.payload.shape != (items, port.record_bytes):
             raise ValueError(f"{port.name}: records of shape {offer.payload.shape}, not {(items, port.record_bytes)}")
-        parts += [np.uint32(items).tobytes(), offer.at.astype(np.uint32).tobytes(), offer.gap.astype(np.uint32).tobytes()]
+        parts += [
+            np.uint32(items).tobytes(),
+            offer.at.astype(np.uint32).tobytes(),
+            offer.gap.astype(np.uint32).tobytes(),
+        ]
         parts.append(np.ascontiguousarray(offer.payload).tobytes())
     for port in design.sinks:
         want = case.wants[port.name]
-        parts += [np.array([want.count, len(want.pattern)], np.uint32).tobytes(), want.pattern.astype(np.uint32).tobytes()]
+        parts += [
+            np.array([want.count, len(want.pattern)], np.uint32).tobytes(),
+            want.pattern.astype(np.uint32).tobytes(),
+        ]
     return b"".join(parts)
 
 

@@ -138,7 +138,7 @@ def _version() -> str:
 
 
 def _verilate(design: Design, work: Path) -> None:
-    files = sorted(path.name for path in work.glob("*.vlt")) + ["anda_pkg.sv"]
+    files = [*sorted(path.name for path in work.glob("*.vlt")), "anda_pkg.sv"]
     files += sorted(path.name for path in work.glob("*.sv") if path.name != "anda_pkg.sv")
     parameters = [f"-G{name}={value}" for name, value in design.parameters.items()]
     command = [str(verilator()), *FLAGS, *parameters, "--top-module", design.module, "--prefix", "Vtop", "-Mdir", "obj"]

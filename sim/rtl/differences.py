@@ -42,4 +42,6 @@ class Differences:
             self.found.append(f"{signal}: {found.shape[0]} records, expected {wanted.shape[0]}")
         elif not np.array_equal(wanted, found):
             record = int(np.flatnonzero((wanted != found).any(axis=1))[0])
-            self.found.append(f"{signal}: record {record} is {found[record].tobytes().hex()}, not {wanted[record].tobytes().hex()}")
+            self.found.append(
+                f"{signal}: record {record} is {found[record].tobytes().hex()}, not {wanted[record].tobytes().hex()}"
+            )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from simpy.events import Timeout
 
 from sim.arch.schema import Arch
-from sim.engine.activity import Activity, State
+from sim.engine.activity import Activity
 from sim.engine.channel import Channel, Credits
 from sim.engine.environment import Environment
 from sim.mapping.nest import Chunk, TileOp
@@ -208,9 +208,7 @@ def run_matrix(
     weights.shadow = NotedChannel(environment, 1, trace.open("group"))
     weights.activity = SourcePort(environment, weights.name, stalls.weight_gaps, trace.open("weight"))
     activations = ActivationDispatcher(bench, arch.activation_dispatcher, pe.word_bits)
-    activations.activity = SourcePort(
-        environment, activations.name, stalls.activation_gaps, trace.open("activation")
-    )
+    activations.activity = SourcePort(environment, activations.name, stalls.activation_gaps, trace.open("activation"))
     mxu = Mxu(
         bench,
         weights,
@@ -225,9 +223,7 @@ def run_matrix(
     gather: Any = Gather(environment, stalls.space, taken)
     sink, units = gather, [weights, activations, mxu]
     if encode is not None and arch.bpc is not None:
-        sink = bpc = Bpc(
-            bench, gather, lanes=arch.bpc.lanes, group_size=arch.bpc.group_size, mantissa_bits=encode
-        )
+        sink = bpc = Bpc(bench, gather, lanes=arch.bpc.lanes, group_size=arch.bpc.group_size, mantissa_bits=encode)
         bpc.activity = RowPort(environment, bpc, stalls.pattern, trace.open("row"), trace.open("handover"))
         units.append(bpc)
     collector = Collector(

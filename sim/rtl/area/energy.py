@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.formats import fp16
-from sim.formats.anda import AndaTensor
 from sim.formats.int4 import Int4Tensor
 from sim.rtl.area.elements import GROUP_SIZE, Element
 from sim.rtl.area.switching import Simulation
@@ -58,7 +58,7 @@ def switched_a_mac(element: Element, netlist: Netlist, inputs: Inputs, mantissa_
     if not np.array_equal(found, fp16.to_codes(np.ascontiguousarray(wanted))):
         raise NetlistError(f"{element.module}: the netlist's outputs are not those of the contract")
     streams, length = inputs.values.shape
-    return simulation.switched / (streams * length)
+    return float(simulation.switched / (streams * length))
 
 
 def _flags(work: Work, group: int, word: int, groups: int) -> NDArray[np.bool_]:
@@ -104,7 +104,7 @@ def _parallel(simulation: Simulation, work: Work) -> None:
     lanes = work.arch.mxu.lanes
     assert lanes is not None
     fp16_weights = work.shape.pe.kind == "fp_fp"
-    codes = work.weights.regrouped(GROUP_SIZE).integers() & 15
+    codes: NDArray[Any] = work.weights.regrouped(GROUP_SIZE).integers() & 15
     if fp16_weights:
         codes = fp16.to_codes(work.weights.dequantise_fp16()).reshape(codes.shape)
     padded = np.pad(codes, ((0, 0), (0, 0), (0, work.words * lanes - GROUP_SIZE)))

@@ -25,7 +25,7 @@ FUNCTIONS: dict[str, Callable[..., Streams]] = {
     "$_NOR_": lambda A, B: ~(A | B),
     "$_XOR_": lambda A, B: A ^ B,
     "$_XNOR_": lambda A, B: ~(A ^ B),
-    "$_MUX_": lambda A, B, S: np.where(S, B, A),
+    "$_MUX_": lambda A, B, S: (B & S) | (A & ~S),
     "$_AOI3_": lambda A, B, C: ~(A & B | C),
     "$_OAI3_": lambda A, B, C: ~((A | B) & C),
 }

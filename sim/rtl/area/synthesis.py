@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Netlist:
     """
 
     ports: Mapping[str, list[Any]]
-    cells: list[tuple[str, Mapping[str, Any]]]
+    cells: Sequence[tuple[str, Mapping[str, Any]]]
 
     def counts(self) -> dict[str, int]:
         """Gates by kind."""
@@ -82,7 +82,9 @@ def synthesise(module: str, parameters: Mapping[str, int]) -> Netlist:
         command = [yosys(), "-q", "-s", "script.ys"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=dict(os.environ))
         if done.returncode:
-            raise InputError(f"Yosys failed on {module}: {(done.stderr or done.stdout).strip()[-400:]}", field="rtl area")
+            raise InputError(
+                f"Yosys failed on {module}: {(done.stderr or done.stdout).strip()[-400:]}", field="rtl area"
+            )
         found = json.loads(Path(folder, "netlist.json").read_text())["modules"][module]
     ports = {name: port["bits"] for name, port in found["ports"].items()}
     cells = [

@@ -1,4 +1,4 @@
-"""Conversion, addition, scaling, multiplication and rounding against NumPy: random operands, close ones, ties, extremes."""
+"""The steps of floating-point arithmetic against NumPy: random operands, close ones, ties, extremes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def check(design: Design, seeds: Sequence[int]) -> list[list[str]]:
     for (_, wanted), seen in zip(sides, results, strict=True):
         differences = Differences()
         for signal, values in wanted.items():
-            differences.bits(signal, to_bits(values.astype(np.int64)[:, np.newaxis], values.itemsize * 8), seen["results"])
+            differences.bits(
+                signal, to_bits(values.astype(np.int64)[:, np.newaxis], values.itemsize * 8), seen["results"]
+            )
         found.append(differences.found)
     return found
 

@@ -77,9 +77,16 @@ def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
         encoded = AndaTensor.encode(fp16.from_codes(block), mantissa_bits, group)
         out = planes(encoded)[:, 0].reshape(-1, lanes, mantissa_bits + 1, group).transpose(0, 2, 1, 3)
         planes_out.append(out.reshape(-1, lanes * group))
-        exponents.append(np.repeat(encoded.exponents.reshape(-1, 1, lanes), mantissa_bits + 1, axis=1).reshape(-1, lanes))
+        exponents.append(
+            np.repeat(encoded.exponents.reshape(-1, 1, lanes), mantissa_bits + 1, axis=1).reshape(-1, lanes)
+        )
     stream, marks = np.concatenate(beats), np.array(flags)
-    signals = {"beat_i": stream, "last_i": marks[:, :1], "run_last_i": marks[:, 1:2], "rows_i": to_bits(marks[:, 2:], 8)}
+    signals = {
+        "beat_i": stream,
+        "last_i": marks[:, :1],
+        "run_last_i": marks[:, 1:2],
+        "rows_i": to_bits(marks[:, 2:], 8),
+    }
     gap, slots, ready = gaps(rng, len(stream)), arrivals(rng, len(runs)), pattern(rng)
     rows_out = np.concatenate(planes_out)
     case = Case(
@@ -100,9 +107,7 @@ def _model(size: dict[str, int], mantissa_bits: int, tiles: list[Tile], gap: Any
     pipeline: Channel[Tile] = Channel(environment)
     registers = Credits(environment, UNLIMITED)
     registers.available = 0
-    collector = Collector(
-        unit, pipeline, registers, bpc, port_bits=size["PortBits"], mxu_columns=size["Columns"]
-    )
+    collector = Collector(unit, pipeline, registers, bpc, port_bits=size["PortBits"], mxu_columns=size["Columns"])
     collector.activity = SourcePort(environment, collector.name, gap, trace.open("beat"))
     for tile in tiles:
         pipeline.put(tile)

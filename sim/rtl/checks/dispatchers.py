@@ -143,7 +143,9 @@ def _op_values(ops: Sequence[TileOp], name: str) -> Any:
 
 
 def _first_beats(ops: Sequence[TileOp], group: int, port: int) -> Any:
-    return np.array([i == 0 for op in ops for _ in range(op.groups) for i in range(ceil_div(op.columns * group * 4, port))])
+    return np.array(
+        [i == 0 for op in ops for _ in range(op.groups) for i in range(ceil_div(op.columns * group * 4, port))]
+    )
 
 
 def _weight_model(size: dict[str, int], ops: list[TileOp], gap: Any, ready: Any, at: Any) -> Trace:
@@ -180,7 +182,9 @@ def _weight_model(size: dict[str, int], ops: list[TileOp], gap: Any, ready: Any,
     environment.run()
     beats, loads = iter(trace.handshakes["beat"]), trace.open("op")
     for op in ops:
-        loads.append([next(beats) for _ in range(op.groups * ceil_div(op.columns * size["GroupSize"] * 4, size["PortBits"]))][-1])
+        loads.append(
+            [next(beats) for _ in range(op.groups * ceil_div(op.columns * size["GroupSize"] * 4, size["PortBits"]))][-1]
+        )
     return trace
 
 
@@ -238,7 +242,10 @@ def _activation_case(design: Design, rng: random.Random) -> tuple[Case, dict[str
     signals = {name: np.concatenate(parts) for name, parts in streams.items()}
     count = len(signals["beat_i"])
     gap, pauses, at = gaps(rng, count), gaps(rng, len(asked)), np.zeros(len(asked))
-    requests = {"word_rows_i": to_bits(np.array([[r] for r, _ in asked]), 8), "word_first_i": np.array([[f] for _, f in asked])}
+    requests = {
+        "word_rows_i": to_bits(np.array([[r] for r, _ in asked]), 8),
+        "word_first_i": np.array([[f] for _, f in asked]),
+    }
     case = Case(
         {
             "word": Offer(pack(design.sources[0], requests), at, pauses),

@@ -1,4 +1,4 @@
-"""The matrix unit against the simulator: random GeMMs with random stalls at every port, cycle for cycle, bit for bit."""
+"""The matrix unit against the simulator: random GeMMs, stalls at every port, cycle for cycle, bit for bit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sim.mapping.operands import ceil_div
 from sim.rtl import bench
 from sim.rtl.bench import Case, Handshakes, Offer, Want, pack
 from sim.rtl.build import Design
+from sim.rtl.checks.shape import Shape
+from sim.rtl.checks.stimulus import Work, random_values, random_weights
 from sim.rtl.differences import Differences
 from sim.rtl.randomness import arrivals, gaps, pattern, tokens
 from sim.rtl.reference import Stalls, Trace, run_matrix
-from sim.rtl.checks.shape import Shape
-from sim.rtl.checks.stimulus import Work, random_values, random_weights
 
 
 @dataclass(frozen=True)

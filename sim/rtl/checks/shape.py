@@ -38,6 +38,8 @@ class Shape:
         4 for symmetric weights, 5 where zero points are taken off.
     compressor_lanes
         0 for an array without a compressor.
+    pipeline_cycles
+        Instead of the machine's own, for the simulator only.
     """
 
     machine: str
@@ -51,6 +53,7 @@ class Shape:
     collector_port: int = 1024
     registers: int = 2
     compressor_lanes: int = 0
+    pipeline_cycles: int | None = None
 
     @property
     def encoded(self) -> bool:
@@ -68,6 +71,8 @@ class Shape:
             f"activation_dispatcher.port_bits={self.activation_port}",
             f"collector.port_bits={self.collector_port}",
         ]
+        if self.pipeline_cycles is not None:
+            overrides.append(f"mxu.pipeline_cycles={self.pipeline_cycles}")
         if self.encoded:
             overrides += [
                 f"activation_dispatcher.exponent_port_bits={self.exponent_port}",
@@ -154,9 +159,7 @@ class Shape:
             (*sources, Port("grant", {})),
             (
                 group,
-                Port(
-                    "output", {"output_o": self.collector_port, "output_last_o": 1, "output_run_last_o": 1}
-                ),
+                Port("output", {"output_o": self.collector_port, "output_last_o": 1, "output_run_last_o": 1}),
             ),
             ("mantissa_bits_i",),
         )

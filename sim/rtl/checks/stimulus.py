@@ -117,6 +117,7 @@ class Work:
         if self.shape.encoded:
             assert isinstance(self._aligned, AndaTensor)
             return planes(self._aligned)
+        slots: NDArray[Any]
         if self.arch.mxu.mantissa_bits:
             slots = self._aligned.mantissas | self._aligned.signs.astype(np.uint16) << self._aligned.mantissa_bits
         else:
@@ -144,7 +145,9 @@ class Work:
     def weight_signals(self) -> dict[str, Bits]:
         """Beats of all weight blocks, by signal."""
         shape, matched = self.shape, self.weights.regrouped(self.shape.group_size)
-        codes, scales, zeros = [], [], []
+        codes: list[Bits] = []
+        scales: list[Bits] = []
+        zeros: list[Bits] = []
         for placed in self.placed:
             op = placed.op
             columns = slice(placed.column, placed.column + op.columns)
@@ -214,7 +217,9 @@ class Work:
                 continue
             end = placed.column + op.columns
             block = np.zeros((ceil_div(op.rows, lanes) * lanes, group), np.float16)
-            block[: op.rows, : op.run_columns] = self.outputs[placed.row : placed.row + op.rows, end - op.run_columns : end]
+            block[: op.rows, : op.run_columns] = self.outputs[
+                placed.row : placed.row + op.rows, end - op.run_columns : end
+            ]
             encoded = AndaTensor.encode(block, length, group)
             bits = planes(encoded)[:, 0].reshape(-1, lanes, length + 1, group)
             rows.append(bits.transpose(0, 2, 1, 3).reshape(-1, lanes * group))
@@ -255,7 +260,7 @@ def random_values(rng: np.random.Generator, shape: Sequence[int], tame: bool) ->
     """Random FP16 values: of any finite code, or as activations are, with outliers."""
     if tame or rng.random() < 0.5:
         spread: Any = np.exp2(rng.integers(-6, 3, (1, shape[1])))
-        return (rng.standard_normal(tuple(shape)) * spread).astype(np.float16)
+        return np.asarray(rng.standard_normal(tuple(shape)) * spread, np.float16)
     codes = rng.integers(0, 1 << 16, tuple(shape), dtype=np.uint16)
     codes = np.where((codes >> 10 & 31) == 31, codes & np.uint16(0x83FF), codes)
     return fp16.from_codes(codes)

@@ -92,9 +92,19 @@ def checks() -> list[Check]:
     """Every check, small units first."""
     return [
         Check("arithmetic", "4,000 operands a case", arithmetic.design(), arithmetic.check, 20),
-        Check("weight dispatcher", "as published", dispatchers.weight_design(16, 64, 4, 1024), dispatchers.check_weights, 200),
         Check(
-            "weight dispatcher", "4 columns, 64 b, zero points", dispatchers.weight_design(4, 64, 5, 64), dispatchers.check_weights, 200
+            "weight dispatcher",
+            "as published",
+            dispatchers.weight_design(16, 64, 4, 1024),
+            dispatchers.check_weights,
+            200,
+        ),
+        Check(
+            "weight dispatcher",
+            "4 columns, 64 b, zero points",
+            dispatchers.weight_design(4, 64, 5, 64),
+            dispatchers.check_weights,
+            200,
         ),
         Check(
             "activation dispatcher",

