@@ -83,7 +83,8 @@ def synthesise(module: str, parameters: Mapping[str, int]) -> Netlist:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=dict(os.environ))
         if done.returncode:
             raise InputError(
-                f"Yosys failed on {module}: {(done.stderr or done.stdout).strip()[-400:]}", field="rtl area"
+                f"Yosys ended with code {done.returncode} on {module}: {(done.stderr + done.stdout).strip()[-400:]}",
+                field="rtl area",
             )
         found = json.loads(Path(folder, "netlist.json").read_text())["modules"][module]
     ports = {name: port["bits"] for name, port in found["ports"].items()}

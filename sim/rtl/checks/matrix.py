@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.arch.schema import Schedule
 from sim.mapping.operands import ceil_div
@@ -54,26 +55,42 @@ def random_work(shape: Shape, rng: random.Random, *, tokens: int, outputs: int, 
     return Work(shape, arch, activations, weights, rng.randint(1, 16), rng.randint(1, 16))
 
 
-def random_stalls(work: Work, rng: random.Random, weight_beats: int, activation_beats: int) -> Stalls:
+def random_stalls(work: Work, rng: random.Random) -> Stalls:
     """From none at all to mostly closed, port by port."""
     ops = work.operations
     return Stalls(
         weight_chunks=arrivals(rng, sum(op.takes_weights for op in ops)),
         activation_chunks=arrivals(rng, sum(op.takes_activations for op in ops)),
-        weight_gaps=gaps(rng, weight_beats),
-        activation_gaps=gaps(rng, activation_beats),
+        weight_gaps=gaps(rng, len(work.weight_signals["weight_codes_i"])),
+        activation_gaps=gaps(rng, len(work.activation_signals["activation_i"])),
         space=arrivals(rng, sum(op.closes_tile and op.run_columns > 0 for op in ops)),
         pattern=pattern(rng),
     )
 
 
-def prepare(design: Design, work: Work, rng: random.Random) -> Prepared:
+def no_stalls(work: Work) -> Stalls:
+    """Everything is there at once, and everything is taken."""
+    ops = work.operations
+
+    def zeros(count: int) -> NDArray[np.int64]:
+        return np.zeros(count, np.int64)
+
+    return Stalls(
+        weight_chunks=zeros(sum(op.takes_weights for op in ops)),
+        activation_chunks=zeros(sum(op.takes_activations for op in ops)),
+        weight_gaps=zeros(len(work.weight_signals["weight_codes_i"])),
+        activation_gaps=zeros(len(work.activation_signals["activation_i"])),
+        space=zeros(sum(op.closes_tile and op.run_columns > 0 for op in ops)),
+        pattern=np.ones(1, np.int64),
+    )
+
+
+def prepare(design: Design, work: Work, stalls: Stalls) -> Prepared:
     """The beats of a GeMM, and what holds them up."""
     ports = {port.name: port for port in design.sources}
     ops, shape = work.operations, work.shape
-    weights = pack(ports["weight"], work.weight_signals())
-    activations = pack(ports["activation"], work.activation_signals())
-    stalls = random_stalls(work, rng, len(weights), len(activations))
+    weights = pack(ports["weight"], work.weight_signals)
+    activations = pack(ports["activation"], work.activation_signals)
     op_at, arrivals = np.zeros(len(ops), np.int64), iter(stalls.weight_chunks)
     for i, op in enumerate(ops):
         if op.takes_weights:
@@ -140,6 +157,7 @@ def check(shape: Shape, design: Design, seeds: Sequence[int], tokens: int, outpu
     prepared = []
     for seed in seeds:
         rng = random.Random(seed)
-        prepared.append(prepare(design, random_work(shape, rng, tokens=tokens, outputs=outputs), rng))
+        work = random_work(shape, rng, tokens=tokens, outputs=outputs)
+        prepared.append(prepare(design, work, random_stalls(work, rng)))
     results = bench.run(design, [one.case for one in prepared])
     return [compare(one, seen) for one, seen in zip(prepared, results, strict=True)]

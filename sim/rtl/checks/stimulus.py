@@ -142,6 +142,7 @@ class Work:
             columns.append(to_bits(np.array(values, np.int64)[:, np.newaxis], width))
         return np.concatenate(columns, axis=1)
 
+    @cached_property
     def weight_signals(self) -> dict[str, Bits]:
         """Beats of all weight blocks, by signal."""
         shape, matched = self.shape, self.weights.regrouped(self.shape.group_size)
@@ -168,6 +169,7 @@ class Work:
             "weight_zeros_i": np.concatenate(zeros),
         }
 
+    @cached_property
     def activation_signals(self) -> dict[str, Bits]:
         """Beats of all activation words, by signal."""
         port, exponent_port = self.shape.activation_port, self.shape.exponent_beat_bits
