@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -80,7 +79,7 @@ def synthesise(module: str, parameters: Mapping[str, int]) -> Netlist:
             shutil.copy(SOURCES / name, folder)
         Path(folder, "script.ys").write_text(script)
         command = [yosys(), "-q", "-s", "script.ys"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=dict(os.environ))
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
             raise InputError(
                 f"Yosys ended with code {done.returncode} on {module}: {(done.stderr + done.stdout).strip()[-400:]}",
