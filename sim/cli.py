@@ -7,7 +7,7 @@ import sys
 import typer
 
 import gpu_ref.cli
-from sim.commands import catalogue, report, reproduction, simulation, sweep
+from sim.commands import catalogue, models, report, reproduction, simulation, sweep
 from sim.errors import InputError
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ app.command("list")(catalogue.list_)
 app.command("schema")(catalogue.schema)
 app.command("report")(report.report)
 app.command("reproduce")(reproduction.reproduce)
+app.command("trace")(models.trace)
+app.command("perplexity")(models.perplexity)
+app.command("search")(models.search)
 app.add_typer(sweep.app, name="sweep")
 app.command("pareto")(sweep.pareto)
 app.add_typer(gpu_ref.cli.app, name="gpu")
