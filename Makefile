@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint soak readme clean
+.PHONY: run test lint soak bench readme clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -28,6 +28,10 @@ test: lint
 # More than a test run has time for: thousands of random machines, whole layers.
 soak: $(READY)
 	$(BIN)/python -m tests.soak
+
+# Speed by size and grain, and against SCALE-Sim and ZigZag in environments of their own; some ten minutes.
+bench: $(READY)
+	$(BIN)/python -m benchmarks
 
 # The README's table and picture, from `make run`.
 readme: run

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from sim.arch.load import load_arch
-from sim.simulate import simulate
+from sim.simulation import simulate
 from sim.workload.load import load_workload
 
 

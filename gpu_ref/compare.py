@@ -56,7 +56,7 @@ def compare(results: Sequence[SimResult], labels: Sequence[str], record: Record,
     Parameters
     ----------
     results
-        Results of `sim.simulate`, of the same workload.
+        Results of `sim.simulation`, of the same workload.
     labels
         Their names, as `sim.report.comparison.labels` makes them.
     record

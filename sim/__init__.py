@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.arch.load import load_arch
-    from sim.simulate import simulate
+    from sim.simulation import simulate
     from sim.workload.load import load_workload
 
 __all__ = ["load_arch", "load_workload", "simulate"]
 
-_HOMES = {"load_arch": "sim.arch.load", "load_workload": "sim.workload.load", "simulate": "sim.simulate"}
+_HOMES = {"load_arch": "sim.arch.load", "load_workload": "sim.workload.load", "simulate": "sim.simulation"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import typer
 
 import gpu_ref.cli
 import sim.rtl.commands
-from sim.commands import catalogue, report, reproduction, simulation, sweep
+from sim.commands import catalogue, models, report, reproduction, simulation, sweep
 from sim.errors import InputError
 
 app = typer.Typer(
@@ -24,6 +24,9 @@ app.command("list")(catalogue.list_)
 app.command("schema")(catalogue.schema)
 app.command("report")(report.report)
 app.command("reproduce")(reproduction.reproduce)
+app.command("trace")(models.trace)
+app.command("perplexity")(models.perplexity)
+app.command("search")(models.search)
 app.add_typer(sweep.app, name="sweep")
 app.command("pareto")(sweep.pareto)
 app.add_typer(gpu_ref.cli.app, name="gpu")

@@ -13,7 +13,7 @@ from sim.best_schedule import best_schedule
 from sim.bounds import gemm_traffic
 from sim.errors import InputError
 from sim.machine import Machine
-from sim.simulate import simulate
+from sim.simulation import simulate
 from sim.workload.gemm import Gemm
 from sim.workload.load import load_workload
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sim.arch.load import load_arch
-from sim.simulate import simulate
+from sim.simulation import simulate
 from sim.workload.load import load_workload
 
 

@@ -6,7 +6,7 @@ import re
 
 from sim.arch.load import load_arch
 from sim.report import readme
-from sim.simulate import simulate_all
+from sim.simulation import simulate_all
 from sim.workload.load import load_workload
 
 

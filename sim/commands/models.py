@@ -24,7 +24,11 @@ Model = Annotated[Path, typer.Argument(help="Folder of a Hugging Face model, or 
 Text = Annotated[Path, typer.Option(help="Text file that is tokenised and scored.")]
 Weights = Annotated[str, typer.Option(help="int4: quantised, or as packed in the checkpoint; fp16: as they are.")]
 SchemeName = Annotated[str, typer.Option("--scheme", help="INT4 weights made here: zero-point or symmetric.")]
-WindowSize = Annotated[int, typer.Option("--context", help="Tokens of a window.")]
+WindowSize = Annotated[
+    int | None, typer.Option("--context", help="Tokens of a window; 2,048, or what the model has, unless told.")
+]
+USUAL_CONTEXT = 2048
+"""Tokens of a window, as perplexities of language models are usually quoted."""
 Stride = Annotated[int | None, typer.Option(help="Tokens from window to window; the context unless told.")]
 TextTokens = Annotated[int | None, typer.Option("--tokens", help="Tokens of the text to use; all unless told.")]
 
@@ -68,7 +72,7 @@ def perplexity(
     compare: Annotated[bool, typer.Option("--compare", help="Also FIGNA and plain block floating point.")] = False,
     weights: Weights = "int4",
     scheme: SchemeName = "zero-point",
-    context: WindowSize = 2048,
+    context: WindowSize = None,
     stride: Stride = None,
     tokens: TextTokens = None,
     json_: shared.Json = False,
@@ -93,7 +97,7 @@ def search(
     tolerance: Annotated[float, typer.Option(help="Relative loss of perplexity that is accepted.", min=0)] = 0.01,
     iterations: Annotated[int, typer.Option(help="Evaluations at most.", min=1)] = 32,
     scheme: SchemeName = "zero-point",
-    context: WindowSize = 2048,
+    context: WindowSize = None,
     stride: Stride = None,
     tokens: TextTokens = None,
     json_: shared.Json = False,
@@ -115,7 +119,7 @@ def search(
 
 
 def _evaluator(
-    model: Path, text: Path, weights: str, scheme: str, context: int, stride: int | None, tokens: int | None
+    model: Path, text: Path, weights: str, scheme: str, context: int | None, stride: int | None, tokens: int | None
 ) -> Evaluator:
     from sim.accuracy.perplexity import Evaluator
     from sim.trace.load import load_weights, to_device
@@ -128,7 +132,9 @@ def _evaluator(
     loaded = load_weights(model)
     identifiers = tokens_of(model, text)[:tokens]
     method = quantise(loaded, kind).method if weights == "int4" else "fp16"
-    return Evaluator(to_device(loaded), identifiers, context, stride or context, method)
+    longest = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", USUAL_CONTEXT)
+    window = context or min(USUAL_CONTEXT, longest)
+    return Evaluator(to_device(loaded), identifiers, window, stride or window, method)
 
 
 def _formats(precision: str | None, compare: bool) -> dict[str, Format]:

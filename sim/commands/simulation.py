@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
     from sim.arch.schema import Arch
     from sim.assembly import Options
-    from sim.simulate import Progress
+    from sim.mapping.plan import Plan
+    from sim.simulation import Progress
+    from sim.workload.gemm import Gemm
 
 GRAINS = ("tile", "beat")
+LENGTHS = (4, 5, 6, 8, 11)
+"""Mantissa lengths whose values are plotted."""
 SCHEDULES = ("given", "best", "best-cycles", "best-dram-bytes", "best-energy", "both")
 
 
@@ -45,6 +49,9 @@ def run(
     verify: shared.Verify = False,
     jobs: shared.Jobs = None,
     trace: Annotated[bool, typer.Option("--trace", help="Write trace.json for ui.perfetto.dev (one process).")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Compute the tensors of a trace too, as the machine does, against FP16.")
+    ] = False,
     out: shared.Out = None,
     overwrite: shared.Overwrite = False,
     report: shared.Page = True,
@@ -59,7 +66,7 @@ def run(
         _asked(phase, tokens, batch, chunk, context, steps, scope, precision, set_workload),
         _how(grain, fast_forward, verify),
         schedule,
-        Outcome(out, overwrite, report, json_, trace),
+        Outcome(out, overwrite, report, json_, trace, values=values),
         jobs,
     )
 
@@ -114,6 +121,7 @@ class Outcome:
     as_json: bool
     trace: bool = False
     gpu: Path | None = None
+    values: bool = False
 
 
 def _simulate(
@@ -128,7 +136,7 @@ def _simulate(
     from sim.report.files import fill_comparison, fill_run
     from sim.report.folder import new_folder
     from sim.report.perfetto import TraceWriter
-    from sim.simulate import default_jobs, simulate_all
+    from sim.simulation import default_jobs, simulate_all
     from sim.workload.load import load_workload
 
     work = load_workload(workload, **asked)
@@ -144,11 +152,39 @@ def _simulate(
         for result in results:
             result["provenance"]["command"] = " ".join(["sim.py", *sys.argv[1:]])
         added = measured.figures(results) if measured else ()
+        computed = _values(machines[0], Path(workload), work.precision, inside) if outcome.values else None
         if len(results) == 1:
             fill_run(results[0], inside, with_page=outcome.with_page, added=added)
         else:
             fill_comparison(results, inside, with_page=outcome.with_page, added=added)
-    _show(results, folder, outcome.as_json, measured)
+    _show(results, folder, outcome.as_json, measured, computed)
+
+
+def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path) -> Any:
+    """Compute a trace's GeMMs as the machine does: values.json and values.html, and the figures by module."""
+    from sim.arch.schema import Schedule
+    from sim.best_schedule import best_schedule
+    from sim.functional.replay import by_length, by_module, replay
+    from sim.machine import Machine
+    from sim.report.values import value_rows, values_page
+    from sim.workload.trace_file import open_trace
+
+    trace, machine = open_trace(trace_folder), Machine(arch)
+
+    def plan_of(gemm: Gemm) -> Plan:
+        blocks = arch.schedule
+        if not isinstance(blocks, Schedule):
+            blocks = best_schedule(machine, replace(gemm, count=1), blocks)
+        return machine.plan(gemm, blocks)
+
+    replayed = list(replay(trace, machine.pe, plan_of, precision))
+    (folder / "values.json").write_text(json.dumps(value_rows(replayed), indent=1), encoding="utf-8")
+    qualities = by_module(replayed)
+    lengths = LENGTHS if machine.pe.encoded else ()
+    page = values_page(f"{arch.name} on {trace_folder.name}", by_length(trace, machine.pe, plan_of, lengths))
+    if lengths:
+        (folder / "values.html").write_text(page, encoding="utf-8")
+    return qualities
 
 
 class _Measured:
@@ -259,7 +295,7 @@ def _progress() -> Iterator[Progress | None]:
         yield lambda done, total, name: bar.update(task, completed=done, total=total, description=f"simulated {name}")
 
 
-def _show(results: list[Any], folder: Path, as_json: bool, measured: _Measured | None) -> None:
+def _show(results: list[Any], folder: Path, as_json: bool, measured: _Measured | None, computed: Any) -> None:
     if as_json:
         json.dump(results[0] if len(results) == 1 else results, sys.stdout)
         sys.stdout.write("\n")
@@ -273,6 +309,10 @@ def _show(results: list[Any], folder: Path, as_json: bool, measured: _Measured |
         print_run(results[0], console)
     else:
         print_comparison(results, console)
+    if computed is not None:
+        from sim.report.values import print_values
+
+        print_values(computed, console)
     if measured is not None:
         measured.show(console)
     console.print(f"results in {folder}", soft_wrap=True, highlight=False, markup=False)

@@ -56,7 +56,7 @@ def run(
     from sim.search.sweep.store import Store
     from sim.search.sweep.terminal import print_front, print_tally
     from sim.search.sweep.view import View
-    from sim.simulate import default_jobs
+    from sim.simulation import default_jobs
 
     sweep, described = load_sweep(file, set_ or ())
     space = Space(sweep, described)

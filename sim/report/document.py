@@ -18,8 +18,8 @@ _POLICY = (
 )
 
 
-def document(title: str, body: Html) -> str:
-    """A whole page's text."""
+def document(title: str, body: Html, *, style: str = "", script: str = "") -> str:
+    """A whole page's text; `style` and `script` are added to those of every page."""
     head = join(
         [
             Html('<meta charset="utf-8">'),
@@ -27,10 +27,10 @@ def document(title: str, body: Html) -> str:
             Html(_POLICY),
             Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
             tag("title", title),
-            Html(f"<style>{_asset('page.css')}</style>"),
+            Html(f"<style>{_asset('page.css')}{style}</style>"),
         ]
     )
-    scripts = Html(f"<script>{_plotly()}</script><script>{_asset('page.js')}</script>")
+    scripts = Html("".join(f"<script>{text}</script>" for text in (_plotly(), _asset("page.js"), script) if text))
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}\n{scripts}</body></html>\n'
 
 
@@ -38,6 +38,12 @@ def drawn(figure: Figure, caption: str) -> Html:
     """A figure with its caption."""
     picture = tag("div", role="img", aria_label=caption)
     return tag("figure", picture, data(figure), tag("figcaption", caption))
+
+
+def fold(title: str, *content: Html, opened: bool = False) -> Html:
+    """Content that opens on a click."""
+    attributes = {"open": ""} if opened else {}
+    return tag("details", tag("summary", title), *content, **attributes)
 
 
 def _asset(name: str) -> str:

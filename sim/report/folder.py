@@ -19,7 +19,9 @@ from pathlib import Path
 from sim.errors import InputError, Place
 
 MARKERS = ("result.json", "comparison.json")
-WRITTEN = frozenset((*MARKERS, "layers.csv", "comparison.csv", "report.html", "trace.json"))
+WRITTEN = frozenset(
+    (*MARKERS, "layers.csv", "comparison.csv", "report.html", "trace.json", "values.json", "values.html")
+)
 
 
 @contextmanager

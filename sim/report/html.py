@@ -13,7 +13,7 @@ import yaml
 
 from sim.report import tables
 from sim.report.comparison import Standing, labels, standings
-from sim.report.document import document, drawn
+from sim.report.document import document, drawn, fold
 from sim.report.figures.frame import Figure
 from sim.report.figures.roofline import roofline
 from sim.report.figures.speedups import speedups
@@ -101,12 +101,12 @@ def _sections(
     yield tag("h2", "Layers")
     yield tag("p", "Quantities are of one instance of a layer; the share is of all its instances.", class_="note")
     for name, result in zip(names, results, strict=True):
-        yield _fold(name, tables.modules(result), tables.layers(result), opened=len(results) == 1)
+        yield fold(name, tables.modules(result), tables.layers(result), opened=len(results) == 1)
     yield tag("h2", "Configuration")
     for name, result in zip(names, results, strict=True):
-        yield _fold(f"{name}: machine", tag("pre", _yaml(result["arch"])))
-        yield _fold(f"{name}: workload", tag("pre", _yaml(result["workload"])))
-        yield _fold(f"{name}: counters", tag("pre", _yaml(result["counters"])))
+        yield fold(f"{name}: machine", tag("pre", _yaml(result["arch"])))
+        yield fold(f"{name}: workload", tag("pre", _yaml(result["workload"])))
+        yield fold(f"{name}: counters", tag("pre", _yaml(result["counters"])))
 
 
 def _one(result: Result) -> Iterator[Html]:
@@ -145,11 +145,6 @@ def _parts(results: Sequence[Result], names: Sequence[str]) -> Iterator[Html]:
     yield tag("h2", "Area by component")
     area = [result["area"] for result in results]
     yield drawn(stacked(names, area, COMPONENTS, "area, mm²", lambda value: f"{value:.3f} mm²"), "Area of the chip.")
-
-
-def _fold(title: str, *content: Html, opened: bool = False) -> Html:
-    attributes = {"open": ""} if opened else {}
-    return tag("details", tag("summary", title), *content, **attributes)
 
 
 def _yaml(values: object) -> str:

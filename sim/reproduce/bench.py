@@ -14,7 +14,7 @@ from sim.assembly import Options, Run
 from sim.best_schedule import best_schedule
 from sim.machine import Machine
 from sim.reproduce.store import Store
-from sim.simulate import Key, Result, plain, timing_key
+from sim.simulation import Key, Result, plain, timing_key
 from sim.summary import summarise
 from sim.workload.gemm import Gemm, Item, Workload
 from sim.workload.load import load_workload

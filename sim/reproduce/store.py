@@ -22,11 +22,11 @@ from sim.engine.fast_forward import Skip
 from sim.errors import InputError, Place
 from sim.machine import Machine
 from sim.mapping.plan import Plan
-from sim.simulate import Key
+from sim.simulation import Key
 from sim.workload.gemm import Gemm, Item
 
 ABOVE = ("report", "reproduce", "commands", "cli.py", "rtl")
-"""Parts of the package that no timing can depend on: they stand above sim.simulate."""
+"""Parts of the package that no timing can depend on: they stand above sim.simulation."""
 
 
 @cache

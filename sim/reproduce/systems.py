@@ -13,7 +13,7 @@ from typing import Any
 
 from sim.reproduce.bench import Bench, Case
 from sim.reproduce.published import Published
-from sim.simulate import Result
+from sim.simulation import Result
 
 LABELS = {
     "fp-fp": "FP-FP",

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.errors import InputError
-from sim.simulate import simulate
+from sim.simulation import simulate
 from sim.units.processing_element import kinds
 from sim.workload.gemm import FP16, Gemm, Phase, VectorWork, Workload
 

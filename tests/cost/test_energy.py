@@ -10,7 +10,7 @@ import pytest
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.cost.energy import GROUPS, by_group, energy_picojoules
-from sim.simulate import simulate
+from sim.simulation import simulate
 from sim.workload.gemm import Gemm, Phase, VectorWork, Workload
 from tests.cost.cacti import TABLE
 

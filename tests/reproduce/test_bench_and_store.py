@@ -10,7 +10,7 @@ from sim import load_arch, load_workload
 from sim.errors import InputError
 from sim.reproduce.bench import Bench, Case
 from sim.reproduce.store import Store
-from sim.simulate import simulate
+from sim.simulation import simulate
 
 TOKENS = (("tokens", 32),)
 LAYER = (

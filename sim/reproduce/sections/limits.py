@@ -10,7 +10,7 @@ from sim.reproduce.bench import Bench, Case
 from sim.reproduce.cells import Cell, Section, Table, alone
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS, energy_ratio, speedup
-from sim.simulate import Result
+from sim.simulation import Result
 
 MODEL, PRECISION = "llama-13b", "wikitext2-1%"
 MACHINES = ("figna", "figna-m8", "anda-hpca25")

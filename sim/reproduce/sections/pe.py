@@ -7,7 +7,7 @@ from sim.reproduce.bench import Bench, Case, arch_of
 from sim.reproduce.cells import Cell, Section, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS
-from sim.simulate import Result
+from sim.simulation import Result
 
 MODEL = "llama-13b"
 ANDA, BASE = "anda-hpca25", "fp-fp"

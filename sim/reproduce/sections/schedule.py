@@ -6,7 +6,7 @@ from sim.reproduce.bench import Bench
 from sim.reproduce.cells import Cell, Section, Table, alone
 from sim.reproduce.published import Published
 from sim.reproduce.systems import energy_ratio, run_all, speedup, systems
-from sim.simulate import Result
+from sim.simulation import Result
 
 BEST = ("schedule=best",)
 MODELS = ("opt-6.7b", "llama-13b", "opt-30b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sim.reproduce.bench import Bench, Case
 from sim.reproduce.cells import Cell, Section, Table
 from sim.reproduce.published import Published
-from sim.simulate import Result
+from sim.simulation import Result
 
 MODEL = "llama-13b"
 

@@ -20,7 +20,7 @@ from sim.machine import Machine
 from sim.mapping.operands import Operand
 from sim.mapping.plan import Extent, Plan
 from sim.search.sweep.results import Totals, totals_of
-from sim.simulate import Key, _run_piece, plain, timing_key
+from sim.simulation import Key, _run_piece, plain, timing_key
 from sim.summary import summarise
 from sim.workload.gemm import Gemm, Item, Workload
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import yaml
 
-from sim.report.html import _POLICY, GENERATOR, _asset, _figure, _fold, _plotly
+from sim.report.document import document, drawn, fold
 from sim.report.markup import Html, join, table, tag
 from sim.search.sweep.figures.fronts import fronts
 from sim.search.sweep.figures.parallel import parallel
@@ -33,18 +33,8 @@ for (const plot of document.querySelectorAll("figure div[role=img]")) {
 def page(view: View, written: datetime) -> str:
     """The page's text; `written` stands in its head."""
     title = f"Sweep {view.sweep.name}"
-    head = [
-        Html('<meta charset="utf-8">'),
-        Html(GENERATOR),
-        Html(_POLICY),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        tag("title", title),
-        Html(f"<style>{_asset('page.css')}{_STYLE}</style>"),
-    ]
     body = [tag("h1", title), tag("p", view.sweep.description), _facts(view, written), *_sections(view)]
-    scripts = Html("".join(f"<script>{text}</script>" for text in (_plotly(), _asset("page.js"), _SCRIPT)))
-    text = f'<html lang="en"><head>{join(head)}</head>\n<body>{join(body)}\n{scripts}</body></html>'
-    return f"<!doctype html>\n{text}\n"
+    return document(title, join(body), style=_STYLE, script=_SCRIPT)
 
 
 def _facts(view: View, written: datetime) -> Html:
@@ -65,30 +55,30 @@ def _sections(view: View) -> Iterator[Html]:
     for group, points in view.groups.items():
         title = view.title(group)
         yield tag("h2", f"Front: {title}" if title else "Front")
-        yield _figure(
+        yield drawn(
             fronts(view, group),
             "Every pair of objectives, all to be minimised. Points on the front in colour, dominated ones in grey; "
             "the pointer shows a point's configuration, a click its command at the foot of the page.",
         )
         yield tag("h3", "Parallel coordinates")
-        yield _figure(
+        yield drawn(
             parallel(view, group),
             "One line a design; designs on the front are coloured by the first objective, dominated ones grey.",
         )
-        yield _fold(f"{len(points)} points on the front", *_table(view, group))
+        yield fold(f"{len(points)} points on the front", *_table(view, group))
     if view.groups:
         yield tag("h2", "One axis at a time")
-        yield _figure(
+        yield drawn(
             sensitivity(view),
             "Objectives over the levels of each axis, relative to the median of all points: the median (line) and "
             "the least (dotted) over the points of a level. A grid balances all other axes, a search does not.",
         )
     yield tag("h2", "Definition")
     definition = view.sweep.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    yield _fold("sweep", tag("pre", yaml.safe_dump(definition, sort_keys=False, allow_unicode=True, width=110)))
+    yield fold("sweep", tag("pre", yaml.safe_dump(definition, sort_keys=False, allow_unicode=True, width=110)))
     reasons = sorted({point.verdict.failure for point in view.points if point.verdict.failure})
     if reasons:
-        yield _fold("why points failed", tag("pre", "\n\n".join(reasons)))
+        yield fold("why points failed", tag("pre", "\n\n".join(reasons)))
     yield tag("output", "Click a point to see the command that runs it again.")
 
 

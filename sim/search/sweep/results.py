@@ -40,7 +40,7 @@ def totals_of(result: dict[str, Any]) -> Totals:
     Parameters
     ----------
     result
-        As `sim.simulate` returns it.
+        As `sim.simulation` returns it.
     """
     totals, hertz = result["totals"], result["clock_hertz"]
     cycles = dict.fromkeys((layer["phase"] for layer in result["layers"]), 0)

@@ -11,24 +11,21 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from sim import shipped, source
-from sim.arch import load as arch_files
+from sim import source
 from sim.arch.schema import Arch
 from sim.cost.area import area_square_millimetres
 from sim.errors import InputError, Place, nearest_name
 from sim.search.sweep.axes import Axis, Overrides, axes_of, check_side
+from sim.search.sweep.bases import Config, arch_values, assignments, file_beside, load_work, unsourced
 from sim.search.sweep.code import code_version
 from sim.search.sweep.formulas import Formulas, at, keys_of
 from sim.search.sweep.schema import Sweep
 from sim.source import Path_, Source
-from sim.workload import load as workload_files
 from sim.workload.gemm import Workload
 
-Config = dict[str, Any]
 UNKNOWN = "unknown key"
 
 
@@ -73,14 +70,14 @@ class Space:
     def __init__(self, sweep: Sweep, described: Source) -> None:
         self.sweep, self._source = sweep, described
         self.axes: Sequence[Axis] = axes_of(sweep, described)
-        self._archs = [_arch_values(name, described.file) for name in sweep.archs]
-        self._files = [_file(name, described.file) for name in sweep.workloads]
-        self._works = [_workload(file, ()).resolved for file in self._files]
+        self._archs = [arch_values(name, described.file) for name in sweep.archs]
+        self._files = [file_beside(name, described.file) for name in sweep.workloads]
+        self._works = [load_work(file, ()).resolved for file in self._files]
         for key in sweep.tied:
             check_side(key, described.place(("tied", key)), f"tied.{key}")
         self.keys = sorted(
-            {key for values in self._archs for key in keys_of(_unsourced(values), "arch.")}
-            | {key for values in self._works for key in keys_of(_unsourced(values), "workload.")}
+            {key for values in self._archs for key in keys_of(unsourced(values), "arch.")}
+            | {key for values in self._works for key in keys_of(unsourced(values), "workload.")}
             | {key for axis in self.axes for key in axis.keys}
             | set(sweep.tied)
         )
@@ -105,12 +102,12 @@ class Space:
         try:
             overrides = self._overrides(levels)
             arch = source.validate(Arch, Source(self._laid(levels[0], overrides), {}, ""))
-            workload = _workload(self._files[levels[1]], _assignments(overrides))
+            workload = load_work(self._files[levels[1]], assignments(overrides))
         except InputError as error:
             bases = [axis.levels[level] for axis, level in zip(self.axes[:2], levels, strict=False)]
             refused = {"bases": bases, "levels": levels, "overrides": overrides}
             return Design(number, key_of(refused), overrides, refused, None, None, reason(error))
-        config = {"arch": _unsourced(arch.model_dump(mode="json")), "workload": _unsourced(workload.resolved)}
+        config = {"arch": unsourced(arch.model_dump(mode="json")), "workload": unsourced(workload.resolved)}
         return Design(number, key_of(config), overrides, config, arch, workload)
 
     def allowed(self, design: Design) -> bool:
@@ -151,19 +148,22 @@ class Space:
         for key, value in overrides.items():
             side, *path = key.split(".")
             if side == "arch":
-                values = _with(values, path, value)
+                values = _with(values, path, value, key)
         return values
 
     def _check(self) -> None:
-        """Lay every written level, and the ends of the others, over every base alone."""
-        for position, axis in enumerate(self.axes[2:], 2):
+        """Lay every written level, and the ends of the others, over every base, the other axes at their first level."""
+        first: Overrides = {}
+        for axis in self.axes:
+            first |= {} if axis.ratio else axis.settings(0)
+        for axis in self.axes[2:]:
             if axis.of is not None and axis.of not in self.keys:
                 raise self._refused(axis, f"of: `{axis.of}` is no key of the bases")
             whole = isinstance(axis.levels, list)
             for level in range(len(axis.levels)) if whole else {0, len(axis.levels) - 1}:
                 for base in range(len(self._archs)):
                     for work in range(len(self._works)):
-                        self._check_level(axis, position, level, base, work)
+                        self._check_level(first, axis, level, base, work)
         self._check_ties()
         names = [axis.name for axis in self.axes]
         for index, name in enumerate(self.sweep.front_per or ()):
@@ -171,28 +171,34 @@ class Space:
                 place, nearest = self._source.place(("front_per", index)), nearest_name(name, names)
                 raise InputError(f"no axis `{name}`", place=place, field="front_per", nearest=nearest)
 
-    def _check_level(self, axis: Axis, position: int, level: int, base: int, work: int) -> None:
-        if axis.ratio:
-            bases = {"arch": self._archs[base], "workload": self._works[work]}
-            try:
-                value = _multiple(axis, axis.levels[level], at(bases, axis.of or axis.keys[0]))
-            except InputError as error:
-                raise self._refused(axis, error.problem) from None
-            overrides = {axis.keys[0]: value}
-        else:
-            overrides = axis.settings(level)
-        place = self._source.place(("axes", axis.name))
+    def _check_level(self, first: Overrides, axis: Axis, level: int, base: int, work: int) -> None:
         try:
+            if axis.ratio:
+                of = axis.of or axis.keys[0]
+                bases = {"arch": self._archs[base], "workload": self._works[work]}
+                value = _multiple(axis, axis.levels[level], first[of] if of in first else at(bases, of))
+                overrides = first | {axis.keys[0]: value}
+            else:
+                overrides = first | axis.settings(level)
             laid = self._laid(base, overrides)
         except InputError as error:
-            raise self._refused(axis, error.problem) from None
-        source.validate(Arch, Source(laid, _places(axis.keys, place), self._source.file))
+            raise self._refused(self._owner(error.field, axis), error.problem) from None
+        places = {path: place for one in self.axes for path, place in self._places(one).items()}
+        source.validate(Arch, Source(laid, places, self._source.file))
         try:
-            _workload(self._files[work], _assignments(overrides))
+            load_work(self._files[work], assignments(overrides))
         except InputError as error:
             field = f"workload.{error.field}" if error.field else f"axes.{axis.name}"
-            facts = error.facts
-            raise InputError(error.problem, place=place, field=field, nearest=error.nearest, facts=facts) from None
+            place = self._source.place(("axes", self._owner(field, axis).name))
+            nearest, facts = error.nearest, error.facts
+            raise InputError(error.problem, place=place, field=field, nearest=nearest, facts=facts) from None
+
+    def _owner(self, key: str | None, axis: Axis) -> Axis:
+        """The axis that sets a key, or the one at hand."""
+        return next((one for one in self.axes if key in one.keys), axis)
+
+    def _places(self, axis: Axis) -> dict[Path_, Place]:
+        return _places(axis.keys, self._source.place(("axes", axis.name)))
 
     def _check_ties(self) -> None:
         """Refuse tied keys that do not exist; values that do not fit are a matter of their points."""
@@ -204,7 +210,7 @@ class Space:
             place, overrides = self._source.place(("tied", key)), {key: origin[key]}
             try:
                 source.validate(Arch, Source(self._laid(0, overrides), _places([key], place), self._source.file))
-                _workload(self._files[0], _assignments(overrides))
+                load_work(self._files[0], assignments(overrides))
             except InputError as error:
                 if error.problem == UNKNOWN:
                     facts, nearest = error.facts, error.nearest
@@ -234,37 +240,13 @@ def reason(error: InputError) -> str:
     return InputError(error.problem, field=error.field, nearest=error.nearest, facts=error.facts).render()
 
 
-def _file(name: str, beside: str) -> str:
-    """A base beside the sweep file, else as it is named."""
-    path = Path(beside).parent / name
-    return str(path) if path.is_file() else name
-
-
-def _arch_values(name: str, beside: str) -> Config:
-    file = shipped.find(_file(name, beside), arch_files.FOLDER)
-    return source.validate(Arch, source.load(file, arch_files.FOLDER)).model_dump(mode="json")
-
-
-@lru_cache(maxsize=512)
-def _workload(file: str, overrides: tuple[str, ...]) -> Workload:
-    return workload_files.load_workload(file, overrides=overrides)
-
-
-def _assignments(overrides: Overrides) -> tuple[str, ...]:
-    return tuple(
-        f"{key.removeprefix('workload.')}={json.dumps(value)}"
-        for key, value in overrides.items()
-        if key.startswith("workload.")
-    )
-
-
-def _with(values: Mapping[str, Any] | None, path: Sequence[str], value: Any) -> Config:
+def _with(values: Mapping[str, Any] | None, path: Sequence[str], value: Any, key: str) -> Config:
     """Nested sections with one value replaced; what is not on the path is shared."""
     head, *rest = path
     inner = (values or {}).get(head)
     if rest and not isinstance(inner, Mapping | None):
-        raise InputError(f"`{head}` is a single value, not a section", field=".".join(path))
-    return {**(values or {}), head: _with(inner, rest, value) if rest else value}
+        raise InputError(f"`{head}` is a single value, not a section", field=key)
+    return {**(values or {}), head: _with(inner, rest, value, key) if rest else value}
 
 
 def _places(keys: Sequence[str], place: Place) -> dict[Path_, Place]:
@@ -285,9 +267,3 @@ def _multiple(axis: Axis, ratio: float, of: Any) -> int | float:
 def _area(arch: Arch, quantity: str) -> float:
     """The one result that is known before anything is simulated."""
     return sum(area_square_millimetres(arch).values())
-
-
-def _unsourced(values: Any) -> Any:
-    if isinstance(values, dict):
-        return {key: _unsourced(value) for key, value in values.items() if key != "source"}
-    return values

@@ -15,7 +15,7 @@ from sim.search.sweep import evaluate
 from sim.search.sweep.evaluate import Outcome, Task, compute
 from sim.search.sweep.store import Store
 from sim.search.sweep.workers import WORKER_DIED, LocalWorkers
-from sim.simulate import simulate
+from sim.simulation import simulate
 from tests.search.sweep.conftest import InProcess, Write, contents, run, space_of
 
 AXES = {"arch.mxu.rows": [4, 8, 16], "arch.dram.bandwidth_gigabytes_per_second": [12.8, 256]}

@@ -10,7 +10,7 @@ from sim.arch.schema import Arch, Schedule
 from sim.assembly import Run
 from sim.machine import Machine
 from sim.search.sweep.evaluate import piece_key
-from sim.simulate import plain
+from sim.simulation import plain
 from tests.machines import Case, random_case
 
 CASES, NEEDED = 60, 25

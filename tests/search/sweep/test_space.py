@@ -130,3 +130,12 @@ def test_a_space_far_too_large_to_list_costs_nothing(write: Write) -> None:
     assert space.design(space.size - 1).arch.vector.fpus == 10**9  # type: ignore[union-attr]
     assert isinstance(space, Space)
     assert len(SMALL_WORK) + 2 + 3 == len(space.axes)
+
+
+def test_a_level_is_checked_beside_the_other_axes(write: Write) -> None:
+    # A prefill, which the base does, takes no context.
+    path = write({"workload.run.context": [128, 256]})
+    text = path.read_text(encoding="utf-8").replace("- both", "- decode").replace("tokens", "steps")
+    path.write_text(text, encoding="utf-8")
+    contexts = [space_of(path).design(number).config["workload"]["run"]["context"] for number in range(2)]
+    assert contexts == [128, 256]

@@ -19,7 +19,7 @@ from sim.search.sweep.files import WRITTEN, write
 from sim.search.sweep.front import front
 from sim.search.sweep.store import Store
 from sim.search.sweep.view import View, short_names
-from sim.simulate import simulate
+from sim.simulation import simulate
 from sim.workload.load import load_workload
 from tests.search.sweep.conftest import Write, run
 
