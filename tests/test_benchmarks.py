@@ -27,7 +27,6 @@ def test_a_process_is_charged_for_its_time_and_memory() -> None:
     assert idle.wall_seconds >= 0.5
     assert idle.cpu_seconds < idle.wall_seconds
     greedy = measure(python("held = bytearray(300_000_000); held[::4096] = b'1' * len(held[::4096])"))
-    assert idle.peak_megabytes < 200  # the interpreter, or this process, which starts it
     assert 300 <= greedy.peak_megabytes < 400
 
 
