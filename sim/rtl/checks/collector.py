@@ -14,7 +14,7 @@ from sim.mapping.operands import ceil_div
 from sim.rtl import bench
 from sim.rtl.bench import Case, Offer, Want, pack, to_bits
 from sim.rtl.build import Design, Port
-from sim.rtl.differences import Differences
+from sim.rtl.comparison import Comparison
 from sim.rtl.randomness import arrivals, pattern, tokens
 from sim.rtl.reference import UNLIMITED, Gather, SinkPort, Trace
 from sim.units.collector import Collector
@@ -32,18 +32,18 @@ def design(rows: int, columns: int, port: int) -> Design:
     )
 
 
-def check(design: Design, seeds: Sequence[int]) -> list[list[str]]:
+def check(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     """One case a seed; the differences of each."""
     sides = [_case(design, random.Random(seed)) for seed in seeds]
     results = bench.run(design, [case for case, _ in sides])
     found = []
     for (_, wanted), seen in zip(sides, results, strict=True):
-        differences = Differences()
+        comparison = Comparison()
         for port, cycles in wanted["trace"].handshakes.items():
-            differences.cycles(port, cycles, seen[port])
+            comparison.cycles(port, cycles, seen[port])
         for signal in ("beat_o", "last_o", "run_last_o", "rows_o"):
-            differences.bits(signal, wanted[signal], seen["beat"])
-        found.append(differences.found)
+            comparison.payload(signal, wanted[signal], seen["beat"])
+        found.append(comparison)
     return found
 
 

@@ -18,7 +18,7 @@ from sim.rtl import bench
 from sim.rtl.bench import Case, Offer, Want, pack, to_bits
 from sim.rtl.build import Design, Port
 from sim.rtl.checks.shape import OP_FIELDS
-from sim.rtl.differences import Differences
+from sim.rtl.comparison import Comparison
 from sim.rtl.randomness import arrivals, gaps, pattern
 from sim.rtl.reference import Operations, SourcePort, Trace, supply
 from sim.units.activation_dispatcher import ActivationDispatcher
@@ -52,20 +52,20 @@ def weight_design(columns: int, group_size: int, weight_bits: int, port: int) ->
     )
 
 
-def check_weights(design: Design, seeds: Sequence[int]) -> list[list[str]]:
+def check_weights(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     """One case a seed; the differences of each."""
     sides = [_weight_case(design, random.Random(seed)) for seed in seeds]
     results = bench.run(design, [case for case, _ in sides])
     found = []
     for (_, wanted), seen in zip(sides, results, strict=True):
-        differences = Differences()
+        comparison = Comparison()
         for port, cycles in wanted["trace"].handshakes.items():
-            differences.cycles(port, cycles, seen[port])
+            comparison.cycles(port, cycles, seen[port])
         for signal in ("block_op_o", "block_first_o", "block_last_o"):
-            differences.bits(signal, wanted[signal], seen["block"])
-        differences.bits("load_weights_o", wanted["load_weights_o"], seen["load"])
-        differences.bits("load_scales_data_o", wanted["load_scales_data_o"], seen["scales"])
-        found.append(differences.found)
+            comparison.payload(signal, wanted[signal], seen["block"])
+        comparison.payload("load_weights_o", wanted["load_weights_o"], seen["load"])
+        comparison.payload("load_scales_data_o", wanted["load_scales_data_o"], seen["scales"])
+        found.append(comparison)
     return found
 
 
@@ -201,20 +201,20 @@ def activation_design(rows: int, word_bits: int, port: int, exponent_port: int) 
     )
 
 
-def check_activations(design: Design, seeds: Sequence[int]) -> list[list[str]]:
+def check_activations(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     """One case a seed; the differences of each."""
     sides = [_activation_case(design, random.Random(seed)) for seed in seeds]
     results = bench.run(design, [case for case, _ in sides])
     found = []
     for (_, wanted), seen in zip(sides, results, strict=True):
-        differences = Differences()
+        comparison = Comparison()
         for port, cycles in wanted["trace"].handshakes.items():
-            differences.cycles(port, cycles, seen[port])
+            comparison.cycles(port, cycles, seen[port])
         for signal in ("words_o", "exponents_o"):
             bits, known = wanted[signal]
             shown = np.unpackbits(seen["taken"].payload[signal], axis=1, bitorder="little")[:, : bits.shape[1]]
-            differences.equal(signal, bits & known, (shown & known).astype(np.bool_))
-        found.append(differences.found)
+            comparison.equal(signal, bits & known, (shown & known).astype(np.bool_))
+        found.append(comparison)
     return found
 
 

@@ -16,7 +16,7 @@ from sim.rtl.bench import Case, Handshakes, Offer, Want, pack
 from sim.rtl.build import Design
 from sim.rtl.checks.shape import Shape
 from sim.rtl.checks.stimulus import Work, random_values, random_weights
-from sim.rtl.differences import Differences
+from sim.rtl.comparison import Comparison
 from sim.rtl.randomness import arrivals, gaps, pattern, tokens
 from sim.rtl.reference import Stalls, Trace, run_matrix
 
@@ -136,23 +136,23 @@ def reference(prepared: Prepared) -> Trace:
     return trace
 
 
-def compare(prepared: Prepared, seen: dict[str, Handshakes]) -> list[str]:
-    """What differs between the simulator and the RTL; empty where nothing does."""
-    work, trace, found = prepared.work, reference(prepared), Differences()
+def compare(prepared: Prepared, seen: dict[str, Handshakes]) -> Comparison:
+    """The simulator and the RTL side by side."""
+    work, trace, comparison = prepared.work, reference(prepared), Comparison()
     for port, handshakes in seen.items():
-        found.cycles(port, trace.handshakes[port], handshakes)
-    found.bits("output_o", work.output_bits(), seen["output"])
+        comparison.cycles(port, trace.handshakes[port], handshakes)
+    comparison.payload("output_o", work.output_bits(), seen["output"])
     if work.shape.compressor_lanes:
         rows, exponents = work.encoded_rows()
-        found.bits("row_o", rows, seen["row"])
+        comparison.payload("row_o", rows, seen["row"])
         sign_rows = seen["row"].payload["sign_row_o"] > 0
         shown = np.where(sign_rows, seen["row"].payload["row_exponents_o"], 0)
         wanted = np.packbits(bench.to_bits(exponents, 5), axis=1, bitorder="little")
-        found.equal("row_exponents_o", wanted, shown[:, : wanted.shape[1]])
-    return found.found
+        comparison.equal("row_exponents_o", wanted, shown[:, : wanted.shape[1]])
+    return comparison
 
 
-def check(shape: Shape, design: Design, seeds: Sequence[int], tokens: int, outputs: int) -> list[list[str]]:
+def check(shape: Shape, design: Design, seeds: Sequence[int], tokens: int, outputs: int) -> list[Comparison]:
     """One GeMM a seed, with the stalls of its seed; the differences of each."""
     prepared = []
     for seed in seeds:

@@ -26,10 +26,10 @@ class Mutation:
     def caught(self, cases: int) -> str | None:
         """How the check sees it: a difference or a failed assertion; None if it does not."""
         try:
-            found = find(self.check).differences(cases, self.edits)
+            compared = find(self.check).compare(cases, self.edits)
         except BenchError as error:
             return str(error).splitlines()[0]
-        return next((case[0] for case in found if case), None)
+        return next((case.differences[0] for case in compared if case.differences), None)
 
 
 def _one(fault: str, check: str, file: str, old: str, new: str) -> Mutation:

@@ -9,8 +9,7 @@ from functools import partial
 from sim.rtl.build import Design, Edit
 from sim.rtl.checks import arithmetic, bpc, collector, dispatchers, matrix
 from sim.rtl.checks.shape import Shape
-
-Differences = list[list[str]]
+from sim.rtl.comparison import Comparison
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Check:
     variant
         Its size.
     run
-        From a design and seeds to the differences of each case.
+        From a design and seeds to the comparison of each case.
     cases
         Seeds 0, 1, ... of a full check.
     """
@@ -32,14 +31,14 @@ class Check:
     unit: str
     variant: str
     design: Design
-    run: Callable[[Design, Sequence[int]], Differences]
+    run: Callable[[Design, Sequence[int]], list[Comparison]]
     cases: int
 
     @property
     def name(self) -> str:
         return f"{self.unit} {self.variant}"
 
-    def differences(self, cases: int | None = None, edits: tuple[Edit, ...] = ()) -> Differences:
+    def compare(self, cases: int | None = None, edits: tuple[Edit, ...] = ()) -> list[Comparison]:
         """Run so many cases, on the design or on one with changes."""
         design = replace(self.design, edits=edits) if edits else self.design
         return self.run(design, range(self.cases if cases is None else cases))
@@ -48,7 +47,7 @@ class Check:
 def array(unit: str, variant: str, shape: Shape, cases: int, *, tokens: int = 3, outputs: int = 5) -> Check:
     """GeMMs of up to so many row and column tiles on an array."""
 
-    def run(design: Design, seeds: Sequence[int]) -> Differences:
+    def run(design: Design, seeds: Sequence[int]) -> list[Comparison]:
         return matrix.check(shape, design, seeds, tokens, outputs)
 
     return Check(unit, variant, shape.design(), run, cases)

@@ -1,8 +1,9 @@
-"""What differs between two sides, in words."""
+"""Two sides of a case: how much was compared, and what differs, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,27 +22,40 @@ def first_difference(wanted: Sequence[int] | NDArray[Any], found: Sequence[int] 
     return None
 
 
-class Differences:
-    """Collects what differs in a case."""
+@dataclass
+class Comparison:
+    """Collects what differs in a case.
 
-    def __init__(self) -> None:
-        self.found: list[str] = []
+    Attributes
+    ----------
+    differences
+        In words; none where both sides are equal.
+    handshakes, bits
+        Handshakes whose cycle was compared, and bits of payload, filled up to whole bytes.
+    """
+
+    differences: list[str] = field(default_factory=list)
+    handshakes: int = 0
+    bits: int = 0
 
     def cycles(self, port: str, wanted: Sequence[int], handshakes: Handshakes) -> None:
+        self.handshakes += len(wanted)
         difference = first_difference(wanted, handshakes.cycles)
         if difference:
-            self.found.append(f"{port}: {difference}")
+            self.differences.append(f"{port}: {difference}")
 
-    def bits(self, signal: str, wanted: NDArray[np.bool_], handshakes: Handshakes) -> None:
+    def payload(self, signal: str, wanted: NDArray[np.bool_], handshakes: Handshakes) -> None:
         """Compare a signal's payload with bits, (handshakes, width)."""
         packed = np.packbits(wanted, axis=1, bitorder="little")
         self.equal(signal, packed, handshakes.payload[signal][:, : packed.shape[1]])
 
     def equal(self, signal: str, wanted: NDArray[Any], found: NDArray[Any]) -> None:
+        """Compare a signal's payload as bytes, (handshakes, bytes)."""
+        self.bits += wanted.size * 8
         if wanted.shape != found.shape:
-            self.found.append(f"{signal}: {found.shape[0]} records, expected {wanted.shape[0]}")
+            self.differences.append(f"{signal}: {found.shape[0]} records, expected {wanted.shape[0]}")
         elif not np.array_equal(wanted, found):
             record = int(np.flatnonzero((wanted != found).any(axis=1))[0])
-            self.found.append(
+            self.differences.append(
                 f"{signal}: record {record} is {found[record].tobytes().hex()}, not {wanted[record].tobytes().hex()}"
             )
