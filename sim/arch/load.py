@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sim import shipped, source
+from sim.arch.recorded_cost import with_recorded_cost
 from sim.arch.schema import Arch
 
 FOLDER = "arch_configs"
@@ -26,6 +27,7 @@ def load_arch(name: str, overrides: Iterable[str] = ()) -> Arch:
         With file, line, key, what was found and what is allowed.
     """
     described = source.with_overrides(source.load(shipped.find(name, FOLDER), FOLDER), overrides)
+    described = with_recorded_cost(described)
     arch = source.validate(Arch, described)
     arch._source = described
     return arch

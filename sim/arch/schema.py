@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
@@ -180,8 +180,15 @@ class DramCost(Section):
     energy_picojoules_per_bit: Positive
 
 
+def _or_recorded(schema: dict[str, Any]) -> None:
+    """What an editor accepts for cost.pe; load_arch puts the figures in place of the name."""
+    section = {"$ref": schema.pop("$ref")}
+    schema["anyOf"] = [section, {"const": "rtl"}]
+
+
 class Cost(Section):
-    pe: PeCost
+    pe: Annotated[PeCost, Field(json_schema_extra=_or_recorded)]
+    """Figures, or `rtl`: those recorded from the synthesis of sim/rtl."""
     bpc: BpcCost | None = None
     vector: VectorCost
     controller: ControllerCost

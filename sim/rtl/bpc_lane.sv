@@ -26,12 +26,15 @@ module bpc_lane #(
   logic [GroupSize-1:0][10:0] significand_q;
   logic [4:0]                 largest;
 
+  // Max-exponent catcher, a tree: node i has the larger of nodes 2i and 2i + 1, the elements are its leaves.
+  logic [2*GroupSize-1:1][4:0] tree;
   always_comb begin
-    largest = 5'd1;
-    for (int unsigned i = 0; i < GroupSize; i++) begin
-      if (distance_q[i] > largest) largest = distance_q[i];
+    tree[2*GroupSize-1:GroupSize] = distance_q;
+    for (int unsigned i = GroupSize - 1; i > 0; i--) begin
+      tree[i] = tree[2*i] > tree[2*i+1] ? tree[2*i] : tree[2*i+1];
     end
   end
+  assign largest = tree[1];
 
   always_comb begin
     for (int unsigned i = 0; i < GroupSize; i++) begin

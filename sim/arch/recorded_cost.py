@@ -1,0 +1,44 @@
+"""`cost: {pe: rtl}`: what the PE costs as synthesised from sim/rtl, instead of the machine's own figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+from sim.arch.schema import Mxu
+from sim.errors import InputError
+from sim.shipped import ROOT
+from sim.source import Source
+
+RECORD = ROOT / "results" / "rtl" / "pe_costs.yaml"
+"""Entries of `mxu`, the keys that make a PE, and `cost`, its cost.pe."""
+NAME = "rtl"
+
+
+def with_recorded_cost(described: Source) -> Source:
+    """The machine with the recorded figures of its PE where it asks for them.
+
+    Raises
+    ------
+    InputError
+        For a PE that was not synthesised.
+    """
+    cost, mxu = described.values.get("cost"), described.values.get("mxu")
+    if not isinstance(cost, dict) or cost.get("pe") != NAME or not isinstance(mxu, dict):
+        return described
+    entries: list[dict[str, Any]] = yaml.safe_load(RECORD.read_text(encoding="utf-8"))
+    for entry in entries:
+        if all(mxu.get(key, Mxu.model_fields[key].default) == value for key, value in entry["mxu"].items()):
+            return replace(described, values=described.values | {"cost": cost | {"pe": entry["cost"]}})
+    raise InputError(
+        "this PE was not synthesised",
+        place=described.place(("cost", "pe")),
+        field=f"cost.pe: {NAME}",
+        facts={"recorded": "; ".join(_words(entry["mxu"]) for entry in entries)},
+    )
+
+
+def _words(mxu: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in mxu.items() if value is not None)
