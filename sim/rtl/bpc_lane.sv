@@ -26,15 +26,17 @@ module bpc_lane #(
   logic [GroupSize-1:0][10:0] significand_q;
   logic [4:0]                 largest;
 
-  // Max-exponent catcher, a tree: node i has the larger of nodes 2i and 2i + 1, the elements are its leaves.
-  logic [2*GroupSize-1:1][4:0] tree;
+  // Max-exponent catcher: the larger of two neighbours, then of two such pairs, and so on.
+  logic [GroupSize-1:0][4:0] larger;
   always_comb begin
-    tree[2*GroupSize-1:GroupSize] = distance_q;
-    for (int unsigned i = GroupSize - 1; i > 0; i--) begin
-      tree[i] = tree[2*i] > tree[2*i+1] ? tree[2*i] : tree[2*i+1];
+    larger = distance_q;
+    for (int unsigned step = 1; step < GroupSize; step *= 2) begin
+      for (int unsigned i = 0; i + step < GroupSize; i += 2 * step) begin
+        if (larger[i+step] > larger[i]) larger[i] = larger[i+step];
+      end
     end
   end
-  assign largest = tree[1];
+  assign largest = larger[0];
 
   always_comb begin
     for (int unsigned i = 0; i < GroupSize; i++) begin

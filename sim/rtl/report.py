@@ -10,14 +10,13 @@ from time import perf_counter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from sim.errors import InputError
 from sim.rtl.area.measure import measure
-from sim.rtl.area.ratios import BASELINE, Ratio, ratios
 from sim.rtl.build import missing_tool
 from sim.rtl.checks.mutations import MUTATIONS
 from sim.rtl.checks.suite import checks
+from sim.rtl.tables import processing_elements
 
 MUTATION_CASES = 20
 
@@ -72,17 +71,7 @@ def run_area(trace: Path | None, out: Path | None) -> None:
     with console.status("synthesising") as status:
         measured = measure(trace, lambda name: status.update(f"synthesising {name}"))
     _write(out, measured)
-    table = Table(title=f"Relative to {BASELINE}", title_justify="left", box=None)
-    for heading in ("PE", "gates", "area", "paper", "area a throughput", "paper", "energy a MAC", "paper"):
-        table.add_column(heading, justify="left" if heading == "PE" else "right")
-    for row in ratios(measured):
-        table.add_row(*_cells(row))
-    console.print(table)
-
-
-def _cells(row: Ratio) -> list[str]:
-    figures = (row.area, row.paper_area, row.area_throughput, row.paper_area_throughput, row.energy, row.paper_energy)
-    return [row.name, f"{row.gates:,.0f}", *(f"{figure:.3f}" for figure in figures)]
+    console.print(processing_elements(measured), highlight=False, soft_wrap=True)
 
 
 def _write(out: Path | None, results: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ class Ratio:
 
     name: str
     gates: float
+    gates_deep: int
     area: float
     paper_area: float
     area_throughput: float
@@ -47,6 +48,7 @@ def ratios(measured: dict[str, Any]) -> Iterator[Ratio]:
             yield Ratio(
                 name=name if length == "None" else f"{name}, M = {length}",
                 gates=element["gate_equivalents"],
+                gates_deep=element["gates_deep"],
                 area=area,
                 paper_area=paper["area"],
                 area_throughput=area * cycles / base_cycles,

@@ -1,0 +1,70 @@
+"""What was measured, as tables of text: for the terminal and for docs/microarchitecture.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from sim.rtl.area.ratios import BASELINE, energy, ratios
+
+
+def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, the first to the left, the others to the right."""
+    lines = [headings, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def processing_elements(measured: dict[str, Any]) -> str:
+    """PEs beside the paper's; relative to FP-FP."""
+    headings = ("PE", "gates", "deep", "area", "paper", "x cycles", "paper", "energy a MAC", "paper")
+    rows = []
+    for row in ratios(measured):
+        areas = (row.area, row.paper_area, row.area_throughput, row.paper_area_throughput)
+        rows.append(
+            (
+                row.name,
+                f"{row.gates:,.0f}",
+                str(row.gates_deep),
+                *(f"{figure:.3f}" for figure in (*areas, row.energy, row.paper_energy)),
+            )
+        )
+    return aligned(headings, rows)
+
+
+def parts(measured: dict[str, Any]) -> str:
+    """What is synthesised on its own."""
+    rows = [
+        (name, f"{part['gate_equivalents']:,.0f}", str(part["gates_deep"])) for name, part in measured["parts"].items()
+    ]
+    return aligned(("part", "gates", "deep"), rows)
+
+
+def operands(measured: dict[str, Any]) -> str:
+    """Energy a MAC on each kind of operands, relative to that of FP-FP on the trace."""
+    elements = measured["processing_elements"]
+    base = energy(elements[BASELINE], "None")
+    labels = list(elements[BASELINE]["switched_a_mac"])
+    rows = []
+    for name, element in elements.items():
+        for length in element["cycles_a_group"]:
+            shown = name if length == "None" else f"{name}, M = {length}"
+            rows.append((shown, *(f"{element['switched_a_mac'][label][length] / base:.3f}" for label in labels)))
+    return aligned(("PE", *labels), rows)
+
+
+def checked(record: dict[str, Any]) -> str:
+    """Units that were compared with the simulator, their sizes taken together."""
+    rows = []
+    for unit, group in groupby(record["checks"], key=lambda check: check["unit"]):
+        found = list(group)
+        sums = (sum(check[key] for check in found) for key in ("cases", "handshakes", "bits", "differing"))
+        rows.append((unit, *(f"{total:,}" for total in sums)))
+    return aligned(("unit", "cases", "handshakes", "bits", "cases that differ"), rows)
