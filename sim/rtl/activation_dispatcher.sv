@@ -1,7 +1,7 @@
 /// Activation dispatcher: gathers the beats of a word of every row, and hands it on in the cycle of the last one.
-///                                                     Model: sim/units/activation_dispatcher.py
 /// For r rows a word takes ceil(r * WordBits / PortBits) beats; the first of a group not less than
 /// ceil(r * 5 / ExponentBits), as the exponents come through a port of their own beside it.
+/// Model: sim/units/activation_dispatcher.py; docs/microarchitecture.md
 module activation_dispatcher #(
   parameter int unsigned Rows         = 16,
   parameter int unsigned WordBits     = 64,

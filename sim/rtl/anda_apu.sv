@@ -5,7 +5,8 @@
 ///     shadow --> weights
 ///
 /// A group takes M + 1 words; an output stands in its register PIPELINE = 6 cycles after the cycle of its tile's last
-/// plane, so mxu.pipeline_cycles, counted from the end of that cycle, is 5.   Model: sim/units/pe/anda.py
+/// plane, so mxu.pipeline_cycles, counted from the end of that cycle, is 5.
+/// Model: sim/units/pe/anda.py; docs/microarchitecture.md
 module anda_apu #(
   parameter int unsigned GroupSize  = 64,
   parameter int unsigned WeightBits = 4,

@@ -4,7 +4,8 @@
 ///     +0       +1                                                            +2
 ///
 /// The first word of a group holds the signs and comes with the exponent, M planes follow, MSB first.
-/// dot_valid_o two cycles after the last plane.   Model: sim/units/pe/anda.py
+/// dot_valid_o two cycles after the last plane.
+/// Model: sim/units/pe/anda.py; docs/microarchitecture.md
 module anda_dot #(
   parameter int unsigned GroupSize  = 64,
   parameter int unsigned WeightBits = 4,

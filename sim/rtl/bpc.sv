@@ -1,10 +1,11 @@
-/// Bit-plane compressor: runs of FP16 outputs in, Anda rows out (Anda, Sec. IV-C, Fig. 12).   Model: sim/units/bpc.py
+/// Bit-plane compressor: runs of FP16 outputs in, Anda rows out (Anda, Sec. IV-C, Fig. 12).
 ///
 ///     beats --> gather registers --> lanes --> rows
 ///
 /// The gather registers hold a run: Rows groups of GroupSize values, tile by tile. They hand it over in one cycle when
 /// the lanes are empty and a slot of the writer is free, and gather on while the lanes emit. A run of g groups takes
 /// 1 + ceil(g / Lanes) * (M + 1) cycles.
+/// Model: sim/units/bpc.py; docs/microarchitecture.md
 module bpc #(
   parameter int unsigned Rows      = 16,
   parameter int unsigned Columns   = 16,   // of a tile

@@ -5,7 +5,7 @@
 /// In the cycle after loading, the exponents stand in the lane: their maximum and the signs leave, and each element
 /// keeps its distance to the maximum. From then on an element at distance 0 shifts out its top bit; the others emit 0
 /// and come one nearer. FP16 subnormals count as exponent 1 without a hidden bit.
-///                                                     Model: sim/units/bpc.py, sim/formats/anda.py
+/// Model: sim/units/bpc.py, sim/formats/anda.py; docs/microarchitecture.md
 module bpc_lane #(
   parameter int unsigned GroupSize = 64
 ) (

@@ -1,7 +1,8 @@
-/// Output collector: drains a finished tile from the output registers, row after row.   Model: sim/units/collector.py
+/// Output collector: drains a finished tile from the output registers, row after row.
 ///
 /// A tile of r rows takes ceil(r * Columns * 16 / PortBits) beats. The first tile of a run waits for a grant, which
 /// stands for the gather registers of the sink. Columns and rows that the tile has not are zero.
+/// Model: sim/units/collector.py; docs/microarchitecture.md
 module collector import anda_pkg::*; #(
   parameter int unsigned Rows     = 16,
   parameter int unsigned Columns  = 16,

@@ -3,7 +3,8 @@
 ///     word --> multipliers, adder tree --> + acc --> scale_accumulate
 ///     +0       +1                                    +2
 ///
-/// A group takes ceil(GroupSize / Lanes) words; mxu.pipeline_cycles is 5.   Model: sim/units/pe/figna.py
+/// A group takes ceil(GroupSize / Lanes) words; mxu.pipeline_cycles is 5.
+/// Model: sim/units/pe/figna.py; docs/microarchitecture.md
 module figna_pe #(
   parameter int unsigned GroupSize    = 64,
   parameter int unsigned WeightBits   = 4,

@@ -3,7 +3,8 @@
 ///     word --> products --> chain of adders, accumulator --> FP16 output registers
 ///     +0       +1           +2                               +3
 ///
-/// A group takes ceil(GroupSize / Lanes) words; mxu.pipeline_cycles is 3.   Model: sim/units/pe/fp_fp.py
+/// A group takes ceil(GroupSize / Lanes) words; mxu.pipeline_cycles is 3.
+/// Model: sim/units/pe/fp_fp.py; docs/microarchitecture.md
 module fp_fp_pe #(
   parameter int unsigned Lanes     = 4,
   parameter int unsigned Registers = 2,

@@ -3,7 +3,8 @@
 ///     word --> significand x weight, shifted to units of 2^-24 --> + acc --> scale_accumulate
 ///     +0       +1                                                            +2
 ///
-/// A group takes ceil(GroupSize / Lanes) words; mxu.pipeline_cycles is 5.   Model: sim/units/pe/fp_int.py
+/// A group takes ceil(GroupSize / Lanes) words; mxu.pipeline_cycles is 5.
+/// Model: sim/units/pe/fp_int.py; docs/microarchitecture.md
 module fp_int_pe #(
   parameter int unsigned GroupSize  = 64,
   parameter int unsigned WeightBits = 4,

@@ -4,7 +4,7 @@
 ///     2 sum_k m_k w_k = sum_i 2^i sum_k b_ik m_k - sum_k m_k         (even, so that its last bit is dropped)
 ///
 /// All planes in one cycle. A group takes ceil(GroupSize / Lanes) words; mxu.pipeline_cycles is 5.
-///                                                 Model: sim/units/pe/ifpu.py, sim/formats/binary_code.py
+/// Model: sim/units/pe/ifpu.py, sim/formats/binary_code.py; docs/microarchitecture.md
 module ifpu_pe #(
   parameter int unsigned GroupSize    = 64,
   parameter int unsigned WeightBits   = 4,

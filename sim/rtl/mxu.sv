@@ -1,8 +1,9 @@
-/// Matrix unit: Rows x Columns PEs of one kind, output stationary (Anda, Sec. IV).   Model: sim/units/mxu.py
+/// Matrix unit: Rows x Columns PEs of one kind, output stationary (Anda, Sec. IV).
 ///
 /// A group begins when the shadow weights are full and, for the first of an operation, when a chunk of activations is
 /// there and an output register free. In that cycle the shadow is swapped and the first word may come. A tile that
 /// closes does not stop the next one; its outputs stand in their registers when the PEs have written them.
+/// Model: sim/units/mxu.py; docs/microarchitecture.md
 module mxu import anda_pkg::*; #(
   parameter pe_kind_e    Kind         = Anda,
   parameter int unsigned Rows         = 16,

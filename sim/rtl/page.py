@@ -25,6 +25,7 @@ def drawings() -> dict[str, str]:
         "checks": tables.checked(json.loads((RECORDS / "checks.json").read_text())),
         "PEs": tables.processing_elements(measured),
         "parts": tables.parts(measured),
+        "front ends": tables.front_ends(measured),
         "operands": tables.operands(measured),
     }
 

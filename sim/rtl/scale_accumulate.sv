@@ -3,7 +3,8 @@
 ///     dot --> binary32 --> x scale, 2^unit --> + accumulator --> FP16 output registers
 ///     +0      +1           +2                  +3                +4
 ///
-/// A group may enter in every cycle.              Model: sim/formats/contract.py, mxu.pipeline_cycles
+/// A group may enter in every cycle.
+/// Model: sim/formats/contract.py, mxu.pipeline_cycles; docs/microarchitecture.md
 module scale_accumulate #(
   parameter int unsigned DotBits   = 32,
   parameter int unsigned Registers = 2,  // output registers

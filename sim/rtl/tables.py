@@ -47,6 +47,23 @@ def parts(measured: dict[str, Any]) -> str:
     return aligned(("part", "gates", "deep"), rows)
 
 
+def front_ends(measured: dict[str, Any]) -> str:
+    """Integer PEs of four lanes without their back end, and Anda's dot product, relative to the whole FP-FP PE."""
+    gates = {name: element["gate_equivalents"] for name, element in measured["processing_elements"].items()}
+    sizes = gates | {name: part["gate_equivalents"] for name, part in measured["parts"].items()}
+    fronts = {"FP-INT": "FP-INT", "iFPU": "iFPU", "FIGNA": "FIGNA"}
+    fronts |= {name: f"{name} of 4 lanes" for name in ("FIGNA-M11", "FIGNA-M8")}
+    left = {name: sizes[whole] - sizes[f"{name}: back end"] for name, whole in fronts.items()}
+    left["Anda"] = sizes["Anda: bit-serial dot product"]
+    papers = {row.name.split(",")[0]: row.paper_area for row in ratios(measured)}
+    rows = [
+        (name, f"{size:,.0f}", f"{size / gates[BASELINE]:.3f}", f"{papers[name]:.3f}",
+         f"{size / gates[BASELINE] / papers[name]:.2f}")
+        for name, size in left.items()
+    ]  # fmt: skip
+    return aligned(("PE", "gates", "area", "paper", "ratio of both"), rows)
+
+
 def operands(measured: dict[str, Any]) -> str:
     """Energy a MAC on each kind of operands, relative to that of FP-FP on the trace."""
     elements = measured["processing_elements"]

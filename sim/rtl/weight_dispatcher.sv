@@ -1,8 +1,9 @@
 /// Weight dispatcher: loads blocks of weights into the shadow registers of the PEs, and leads the MXU through its
-/// operations.                                         Model: sim/units/weight_dispatcher.py
+/// operations.
 ///
 /// A block of c columns takes ceil(c * GroupSize * 4 / PortBits) beats. They may flow while the shadow is empty, from
 /// the cycle of the swap on; the block is offered in the cycle after the last.
+/// Model: sim/units/weight_dispatcher.py; docs/microarchitecture.md
 module weight_dispatcher import anda_pkg::*; #(
   parameter int unsigned Columns    = 16,
   parameter int unsigned GroupSize  = 64,

@@ -7,6 +7,8 @@ go through a port of their own with the first word of a group. For r rows
     e_0 = max(e, ceil(r * exponent_bits / exponent_port))    cycles for the first word of a group
 
 and the group's P = e_0 + (words - 1) * e cycles.
+
+RTL: sim/rtl/activation_dispatcher.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ The gather registers hold one run; they hand it to the lanes in one cycle once t
 room, and gather on while the lanes emit a sign row and M planes, MSB first, one a cycle. A run of g groups takes
 
     1 + ceil(g / lanes) * (M + 1)  cycles
+
+RTL: sim/rtl/bpc.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

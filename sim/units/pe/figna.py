@@ -1,6 +1,8 @@
 """FIGNA PE: activations pre-aligned to the largest exponent, mantissa x INT4 in integer units (FIGNA, HPCA 2024).
 
 cycles = ceil(dot_length / lanes)
+
+RTL: sim/rtl/figna_pe.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

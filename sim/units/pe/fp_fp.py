@@ -1,6 +1,8 @@
 """FP-FP PE: FP16 x FP16 fused into FP32, as a tensor core; INT4 weights are converted to FP16 first.
 
 cycles = ceil(dot_length / lanes)
+
+RTL: sim/rtl/fp_fp_pe.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

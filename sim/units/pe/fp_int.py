@@ -1,6 +1,8 @@
 """FP-INT PE: FP16 x INT4 multipliers, exact sum, one rounding a group.
 
 cycles = ceil(dot_length / lanes)
+
+RTL: sim/rtl/fp_int_pe.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

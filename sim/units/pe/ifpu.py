@@ -1,6 +1,8 @@
 """iFPU PE: activations pre-aligned to the largest exponent, weights bit-serial in binary coding (iFPU, ICLR 2023).
 
 cycles = ceil(dot_length / lanes)
+
+RTL: sim/rtl/ifpu_pe.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations
