@@ -1,14 +1,24 @@
-"""RTL tests need Verilator and a C++ compiler."""
+"""Tests that simulate RTL need Verilator and a C++ compiler, those that synthesise it Yosys."""
 
 from __future__ import annotations
 
 import pytest
 
+from sim.errors import InputError
+from sim.rtl.area.synthesis import yosys
 from sim.rtl.build import missing_tool
 
 
-@pytest.fixture(autouse=True, scope="session")
-def tools() -> None:
+@pytest.fixture(scope="session")
+def compiler() -> None:
     missing = missing_tool()
     if missing is not None:
         pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def synthesiser() -> None:
+    try:
+        yosys()
+    except InputError as error:
+        pytest.skip(error.problem)

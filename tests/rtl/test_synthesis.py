@@ -5,21 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.errors import InputError
 from sim.rtl.area.cells import CELLS, CLOCK_LOAD, OUTPUT_LOAD, gate_equivalents
 from sim.rtl.area.elements import ELEMENTS
 from sim.rtl.area.energy import Inputs, switched_a_mac
 from sim.rtl.area.switching import Simulation
-from sim.rtl.area.synthesis import Netlist, synthesise, yosys
+from sim.rtl.area.synthesis import Netlist, synthesise
 from sim.rtl.checks.stimulus import random_values, random_weights
 
-
-@pytest.fixture(autouse=True, scope="module")
-def tools() -> None:
-    try:
-        yosys()
-    except InputError as error:
-        pytest.skip(error.problem)
+pytestmark = pytest.mark.usefixtures("synthesiser")
 
 
 def test_a_weight_buffer_is_two_banks_of_flip_flops_and_nothing_else() -> None:
@@ -60,3 +53,18 @@ def test_switching_is_counted_net_by_net() -> None:
 
 def test_everything_is_mapped_to_the_gate_set() -> None:
     assert set(synthesise("bpc_lane", {"GroupSize": 16}).counts()) <= set(CELLS)
+
+
+def test_depth_is_the_longest_path_between_flip_flops() -> None:
+    # q -> NAND(q, a) -> y; q -> NOT -> z; AND(y, z) -> d -> flip-flop -> q; a path through it would be endless
+    netlist = Netlist(
+        {"a": [1]},
+        [
+            ("$_AND_", {"A": 3, "B": 4, "Y": 5}),
+            ("$_NAND_", {"A": 2, "B": 1, "Y": 3}),
+            ("$_NOT_", {"A": 2, "Y": 4}),
+            ("$_DFF_P_", {"C": 6, "D": 5, "Q": 2}),
+        ],
+    )
+    assert [pins["Y"] for _, pins in netlist.gates()][-1] == 5
+    assert netlist.depth() == 2

