@@ -50,8 +50,8 @@ class Comparison:
         self.equal(signal, packed, handshakes.payload[signal][:, : packed.shape[1]])
 
     def equal(self, signal: str, wanted: NDArray[Any], found: NDArray[Any]) -> None:
-        """Compare a signal's payload as bytes, (handshakes, bytes)."""
-        self.bits += wanted.size * 8
+        """Compare a signal's payload, (handshakes, bytes or bits)."""
+        self.bits += wanted.size * (1 if wanted.dtype == np.bool_ else 8)
         if wanted.shape != found.shape:
             self.differences.append(f"{signal}: {found.shape[0]} records, expected {wanted.shape[0]}")
         elif not np.array_equal(wanted, found):

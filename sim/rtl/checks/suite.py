@@ -74,16 +74,18 @@ def _arrays() -> list[Check]:
         ),
         array("MXU and BPC", "16 x 16, groups of 64, as published", Shape(anda, 16, 16, compressor_lanes=16), 24),
     ]
-    for machine, unit, weight_port, port in (
-        ("fp-fp", "FP-FP PE", 256, 64),
-        ("fp-int", "FP-INT PE", 256, 64),
-        ("ifpu", "iFPU PE", 256, 64),
-        ("figna", "FIGNA PE", 256, 64),
-        ("figna-m11", "FIGNA-M11 PE", 512, 192),
-        ("figna-m8", "FIGNA-M8 PE", 256, 256),
+    for machine, unit, weight_port, port, other_group in (
+        ("fp-fp", "FP-FP PE", 256, 64, 128),
+        ("fp-int", "FP-INT PE", 256, 64, 32),
+        ("ifpu", "iFPU PE", 256, 64, 16),
+        ("figna", "FIGNA PE", 256, 64, 128),
+        ("figna-m11", "FIGNA-M11 PE", 512, 192, 32),
+        ("figna-m8", "FIGNA-M8 PE", 256, 256, 16),
     ):
-        shape = Shape(machine, 2, 2, weight_port=weight_port, activation_port=port, collector_port=64)
-        checks.append(array(unit, "2 x 2", shape, 200, tokens=2, outputs=3))
+        square = Shape(machine, 2, 2, weight_port=weight_port, activation_port=port, collector_port=64)
+        wide = replace(square, rows=1, columns=3, group_size=other_group, weight_port=64, registers=1)
+        checks.append(array(unit, "2 x 2, groups of 64", square, 200, tokens=2, outputs=3))
+        checks.append(array(unit, f"1 x 3, groups of {other_group}, 1 output register", wide, 50))
     return checks
 
 
