@@ -22,6 +22,7 @@ ANDA = Case("anda-hpca25", "opt-125m", "6", **SMALL)  # type: ignore[arg-type]
 BEST = Case("anda-hpca25", "opt-125m", "6", ("schedule=best",), **SMALL)  # type: ignore[arg-type]
 FIGNA = Case("figna", "opt-125m", **SMALL)  # type: ignore[arg-type]
 FP_FP = Case("fp-fp", "opt-125m", **SMALL)  # type: ignore[arg-type]
+FP_INT = Case("fp-int", "opt-125m", **SMALL)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -42,9 +43,9 @@ def test_results_are_those_of_simulate_fresh_and_from_the_store(path: Path, case
 
 def test_machines_that_differ_only_in_cost_share_their_runs(path: Path) -> None:
     with Store(path) as store, Bench(store, jobs=1) as bench:
-        bench([FP_FP])
+        bench([FP_INT])
         once = bench.simulated
-        figna, base = bench([FIGNA, FP_FP])
+        figna, base = bench([FIGNA, FP_INT])
         # q, k, v and o are one shape of 256 x 256; up and down are two more
         assert bench.simulated == once == 3
         assert figna["totals"]["cycles"] == base["totals"]["cycles"]
