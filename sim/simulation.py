@@ -120,7 +120,12 @@ def plain(machine: Machine, item: Item) -> Item:
 def timing_key(machine: Machine, item: Item) -> Key:
     """Equal for pieces that take the same time with the same counters."""
     arch = machine.arch
-    hidden: dict[str, Any] = {"name": True, "cost": True, "source": True, "mxu": {"pe", "lanes", "mantissa_bits"}}
+    hidden: dict[str, Any] = {
+        "name": True,
+        "cost": True,
+        "source": True,
+        "mxu": {"pe", "lanes", "mantissa_bits", "source"},
+    }
     if arch.schedule == "best-energy":
         del hidden["cost"]  # the schedule depends on it
     hardware = arch.model_dump_json(exclude=hidden)
