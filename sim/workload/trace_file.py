@@ -177,6 +177,9 @@ def open_trace(folder: Path) -> Trace:
     path = folder / MANIFEST
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        facts = {"expected": f"a folder with {MANIFEST}, as `sim.py trace` makes"}
+        raise InputError("not a recorded trace", place=Place(str(folder)), facts=facts) from None
     except OSError as error:
         raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
