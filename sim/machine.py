@@ -216,18 +216,21 @@ class Machine:
             mxu,
             Collector(bench, mxu.pipeline, mxu.registers, sink, port_bits=port_bits, mxu_columns=columns),
         ]
-        assembly.watch(weights, tiles, (weight_chunks, activation_chunks))
+        assembly.watch(weights, (weight_chunks, activation_chunks))
 
     def run_vector(self, work: VectorWork, options: Options = Options(), recorder: Recorder | None = None) -> Run:
         """Simulate one instance of vector work."""
         blocks = cut(work, self.arch.buffers.activation.bytes)
         assembly = Assembly(self.arch, options, recorder)
         bench, buffer, launched = assembly.bench, assembly.activation_buffer, assembly.controller.launched
-        writer = assembly.add_writer(RawBytes(), 1, sum(count for block, count in blocks if block.write_bytes))
-        assembly.units.append(Vector(bench, launched, BlockCursor(blocks), buffer, writer, self.arch.vector.fpus))
-        if any(block.read_bytes for block, _ in blocks):
-            cursor, port = BlockCursor(blocks), Port.ACTIVATIONS
+        writer = assembly.add_writer(RawBytes(), 1, sum(count for block, count in blocks.kinds if block.write_bytes))
+        vector = Vector(bench, launched, BlockCursor(blocks), buffer, writer, self.arch.vector.fpus)
+        assembly.units.append(vector)
+        loads = [BlockCursor(blocks)] if blocks.reads else []
+        for cursor in loads:
+            port = Port.ACTIVATIONS
             assembly.units.append(Loader(bench, "activation_loader", cursor, launched, port, assembly.dram, buffer))
+        assembly.watch(vector, loads)
         run = assembly.run(vector_bounds(self.arch, blocks), None)
         require_equal("vector", "operations done = asked for", run.counters["vector.operations"], work.operations)
         filled = run.counters["activation_buffer.filled_bytes"]

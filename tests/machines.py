@@ -109,7 +109,7 @@ def long_case(seed: int, level: int) -> Case:
     Parameters
     ----------
     level
-        Of `sim.engine.fast_forward.LEVELS`, outer blocks first.
+        Of `sim.mapping.nest.LEVELS`, outer blocks first.
     """
     rng = random.Random(f"{seed}, level {level}")
     case = random_case(seed)

@@ -3,7 +3,8 @@
     python -m tests.soak [--cases N] [--seed S] [--jobs J]
 
 One case in five is any machine; the others have many iterations of one loop level each, so that it is skipped. A
-LLaMA-2-70B layer follows. Ends with 1 where two of the four differ, or where less than half of the long loops skip.
+LLaMA-2-70B layer comes with them, and the prefill of every shipped model, whose best schedules must be no worse than
+the published one. Ends with 1 where two of the four differ, or where less than half of the long loops skip.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sim import shipped
 from sim.arch.load import load_arch
 from sim.assembly import Options
-from sim.engine.fast_forward import LEVELS
 from sim.errors import InputError
 from sim.machine import Machine
+from sim.mapping.nest import LEVELS
+from sim.simulation import simulate
 from sim.workload.load import load_workload
 from tests import oracle
 from tests.machines import Case, long_case, random_case
@@ -34,8 +37,16 @@ BEATS = 60_000
 """Cycles up to which the beat grain is simulated, one event a port beat."""
 KINDS = ("any machine", *(f"many {level}" for level in LEVELS))
 LAYER = "LLaMA-2-70B layer"
+SCHEDULES = "best schedules of a shipped model"
+OBJECTIVES = {
+    "best": ("dram_bytes", "cycles"),
+    "best-cycles": ("cycles",),
+    "best-dram-bytes": ("dram_bytes",),
+    "best-energy": ("energy_picojoules",),
+}
+"""What must not be worse than the published schedule's."""
 Task = tuple[str, int]
-"""Kind and seed; of the layer, the number of its GeMM."""
+"""Kind and seed; of the layer, the number of its GeMM; of the schedules, that of the model."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,19 @@ def layer() -> list[Case]:
     return [Case(load_arch("anda-hpca25"), gemm) for gemm in shapes.values()]
 
 
+def worse_schedules(model: str) -> Outcome:
+    """Where the best schedule is worse than the published one: on its objective, or in cycles where it may not be."""
+    workload = load_workload(model, phase="prefill")
+    published = simulate(load_arch("anda-hpca25"), workload)["layers"]
+    problems = []
+    for objective, bounded in OBJECTIVES.items():
+        found = simulate(load_arch("anda-hpca25", [f"schedule={objective}"]), workload)["layers"]
+        for given, best in zip(published, found, strict=True):
+            worse = [f"{name} {best[name]}, not {given[name]}" for name in bounded if best[name] > given[name]]
+            problems += [f"{model} {given['name']}, {objective}: {problem}" for problem in worse]
+    return Outcome(differences=tuple(problems))
+
+
 def case_of(task: Task) -> Case:
     kind, seed = task
     if kind == LAYER:
@@ -87,7 +111,9 @@ def case_of(task: Task) -> Case:
 
 
 def compare(task: Task) -> Outcome:
-    """Simulate a case in all four ways."""
+    """Simulate a case in all four ways; a model in all schedules."""
+    if task[0] == SCHEDULES:
+        return worse_schedules(shipped.names("workloads")[task[1]])
     case = case_of(task)
     try:
         machine = Machine(case.arch)
@@ -120,15 +146,17 @@ def flat(counted: oracle.Prediction) -> dict[str, int]:
 
 
 def tasks(cases: int, seed: int) -> list[Task]:
-    """The layer first: it takes longest."""
-    return [(LAYER, index) for index in range(len(layer()))] + [
-        (KINDS[index % len(KINDS)], seed + index) for index in range(cases)
+    """The layer and the models first: they take longest."""
+    return [
+        *((LAYER, index) for index in range(len(layer()))),
+        *((SCHEDULES, index) for index in range(len(shipped.names("workloads")))),
+        *((KINDS[index % len(KINDS)], seed + index) for index in range(cases)),
     ]
 
 
 def run(todo: list[Task], jobs: int, console: Console) -> dict[str, Summary]:
     """All tasks, with a progress bar; a crash is a difference too."""
-    summaries = {kind: Summary() for kind in (*KINDS, LAYER)}
+    summaries = {kind: Summary() for kind in (*KINDS, LAYER, SCHEDULES)}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     any_machine = random_case(0)
     oracle.predict(any_machine.arch, any_machine.gemm)  # compiled once, before the processes part

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
 from sim.arch.load import load_arch
+from sim.arch.schema import Arch
 from sim.assembly import Assembly, Options
 from sim.conservation import BrokenLawError
 from sim.engine import fast_forward
-from sim.engine.fast_forward import LEVELS, FastForward
+from sim.engine.fast_forward import FastForward
 from sim.machine import Machine
+from sim.mapping.nest import LEVELS, TileCursor
 from sim.units.buffer import Buffer
 from sim.units.collector import Collector
 from sim.units.dram import Dram
 from sim.units.mxu import Mxu
 from sim.units.writer import Writer
-from sim.workload.gemm import Gemm
+from sim.workload.gemm import Gemm, VectorWork
 from tests.machines import Case
 from tests.test_grains import differences
 
@@ -120,14 +121,8 @@ def test_landing_in_a_ragged_last_body_is_caught(monkeypatch: pytest.MonkeyPatch
 
 
 def test_remembered_periods_need_the_shape_of_their_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = FastForward.__init__
-
-    def shapeless(self: FastForward, *arguments: Any, **options: Any) -> None:
-        original(self, *arguments, **options)
-        self._shape = tuple
-
     # The cursors ahead and the bytes free in the buffers tell a block's shape too: all go, that the fault may show.
-    monkeypatch.setattr(FastForward, "__init__", shapeless)
+    monkeypatch.setattr(TileCursor, "shape", ())
     monkeypatch.setattr(FastForward, "_relative_cursors", lambda self, level: ())
     monkeypatch.setattr(Buffer, "in_hand", lambda self: (self.chunk, tuple(self.arrivals.items)))
     assert caught()
@@ -162,6 +157,44 @@ def run_verified() -> None:
         case = long_loop(seed, "inner blocks")
         with suppress(BrokenLawError):
             Machine(case.arch).run_gemm(case.gemm, Options(verify=True))
+
+
+def long_vector_work(seed: int) -> tuple[Arch, VectorWork]:
+    """Operations on some multiple of the activation buffer, read, written or both."""
+    rng = random.Random(f"vector {seed}")
+    buffer = rng.choice([512, 1000, 4096])
+    reads, writes = rng.choice([(1, 1), (1, 0), (0, 1), (3, 1), (1, 40), (1, 1000)])
+    amount = buffer * rng.randint(1, 20) // max(reads, writes) + rng.randint(0, 3)
+    overrides = [
+        f"vector.fpus={rng.choice([1, 16, 128])}",
+        f"buffers.activation.bytes={buffer}",
+        f"buffers.activation.fill_port_bits={rng.choice([64, 1024])}",
+        f"buffers.activation.double_buffered={rng.choice(['true', 'false'])}",
+        f"writer.blocks={rng.randint(1, 3)}",
+        f"dram.bandwidth_gigabytes_per_second={rng.choice([0.57, 4.56, 256])}",
+        f"dram.latency_nanoseconds={rng.choice([0, 30, 200])}",
+        f"dram.arbitration={rng.choice(['first_come', 'priority', 'round_robin'])}",
+        f"dram.transaction_bytes={rng.choice([256, 4096])}",
+        f"dram.time_quantum={rng.choice(['null', 1, 8])}",
+        f"dram.outstanding_loads={rng.randint(1, 5)}",
+    ]
+    operations = rng.choice([0, 7, amount, 20 * amount])
+    return load_arch("anda-hpca25", overrides), VectorWork(
+        "vector", "norm", operations, reads * amount, writes * amount
+    )
+
+
+def test_vector_work_counts_the_same_with_and_without_and_beat_by_beat() -> None:
+    skipping = 0
+    for seed in range(200):
+        arch, work = long_vector_work(seed)
+        machine = Machine(arch)
+        plain = machine.run_vector(work, Options(fast_forward=False))
+        for options in (Options(), Options(verify=True), Options("beat")):
+            run = machine.run_vector(work, options)
+            assert not differences(plain, run), (seed, options)
+            skipping += bool(run.skips) and not options.verify
+    assert skipping >= 100
 
 
 def test_a_run_that_skips_nothing_says_why() -> None:

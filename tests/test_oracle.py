@@ -9,9 +9,9 @@ import pytest
 
 from sim.arch.load import load_arch
 from sim.assembly import Run
-from sim.engine.fast_forward import LEVELS
 from sim.errors import InputError
 from sim.machine import Machine
+from sim.mapping.nest import LEVELS
 from sim.workload.load import load_workload
 from tests import oracle
 from tests.machines import Case, long_case, random_case

@@ -6,7 +6,8 @@ leader's. When a state comes back, everything between the two sightings will hap
 bodies stay the same; so the cursors jump over n such periods and n times what was counted in one is added. Simulated
 time itself never moves: the result's time is the local time plus what was skipped.
 
-    outer blocks > inner blocks > row tiles > runs of column tiles         levels 0 to 3, the outermost tried first
+    GeMM          outer blocks > inner blocks > row tiles > runs of column tiles         the outermost tried first
+    vector work   blocks
 """
 
 from __future__ import annotations
@@ -19,9 +20,6 @@ from simpy.events import EventPriority
 
 from sim.engine.environment import Environment
 
-LEVELS = ("outer blocks", "inner blocks", "row tiles", "column runs")
-FIRST_UNIFORM = (0, 1, 1, 1)
-"""First iteration of each level that is like those after it: the first one of an inner loop takes operands."""
 REMEMBERED = 256
 """Different states kept for one loop; a loop that shows more has no period worth finding."""
 AFTER_ARBITRATION = EventPriority(3)
@@ -33,7 +31,17 @@ class Cursor(Protocol):
     """A position in the loops, outermost first, then the positions below the lowest level."""
 
     @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the loops that may be skipped."""
+        ...
+
+    @property
     def position(self) -> tuple[int, ...]: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the present block: what happened in one happens again in equal blocks only."""
+        ...
 
     @property
     def done(self) -> bool: ...
@@ -84,8 +92,6 @@ class FastForward:
         The cursor whose loops are watched.
     followers
         The cursors that run ahead of it.
-    shape
-        Sizes of the leader's present block: remembered periods hold for equal blocks only.
     parts
         Name and relative state of everything in the machine.
     totals
@@ -101,7 +107,6 @@ class FastForward:
         environment: Environment,
         leader: Cursor,
         followers: Sequence[Cursor],
-        shape: Callable[[], State],
         parts: Callable[[], list[tuple[str, State]]],
         totals: Callable[[], tuple[int, ...]],
         add: Callable[[tuple[int, ...], int], None],
@@ -109,27 +114,26 @@ class FastForward:
         verify: bool = False,
     ) -> None:
         self._environment, self._leader, self._followers = environment, leader, followers
-        self._shape, self._parts, self._totals, self._add = shape, parts, totals, add
+        self._parts, self._totals, self._add = parts, totals, add
         self._verify = verify
-        self._sightings: list[dict[State, _Sighting]] = [{} for _ in LEVELS]
-        self._confirmed: list[dict[State, _Period]] = [{} for _ in LEVELS]
-        self._suspected: list[dict[State, _Period]] = [{} for _ in LEVELS]
-        self._finished = [False] * len(LEVELS)
+        self._levels = leader.levels
+        self._sightings: list[dict[State, _Sighting]] = [{} for _ in self._levels]
+        self._confirmed: list[dict[State, _Period]] = [{} for _ in self._levels]
+        self._suspected: list[dict[State, _Period]] = [{} for _ in self._levels]
+        self._finished = [False] * len(self._levels)
         self._last: list[tuple[str, State]] = []
         self._moving: set[str] = set()
         self.snapshots = 0
         self.skips: list[Skip] = []
 
     def boundary(self) -> None:
-        """To be called by the leader at the start of each run of column tiles."""
+        """To be called by the leader at the start of each iteration of its innermost loop."""
         position = self._leader.position
-        for level in range(len(LEVELS)):
-            if any(position[level + 1 :]):
-                continue
-            if level + 1 < len(LEVELS):
+        for inside in range(1, len(self._levels)):
+            if not any(position[inside:]):
                 # A loop inside starts anew.
-                self._sightings[level + 1] = {}
-                self._finished[level + 1] = False
+                self._sightings[inside] = {}
+                self._finished[inside] = False
         if self._candidates(position):
             event = self._environment.event()
             event._ok, event._value = True, None
@@ -139,10 +143,11 @@ class FastForward:
     def _candidates(self, position: tuple[int, ...]) -> list[int]:
         return [
             level
-            for level in range(len(LEVELS))
+            for level in range(len(self._levels))
             if not any(position[level + 1 :])
             and not self._finished[level]
-            and FIRST_UNIFORM[level] <= position[level] < self._leader.count(level) - 2
+            # The first iteration of a loop inside another takes operands.
+            and bool(level) <= position[level] < self._leader.count(level) - 2
         ]
 
     def _look(self, _: object) -> None:
@@ -152,7 +157,7 @@ class FastForward:
         self._last = parts
         machine = tuple(state for _, state in parts)
         for level in self._candidates(self._leader.position):
-            key = (self._relative_cursors(level), self._shape(), machine)
+            key = (self._relative_cursors(level), self._leader.shape, machine)
             period = self._period(level, key)
             if period is None:
                 continue
@@ -185,7 +190,7 @@ class FastForward:
         before = self._sightings[level].get(key)
         if before is not None or len(self._sightings[level]) < REMEMBERED:
             self._sightings[level][key] = _Sighting(index, totals)
-        if before is None:
+        if before is None or before.index == index:  # or iterations that take no time
             return None
         delta = tuple(now - then for now, then in zip(totals, before.totals, strict=True))
         period = _Period(index - before.index, delta)
@@ -194,7 +199,7 @@ class FastForward:
             if suspected is period:
                 return None
             if suspected != period:
-                raise PeriodError(f"{LEVELS[level]}: {suspected} and then {period} from the same state")
+                raise PeriodError(f"{self._levels[level]}: {suspected} and then {period} from the same state")
         self._confirmed[level][key] = period
         return period
 
@@ -212,7 +217,7 @@ class FastForward:
         self._add(period.delta, periods)
         self._finished[level] = True
         cycles = periods * period.delta[0]
-        self.skips.append(Skip(LEVELS[level], self._environment._now, period.iterations, periods, cycles))
+        self.skips.append(Skip(self._levels[level], self._environment._now, period.iterations, periods, cycles))
 
     def obstacle(self) -> str | None:
         """Why nothing was skipped, or None where something was."""

@@ -6,10 +6,13 @@ work hold one; units downstream see the shapes in what they are handed.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from sim.mapping.operands import ceil_div
 from sim.mapping.plan import Plan
+
+LEVELS = ("outer blocks", "inner blocks", "row tiles", "column runs")
+"""The loops whose iterations may be skipped, outermost first."""
 
 
 class Chunk(NamedTuple):
@@ -48,6 +51,7 @@ class Cursor:
     """A position in the loop nest outer > inner > row > column > chunk."""
 
     __slots__ = ("_chunk_count", "chunk", "column", "columns", "inner", "outer", "plan", "row", "rows")
+    levels: ClassVar = LEVELS
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -68,6 +72,10 @@ class Cursor:
     def outputs(self) -> int:
         """Outputs of the present block."""
         return self.plan.outputs.block_size(self.inner if self.plan.order == "tokens_outer" else self.outer)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.tokens, self.outputs
 
     @property
     def position(self) -> tuple[int, int, int, int, int, int]:

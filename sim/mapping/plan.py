@@ -12,6 +12,7 @@ the loops inside run over it. One that does not fit is streamed: loaded anew for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import lcm
 from typing import Literal
 
@@ -28,7 +29,7 @@ class Extent:
     block: int
     tile: int
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         return ceil_div(self.size, self.block)
 
@@ -56,19 +57,19 @@ class Plan:
     activations_resident: bool
     weights_resident: bool
 
-    @property
+    @cached_property
     def groups(self) -> int:
         return ceil_div(self.gemm.k, self.group_size)
 
-    @property
+    @cached_property
     def chunks(self) -> int:
         return ceil_div(self.groups, self.chunk_groups)
 
-    @property
+    @cached_property
     def outer(self) -> Extent:
         return self.tokens if self.order == "tokens_outer" else self.outputs
 
-    @property
+    @cached_property
     def inner(self) -> Extent:
         return self.outputs if self.order == "tokens_outer" else self.tokens
 

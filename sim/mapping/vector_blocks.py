@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 from sim.mapping.nest import Chunk
 from sim.mapping.operands import ceil_div
@@ -19,8 +20,23 @@ class VectorBlock(NamedTuple):
     write_bytes: int
 
 
-Blocks = tuple[tuple[VectorBlock, int], ...]
-"""Equal blocks and how many of them follow one another, in order."""
+@dataclass(frozen=True)
+class Blocks:
+    """`count` blocks, all alike but the last, which is no smaller."""
+
+    count: int
+    body: VectorBlock
+    last: VectorBlock
+
+    @property
+    def reads(self) -> bool:
+        """Whether there are operands to load."""
+        return self.last.read_bytes > 0
+
+    @property
+    def kinds(self) -> tuple[tuple[VectorBlock, int], ...]:
+        """Blocks and how many there are of each."""
+        return (self.body, self.count - 1), (self.last, 1)
 
 
 def cut(work: VectorWork, buffer_bytes: int) -> Blocks:
@@ -28,27 +44,46 @@ def cut(work: VectorWork, buffer_bytes: int) -> Blocks:
     largest = max(work.read_bytes, work.write_bytes, 1)
     count = ceil_div(largest * BLOCKS_IN_BUFFER, buffer_bytes)
     amounts = (work.operations, work.read_bytes, work.write_bytes)
-    block = VectorBlock(*(amount // count for amount in amounts))
+    body = VectorBlock(*(amount // count for amount in amounts))
     last = VectorBlock(*(amount - amount // count * (count - 1) for amount in amounts))
-    return ((block, count),) if block == last else ((block, count - 1), (last, 1))
+    return Blocks(count, body, last)
 
 
 class BlockCursor:
-    """Walks over the operands of vector blocks."""
+    """Walks over vector blocks, or the operands of them."""
 
-    __slots__ = ("blocks", "index", "kind")
+    __slots__ = ("blocks", "index")
+    levels: ClassVar = ("vector blocks",)
 
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
-        self.kind = self.index = 0
+        self.index = 0
 
     @property
     def done(self) -> bool:
-        return self.kind == len(self.blocks)
+        return self.index == self.blocks.count
+
+    @property
+    def position(self) -> tuple[int]:
+        return (self.index,)
+
+    @property
+    def shape(self) -> tuple[()]:
+        return ()
+
+    def count(self, level: int) -> int:
+        """Iterations of the only loop."""
+        return self.blocks.count
+
+    def runs_over(self, level: int) -> bool:
+        return True
+
+    def jump(self, level: int, iterations: int) -> None:
+        self.index += iterations
 
     @property
     def block(self) -> VectorBlock:
-        return self.blocks[self.kind][0]
+        return self.blocks.last if self.index == self.blocks.count - 1 else self.blocks.body
 
     @property
     def opens_block(self) -> bool:
@@ -59,6 +94,3 @@ class BlockCursor:
 
     def step(self) -> None:
         self.index += 1
-        if self.index == self.blocks[self.kind][1]:
-            self.index = 0
-            self.kind += 1

@@ -31,6 +31,9 @@ class Port(IntEnum):
     OUTPUTS = 2
 
 
+PORTS = tuple(Port)
+
+
 class Request:
     """A chunk on its way: when it was asked for and what is left to move."""
 
@@ -49,9 +52,11 @@ class Dram(Unit):
         self.config = config
         self.bytes_per_cycle = bytes_per_cycle
         self.ticks_per_cycle = config.time_quantum or bytes_per_cycle.numerator
+        self._ticks_of_bytes = self.ticks_per_cycle * bytes_per_cycle.denominator, bytes_per_cycle.numerator
+        """So many ticks for so many bytes."""
         self.latency_cycles = latency_cycles
         self.step_bytes = config.burst_bytes if bench.grain == "beat" else config.transaction_bytes
-        self.queues: tuple[deque[Request], ...] = tuple(deque() for _ in Port)
+        self.queues: tuple[deque[Request], ...] = tuple(deque() for _ in PORTS)
         self.in_flight: list[tuple[int, Port]] = []
         self.granted: tuple[Port, int, int] | None = None
         """Port, bytes moved and size of the transaction that the channel is in the middle of."""
@@ -100,7 +105,7 @@ class Dram(Unit):
         port, moved, whole = self.granted or self._grant()
         request = self.queues[port][0]
         size = min(whole - moved, self.step_bytes)
-        ticks = self._ticks(moved + size, whole) - self._ticks(moved, whole)
+        ticks = self._ticks(moved + size, whole) - (self._ticks(moved, whole) if moved else 0)
         self.free_at_tick = start_tick + ticks
         self.busy_ticks += ticks
         self.bytes_moved[port] += size
@@ -115,30 +120,29 @@ class Dram(Unit):
 
     def _ticks(self, moved: int, whole: int) -> int:
         """Ticks from the start of a transaction until `moved` of its `whole` bytes have left."""
-        scaled = moved * self.bytes_per_cycle.denominator * self.ticks_per_cycle
-        ticks = scaled // self.bytes_per_cycle.numerator
-        return ceil_div(scaled, self.bytes_per_cycle.numerator) if moved == whole else ticks
+        ticks, byte = self._ticks_of_bytes
+        return ceil_div(moved * ticks, byte) if moved == whole else moved * ticks // byte
 
     def _complete(self, entry: tuple[int, Port], done: Callable[[], None], _: object) -> None:
         self.in_flight.remove(entry)
         done()
 
     def _grant(self) -> tuple[Port, int, int]:
-        waiting = [port for port in Port if self.queues[port]]
+        waiting = [port for port, queue in zip(PORTS, self.queues, strict=True) if queue]
         match self.config.arbitration:
             case "first_come":
                 port = min(waiting, key=lambda port: (self.queues[port][0].arrival, port))
             case "priority":
                 port = max(waiting)
             case "round_robin":
-                port = min(waiting, key=lambda port: (port - self.next_port) % len(Port))
-                self.next_port = Port((port + 1) % len(Port))
+                port = min(waiting, key=lambda port: (port - self.next_port) % len(PORTS))
+                self.next_port = Port((port + 1) % len(PORTS))
         self.transactions += 1
         return port, 0, min(self.queues[port][0].bytes_left, self.config.transaction_bytes)
 
     def relative_state(self) -> tuple[Any, ...]:
         now = self.bench.now
-        waiting = sorted((request.arrival, port) for port in Port for request in self.queues[port])
+        waiting = sorted((request.arrival, port) for port in PORTS for request in self.queues[port])
         return (
             max(self.free_at_tick - now * self.ticks_per_cycle, 0),
             self.granted,

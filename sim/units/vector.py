@@ -14,6 +14,7 @@ from __future__ import annotations
 from simpy.events import Event
 
 from sim.engine.activity import State
+from sim.engine.fast_forward import FastForward
 from sim.mapping.operands import ceil_div
 from sim.mapping.vector_blocks import BlockCursor
 from sim.units.buffer import Buffer
@@ -30,6 +31,8 @@ class Vector(Unit):
         super().__init__(bench, "vector")
         self.launched, self.cursor, self.buffer, self.sink, self.fpus = launched, cursor, buffer, sink, fpus
         self.finished = Event(bench.environment)
+        self.watch: FastForward | None = None
+        """Told of each block, so that periods can be found and skipped."""
         self.operations_left = self.operations = 0
         self._compute = self.beat_compute if bench.grain == "beat" else self.tile_compute
 
@@ -39,7 +42,9 @@ class Vector(Unit):
     def run(self) -> Steps:
         yield self.activity.rest(self.launched)
         while not self.cursor.done:
-            if self.cursor.block.read_bytes:
+            if self.watch is not None:
+                self.watch.boundary()
+            if self.cursor.blocks.reads:
                 while not self.buffer.ready.items:
                     yield self.activity.wait(self.buffer.ready.filled(), State.ACTIVATIONS)
                 self.buffer.ready.pop()
@@ -55,7 +60,7 @@ class Vector(Unit):
     def _finish_block(self) -> None:
         block = self.cursor.block
         self.operations += block.operations
-        if block.read_bytes:
+        if self.cursor.blocks.reads:
             self.buffer.space.give(block.read_bytes)
             self.buffer.blocks.give()
         if block.write_bytes:

@@ -13,18 +13,21 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from sim import source
 from sim.errors import InputError, Place
-from sim.formats.int4 import Int4Tensor, MemoryImage
 from sim.source import Source
 from sim.workload.gemm import GemmModule
 from sim.workload.model import Count, Section
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sim.formats.int4 import Int4Tensor
 
 MANIFEST = "manifest.json"
 FORMAT = "anda-sim trace 1"
@@ -109,12 +112,14 @@ class Trace:
             Where they were not recorded, their file is damaged, or they have another shape than the GeMM.
         """
         values = self._tensor(self._required(record.activations, record, "activations"))
-        if values.shape != (record.m, record.k) or values.dtype != np.float16:
+        if values.shape != (record.m, record.k) or values.dtype != "float16":
             raise self._damaged(f"activations of {record.name} are {values.dtype} {values.shape}")
         return values
 
     def weights(self, record: Record) -> Int4Tensor:
         """INT4 weights of shape (n, k); raises like `activations`."""
+        from sim.formats.int4 import Int4Tensor, MemoryImage
+
         prefix = self._required(record.weights, record, "weights")
         codes, scales, zeros = (self._tensor(f"{prefix}.{part}").tobytes() for part in ("codes", "scales", "zeros"))
         group_size = self.manifest.weights.group_size if self.manifest.weights else 0
@@ -172,6 +177,9 @@ def open_trace(folder: Path) -> Trace:
     path = folder / MANIFEST
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        facts = {"expected": f"a folder with {MANIFEST}, as `sim.py trace` makes"}
+        raise InputError("not a recorded trace", place=Place(str(folder)), facts=facts) from None
     except OSError as error:
         raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -109,15 +109,14 @@ def test_vector_work_is_cut_without_remainder_into_blocks_that_fit(
 ) -> None:
     blocks = cut(VectorWork("softmax", "softmax", operations, reads, writes), buffer_bytes)
     for attribute, whole in (("operations", operations), ("read_bytes", reads), ("write_bytes", writes)):
-        assert sum(getattr(block, attribute) * count for block, count in blocks) == whole
-    count = sum(count for _, count in blocks)
-    for block, _ in blocks[:-1] or blocks:
-        assert max(block.read_bytes, block.write_bytes) * BLOCKS_IN_BUFFER <= buffer_bytes
+        assert sum(getattr(block, attribute) * count for block, count in blocks.kinds) == whole
+    if blocks.count > 1:
+        assert max(blocks.body.read_bytes, blocks.body.write_bytes) * BLOCKS_IN_BUFFER <= buffer_bytes
     # The last takes less than one more byte for every block.
-    last = blocks[-1][0]
-    assert max(last.read_bytes, last.write_bytes) < max(reads, writes) // count + count
+    last = blocks.last
+    assert max(last.read_bytes, last.write_bytes) < max(reads, writes) // blocks.count + blocks.count
     cursor, walked = BlockCursor(blocks), []
     while not cursor.done:
         walked.append(cursor.block)
         cursor.step()
-    assert walked == [block for block, count in blocks for _ in range(count)]
+    assert walked == [blocks.body] * (blocks.count - 1) + [last]

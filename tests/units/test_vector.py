@@ -8,7 +8,7 @@ from simpy.events import Event
 from sim.arch.schema import Buffer as BufferConfig
 from sim.engine.activity import State
 from sim.mapping.nest import Chunk
-from sim.mapping.vector_blocks import BlockCursor, VectorBlock
+from sim.mapping.vector_blocks import BlockCursor, Blocks, VectorBlock
 from sim.units.buffer import Buffer
 from sim.units.collector import OutputBlock
 from sim.units.vector import Vector
@@ -26,7 +26,7 @@ class Vectoring:
         launched = Event(rig.environment)
         rig.at(LAUNCH, launched.succeed)
         self.rig, self.block = rig, block
-        self.unit = Vector(rig.bench, launched, BlockCursor(((block, count),)), self.buffer, self.sink, fpus)
+        self.unit = Vector(rig.bench, launched, BlockCursor(Blocks(count, block, block)), self.buffer, self.sink, fpus)
 
     def operands(self, cycle: int) -> None:
         self.buffer.space.take(self.block.read_bytes)
