@@ -71,7 +71,7 @@ class SweepRun:
 
             search(self)
         else:
-            self.compute(islice(self.admitted(self._numbers()), self.tally.total))
+            self.compute(islice(self.admitted(self._numbers()), self.tally.total), self.tally.total)
         self.tally.seconds = time.perf_counter() - begin
         return self.tally
 
@@ -90,10 +90,10 @@ class SweepRun:
             else:
                 self.tally.pruned += self.space.sweep.mode == "grid"
 
-    def compute(self, designs: Iterable[Design]) -> None:
-        """Have every point in the store that is not there yet."""
+    def compute(self, designs: Iterable[Design], most: int) -> None:
+        """Have every point in the store that is not there yet; `most` bounds the number of designs."""
         in_flight: dict[str, Design] = {}
-        for outcome in self._workers.outcomes(self._missing(designs, in_flight)):
+        for outcome in self._workers.outcomes(self._missing(designs, in_flight), most):
             self._keep(in_flight.pop(outcome.key), outcome)
 
     def verdict(self, design: Design) -> Verdict:

@@ -24,8 +24,8 @@ AXES = {"arch.mxu.rows": [4, 8, 16], "arch.dram.bandwidth_gigabytes_per_second":
 class Backwards(InProcess):
     """A worker that finishes the last point first."""
 
-    def outcomes(self, tasks: Any) -> Iterator[Outcome]:
-        yield from reversed(list(super().outcomes(tasks)))
+    def outcomes(self, tasks: Any, most: int) -> Iterator[Outcome]:
+        yield from reversed(list(super().outcomes(tasks, most)))
 
 
 def test_a_point_holds_the_totals_of_a_simulation_of_its_own(write: Write, tmp_path: Path) -> None:
