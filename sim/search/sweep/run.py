@@ -9,10 +9,12 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from sim.errors import InputError
 from sim.search.sweep.evaluate import Outcome, Task
+from sim.search.sweep.formulas import at
 from sim.search.sweep.judge import Verdict, judge
 from sim.search.sweep.space import Design, Space, reason
 from sim.search.sweep.store import Store
@@ -99,7 +101,7 @@ class SweepRun:
     def verdict(self, design: Design) -> Verdict:
         """How a point that is in the store is judged."""
         totals, failure = self._store.find(design.key) or (None, "not in the store")
-        return judge(self.space.formulas, design.config, totals, failure)
+        return judge(self.space.formulas, partial(at, design.config), totals, failure)
 
     def _numbers(self) -> Iterable[int]:
         every = range(self.space.size)

@@ -22,7 +22,7 @@ MOST_ROWS = 60
 
 def print_tally(tally: Tally, workers: int, console: Console) -> None:
     """Counts, rate, and where the time went."""
-    rate = f" ({tally.computed / tally.seconds:.3g} a second)" if tally.seconds else ""
+    rate = f" ({tally.computed / tally.seconds:.3g} a second)" if tally.computed else ""
     parts = [f"{tally.computed:,} points simulated{rate}", f"{tally.reused:,} from the store"]
     parts += [f"{tally.pruned:,} pruned by constraints"] if tally.pruned else []
     parts += [f"{tally.failed:,} failed"] if tally.failed else []

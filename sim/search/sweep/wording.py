@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sim.report.quantities import si
-from sim.search.sweep.formulas import at
 from sim.search.sweep.results import QUANTITIES
 from sim.search.sweep.view import Point, View
 
@@ -33,7 +32,7 @@ def hover(view: View, point: Point) -> list[str]:
     objectives = dict(zip(view.sweep.objectives, point.objectives, strict=True))
     shown = objectives | {name: totals[name] for name in ("area", "dram_bytes") if name not in objectives}
     return [
-        f"point {point.stored.number}: {at(point.stored.config, 'arch.name')}",
+        f"point {point.stored.number}: {point.stored.values['arch.name']}",
         *(f"{name} {value}" for name, value in (view.choices(point) | view.consequences(point)).items()),
         *(f"{name} = {amount(name, value)}" for name, value in (shown | point.verdict.derived).items()),
         str(totals.get("limit", "")),
