@@ -118,11 +118,11 @@ class View:
 
     def choices(self, point: Point) -> dict[str, str]:
         """A point's levels on the varied axes, in words: `rows` to `8`."""
-        return {self.short[axis.name]: yaml_flow(point.levels[axis.name]) for axis in self.varied}
+        return {self.short[axis.name]: level_words(axis.name, point.levels[axis.name]) for axis in self.varied}
 
     def consequences(self, point: Point) -> dict[str, str]:
         """The keys that follow the axes, in words."""
-        return {self.short[key]: yaml_flow(point.stored.values[key]) for key in self._following()}
+        return {self.short[key]: level_words(key, point.stored.values[key]) for key in self._following()}
 
     def _point(self, stored: Stored) -> Point:
         indices = levels_of(self.axes, stored.number)
@@ -150,6 +150,13 @@ def plain(value: Any) -> Any:
 def yaml_flow(value: Any) -> str:
     """A value as YAML on one line, as `--set` reads it."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def level_words(name: str, value: Any) -> str:
+    """The value of a key, or of an axis, for people: sizes in KiB and MiB, all else as YAML."""
+    if name.endswith("bytes") and isinstance(value, int) and value and value % 1024 == 0:
+        return f"{value >> 20} MiB" if value % (1 << 20) == 0 else f"{value >> 10} KiB"
+    return yaml_flow(value)
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:

@@ -20,10 +20,9 @@ def amount(quantity: str, value: Any) -> str:
     return si(value, unit) if unit in PREFIXED else f"{value:.4g} {unit or ''}".rstrip()
 
 
-def objective_title(text: str) -> str:
-    """An objective as the title of an axis."""
-    unit = QUANTITIES[text].unit if text in QUANTITIES else ""
-    return f"{text}, {unit}" if unit else text
+def objective_title(text: str) -> tuple[str, str]:
+    """An objective as the title of an axis, and its unit."""
+    return text.replace("_", " "), QUANTITIES[text].unit if text in QUANTITIES else ""
 
 
 def hover(view: View, point: Point) -> list[str]:
