@@ -88,14 +88,14 @@ def _table(view: View, group: Group) -> Iterator[Html]:
     points: list[Point] = sorted(view.groups[group], key=lambda point: point.objectives)
     columns = [
         "point",
-        *view.choices(points[0]),
+        *view.choices_in_group(points[0]),
         *(objective_title(text)[0] for text in view.sweep.objectives),
         "command",
     ]
     rows = [
         [
             str(point.stored.number),
-            *view.choices(point).values(),
+            *view.choices_in_group(point).values(),
             *(amount(name, value) for name, value in zip(view.sweep.objectives, point.objectives, strict=True)),
             tag("code", point.command()),
         ]

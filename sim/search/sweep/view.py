@@ -120,6 +120,11 @@ class View:
         """A point's levels on the varied axes, in words: `rows` to `8`."""
         return {self.short[axis.name]: level_words(axis.name, point.levels[axis.name]) for axis in self.varied}
 
+    def choices_in_group(self, point: Point) -> dict[str, str]:
+        """Those that points of a group may differ in."""
+        shared = {self.short[name] for name in self.group_axes}
+        return {name: level for name, level in self.choices(point).items() if name not in shared}
+
     def consequences(self, point: Point) -> dict[str, str]:
         """The keys that follow the axes, in words."""
         return {self.short[key]: level_words(key, point.stored.values[key]) for key in self._following()}
