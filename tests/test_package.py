@@ -36,7 +36,9 @@ def test_a_wheel_installed_elsewhere_runs_shipped_configs_by_name(tmp_path: Path
     assert [path.name for path in empty.iterdir()] == ["runs"]
 
 
-@pytest.mark.parametrize(("kind", "folder"), [(Kind.ARCH, "arch_configs"), (Kind.WORKLOAD, "workloads")])
+@pytest.mark.parametrize(
+    ("kind", "folder"), [(Kind.ARCH, "arch_configs"), (Kind.WORKLOAD, "workloads"), (Kind.SWEEP, "arch_configs/sweeps")]
+)
 def test_the_shipped_schema_is_the_printed_one_and_accepts_every_shipped_file(kind: Kind, folder: str) -> None:
     schema = json.loads((ROOT / folder / "schema" / f"{kind.value}.json").read_text())
     assert schema == schema_of(kind)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class Kind(StrEnum):
     ARCH = "arch"
     WORKLOAD = "workload"
+    SWEEP = "sweep"
 
 
 def list_() -> None:
-    """Show the shipped machines and models, the PE kinds and the number formats."""
+    """Show the shipped machines, models and sweeps, the PE kinds and the number formats."""
     from rich.console import Console
     from rich.table import Table
 
@@ -24,7 +28,7 @@ def list_() -> None:
     from sim.units.processing_element import kinds
 
     console = Console()
-    for title, folder in (("machines", "arch_configs"), ("models", "workloads")):
+    for title, folder in (("machines", "arch_configs"), ("models", "workloads"), ("sweeps", "arch_configs/sweeps")):
         console.print(f"[bold]{title}[/bold]\n  " + ", ".join(shipped.names(folder)), soft_wrap=False)
     for title, rows in (
         ("PE kinds (mxu.pe)", [(kind, pe.summary) for kind, pe in kinds().items()]),
@@ -38,7 +42,7 @@ def list_() -> None:
         console.print(table)
 
 
-def schema(kind: Annotated[Kind, typer.Argument(help="arch or workload")]) -> None:
+def schema(kind: Annotated[Kind, typer.Argument(help="arch, workload or sweep")]) -> None:
     """Print the JSON Schema of a YAML file, for editors."""
     print(json.dumps(schema_of(kind), indent=2))
 
@@ -47,9 +51,11 @@ def schema_of(kind: Kind) -> dict[str, Any]:
     """The JSON Schema of a kind of YAML file. A file that extends another may leave out any key, so only the sections
     of one that extends none are required."""
     from sim.arch.schema import Arch
+    from sim.search.sweep.schema import Sweep
     from sim.workload.model import Model
 
-    described = (Arch if kind is Kind.ARCH else Model).model_json_schema()
+    models: dict[Kind, type[BaseModel]] = {Kind.ARCH: Arch, Kind.WORKLOAD: Model, Kind.SWEEP: Sweep}
+    described = models[kind].model_json_schema()
     required = described.pop("required", [])
     for section in described["$defs"].values():
         section.pop("required", None)

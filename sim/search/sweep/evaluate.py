@@ -24,7 +24,7 @@ from sim.simulation import Key, _run_piece, plain, timing_key
 from sim.summary import summarise
 from sim.workload.gemm import Gemm, Item, Workload
 
-PIECES_REMEMBERED = 2048
+PIECES_REMEMBERED = 512
 OPTIONS = Options()
 
 

@@ -47,6 +47,11 @@ class Formulas:
         self.after = [one for one in constraints if one not in self.before]
         self.objectives = [self._parsed(text, ("objectives", i)) for i, text in enumerate(sweep.objectives)]
 
+    @property
+    def read(self) -> frozenset[str]:
+        """The keys that stand in any expression."""
+        return self._keys.intersection(self._meaning.values())
+
     def lookup(self, config: Callable[[str], Any], results: Callable[[str], Any]) -> Lookup:
         """A lookup of all names at one point, given its keys and its results."""
         derived: dict[str, Any] = {}

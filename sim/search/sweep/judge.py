@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from sim.errors import InputError
-from sim.search.sweep.formulas import Formulas, at
+from sim.search.sweep.formulas import Formulas
 from sim.search.sweep.results import Totals, quantity
 from sim.search.sweep.space import reason
 
@@ -37,11 +37,11 @@ class Verdict:
         return self.objectives is not None and not self.broken
 
 
-def judge(formulas: Formulas, config: Mapping[str, Any], totals: Totals | None, failure: str | None) -> Verdict:
-    """Judge a stored point."""
+def judge(formulas: Formulas, config: Callable[[str], Any], totals: Totals | None, failure: str | None) -> Verdict:
+    """Judge a stored point; `config` gives the value of a key of it."""
     if totals is None:
         return Verdict(None, failure=failure)
-    look = formulas.lookup(partial(at, config), partial(quantity, totals))
+    look = formulas.lookup(config, partial(quantity, totals))
     try:
         return Verdict(
             objectives=tuple(_number(one(look), one.text) for one in formulas.objectives),

@@ -18,7 +18,9 @@ from sim.search.sweep.wording import amount, objective_title
 MOST_ROWS = 200
 _STYLE = (
     "output { display: block; position: sticky; bottom: 0; padding: 8px 12px; overflow-x: auto; white-space: pre; "
-    "font: 13px/1.45 ui-monospace, monospace; background: var(--panel); border-top: 1px solid var(--line); }"
+    "font: 13px/1.45 ui-monospace, monospace; background: var(--panel); border-top: 1px solid var(--line); } "
+    # Labels stay legible where lines cross them.
+    ".annotation-text { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }"
 )
 _SCRIPT = """
 for (const plot of document.querySelectorAll("figure div[role=img]")) {
@@ -84,11 +86,16 @@ def _sections(view: View) -> Iterator[Html]:
 
 def _table(view: View, group: Group) -> Iterator[Html]:
     points: list[Point] = sorted(view.groups[group], key=lambda point: point.objectives)
-    columns = ["point", *view.choices(points[0]), *map(objective_title, view.sweep.objectives), "command"]
+    columns = [
+        "point",
+        *view.choices_in_group(points[0]),
+        *(objective_title(text)[0] for text in view.sweep.objectives),
+        "command",
+    ]
     rows = [
         [
             str(point.stored.number),
-            *view.choices(point).values(),
+            *view.choices_in_group(point).values(),
             *(amount(name, value) for name, value in zip(view.sweep.objectives, point.objectives, strict=True)),
             tag("code", point.command()),
         ]

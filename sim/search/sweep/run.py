@@ -9,10 +9,12 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from sim.errors import InputError
 from sim.search.sweep.evaluate import Outcome, Task
+from sim.search.sweep.formulas import at
 from sim.search.sweep.judge import Verdict, judge
 from sim.search.sweep.space import Design, Space, reason
 from sim.search.sweep.store import Store
@@ -71,7 +73,7 @@ class SweepRun:
 
             search(self)
         else:
-            self.compute(islice(self.admitted(self._numbers()), self.tally.total))
+            self.compute(islice(self.admitted(self._numbers()), self.tally.total), self.tally.total)
         self.tally.seconds = time.perf_counter() - begin
         return self.tally
 
@@ -90,16 +92,16 @@ class SweepRun:
             else:
                 self.tally.pruned += self.space.sweep.mode == "grid"
 
-    def compute(self, designs: Iterable[Design]) -> None:
-        """Have every point in the store that is not there yet."""
+    def compute(self, designs: Iterable[Design], most: int) -> None:
+        """Have every point in the store that is not there yet; `most` bounds the number of designs."""
         in_flight: dict[str, Design] = {}
-        for outcome in self._workers.outcomes(self._missing(designs, in_flight)):
+        for outcome in self._workers.outcomes(self._missing(designs, in_flight), most):
             self._keep(in_flight.pop(outcome.key), outcome)
 
     def verdict(self, design: Design) -> Verdict:
         """How a point that is in the store is judged."""
         totals, failure = self._store.find(design.key) or (None, "not in the store")
-        return judge(self.space.formulas, design.config, totals, failure)
+        return judge(self.space.formulas, partial(at, design.config), totals, failure)
 
     def _numbers(self) -> Iterable[int]:
         every = range(self.space.size)

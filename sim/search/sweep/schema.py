@@ -66,8 +66,8 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Formula = Annotated[str, BeforeValidator(_as_text)]
-Axes = dict[str, Annotated[Spread, BeforeValidator(_listed)]]
+Formula = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | float)]
+Axes = dict[str, Annotated[Spread, BeforeValidator(_listed, json_schema_input_type=Spread | list[Any])]]
 
 
 class Sweep(Section):
@@ -83,8 +83,8 @@ class Sweep(Section):
     """How many different points random and search simulate."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Of random and search."""
-    sampler: Literal["nsga2", "tpe"] = "nsga2"
-    """Of search."""
+    sampler: Literal["tpe", "nsga2"] = "tpe"
+    """Of search. tpe: the front in few points, but a time of its own that grows with their square; nsga2: for many."""
     batch: Count = 20
     """Points that search asks for at a time, whatever the number of workers; the population of NSGA-II."""
     archs: Annotated[list[str], Field(min_length=1)]
@@ -92,7 +92,8 @@ class Sweep(Section):
     workloads: Annotated[list[str], Field(min_length=1)]
     """Base workloads: shipped names, or files."""
     axes: Axes = {}
-    """Values by key, `arch.` or `workload.` in front; keys that change together are separated by commas."""
+    """Values by key, `arch.` or `workload.` in front; keys that change together are separated by commas. The last axis
+    changes fastest; a grid takes less time where the first ones are those that leave nothing to share, such as rows."""
     tied: dict[str, Formula] = {}
     """Keys that follow others, in order; expressions over keys."""
     derived: dict[str, Formula] = {}

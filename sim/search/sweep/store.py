@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from typing import Any, Self
 from sim.errors import InputError, Place, nearest_name
 from sim.search.sweep.code import code_version
 from sim.search.sweep.evaluate import Outcome
+from sim.search.sweep.formulas import at
 from sim.search.sweep.schema import Sweep
 from sim.search.sweep.space import Design
 from sim.search.sweep.workers import WORKER_DIED
@@ -38,12 +39,12 @@ _TABLES = (
 
 @dataclass(frozen=True)
 class Stored:
-    """A point of a sweep as it was stored."""
+    """A point of a sweep as it was stored; of its config the keys that were asked for."""
 
     number: int
     key: str
     overrides: dict[str, Any]
-    config: dict[str, Any]
+    values: dict[str, Any]
     totals: dict[str, Any] | None
     failure: str | None
     seconds: float
@@ -157,16 +158,17 @@ class Store:
             raise InputError(f"no sweep `{name}`", place=Place(str(self.path)), nearest=nearest, facts=facts)
         return Sweep.model_validate(json.loads(row[0])), json.loads(row[1]), row[2]
 
-    def points(self, name: str) -> Iterator[Stored]:
-        """The points of a sweep that are done, in the order of their numbers."""
+    def points(self, name: str, keys: Iterable[str] = ()) -> Iterator[Stored]:
+        """The points of a sweep that are done, in the order of their numbers, each with its values of `keys`."""
         query = (
             "SELECT number, key, overrides, config, totals, failure, seconds FROM members JOIN points USING (key)"
             " WHERE sweep = ? ORDER BY number"
         )
         with self._told():
-            for number, key, overrides, config, totals, failure, seconds in self._db.execute(query, (name,)):
-                told = totals and json.loads(totals)
-                yield Stored(number, key, json.loads(overrides), json.loads(config), told, failure, seconds)
+            for number, hash_, overrides, config, totals, failure, seconds in self._db.execute(query, (name,)):
+                complete, told = json.loads(config), totals and json.loads(totals)
+                values = {key: at(complete, key) for key in keys}
+                yield Stored(number, hash_, json.loads(overrides), values, told, failure, seconds)
 
     def close(self) -> None:
         self._db.close()

@@ -39,7 +39,7 @@ def search(run: SweepRun) -> None:
         known |= set(new)
         designs = {design.number: design for design in run.admitted(new)}
         wanted = dict(list(designs.items())[:left])
-        run.compute(wanted.values())
+        run.compute(wanted.values(), len(wanted))
         left -= len(wanted)
         for trial, number in zip(batch, numbers, strict=True):
             _tell(study, trial, run, wanted.pop(number, None))

@@ -22,7 +22,7 @@ MOST_ROWS = 60
 
 def print_tally(tally: Tally, workers: int, console: Console) -> None:
     """Counts, rate, and where the time went."""
-    rate = f" ({tally.computed / tally.seconds:.3g} a second)" if tally.seconds else ""
+    rate = f" ({tally.computed / tally.seconds:.3g} a second)" if tally.computed else ""
     parts = [f"{tally.computed:,} points simulated{rate}", f"{tally.reused:,} from the store"]
     parts += [f"{tally.pruned:,} pruned by constraints"] if tally.pruned else []
     parts += [f"{tally.failed:,} failed"] if tally.failed else []
@@ -64,12 +64,12 @@ def print_front(view: View, console: Console) -> None:
 
 def _front_table(view: View, points: list[Point]) -> Table:
     ordered = sorted(points, key=lambda point: point.objectives)[:MOST_ROWS]
-    names = list(view.choices(ordered[0]))
+    names = list(view.choices_in_group(ordered[0]))
     objectives, derived = view.sweep.objectives, list(view.sweep.derived)
     rows = [
         [
             str(point.stored.number),
-            *view.choices(point).values(),
+            *view.choices_in_group(point).values(),
             *(amount(name, value) for name, value in zip(objectives, point.objectives, strict=True)),
             *(amount(name, point.verdict.derived[name]) for name in derived),
         ]

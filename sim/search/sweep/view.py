@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sim.search.sweep.axes import Axis, axes_of
-from sim.search.sweep.formulas import Formulas, at
+from sim.search.sweep.formulas import Formulas
 from sim.search.sweep.front import front
 from sim.search.sweep.judge import Verdict, judge
 from sim.search.sweep.schema import Sweep
@@ -66,7 +66,8 @@ class View:
         self.formulas = Formulas(self.sweep, keys, nowhere)
         self.group_axes = _group_axes(self.sweep, self.axes)
         self.short = short_names([*(axis.name for axis in self.axes), *self._following()])
-        self.points = [self._point(stored) for stored in store.points(name)]
+        wanted = {"arch.name", *self._following(), *self.formulas.read}
+        self.points = [self._point(stored) for stored in store.points(name, wanted)]
         self.groups: dict[Group, list[Point]] = {}
         for group, points in self.comparable().items():
             objectives = np.array([point.objectives for point in points], dtype=np.float64)
@@ -101,7 +102,7 @@ class View:
         for point in self.points:
             row: dict[str, Any] = {"number": point.stored.number, "key": point.stored.key}
             row |= {name: plain(value) for name, value in point.levels.items()}
-            row |= {key: plain(at(point.stored.config, key)) for key in self._following()}
+            row |= {key: plain(point.stored.values[key]) for key in self._following()}
             row |= {**(point.stored.totals or {}), **point.verdict.derived}
             row |= {
                 "broken": "; ".join(point.verdict.broken) or None,
@@ -117,16 +118,21 @@ class View:
 
     def choices(self, point: Point) -> dict[str, str]:
         """A point's levels on the varied axes, in words: `rows` to `8`."""
-        return {self.short[axis.name]: yaml_flow(point.levels[axis.name]) for axis in self.varied}
+        return {self.short[axis.name]: level_words(axis.name, point.levels[axis.name]) for axis in self.varied}
+
+    def choices_in_group(self, point: Point) -> dict[str, str]:
+        """Those that points of a group may differ in."""
+        shared = {self.short[name] for name in self.group_axes}
+        return {name: level for name, level in self.choices(point).items() if name not in shared}
 
     def consequences(self, point: Point) -> dict[str, str]:
         """The keys that follow the axes, in words."""
-        return {self.short[key]: yaml_flow(at(point.stored.config, key)) for key in self._following()}
+        return {self.short[key]: level_words(key, point.stored.values[key]) for key in self._following()}
 
     def _point(self, stored: Stored) -> Point:
         indices = levels_of(self.axes, stored.number)
         levels = {axis.name: axis.levels[index] for axis, index in zip(self.axes, indices, strict=True)}
-        return Point(stored, levels, judge(self.formulas, stored.config, stored.totals, stored.failure))
+        return Point(stored, levels, judge(self.formulas, stored.values.__getitem__, stored.totals, stored.failure))
 
 
 def _group_axes(sweep: Sweep, axes: list[Axis]) -> list[str]:
@@ -149,6 +155,13 @@ def plain(value: Any) -> Any:
 def yaml_flow(value: Any) -> str:
     """A value as YAML on one line, as `--set` reads it."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def level_words(name: str, value: Any) -> str:
+    """The value of a key, or of an axis, for people: sizes in KiB and MiB, all else as YAML."""
+    if name.endswith("bytes") and isinstance(value, int) and value and value % 1024 == 0:
+        return f"{value >> 20} MiB" if value % (1 << 20) == 0 else f"{value >> 10} KiB"
+    return yaml_flow(value)
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sim.report.quantities import si
-from sim.search.sweep.formulas import at
 from sim.search.sweep.results import QUANTITIES
 from sim.search.sweep.view import Point, View
 
@@ -21,10 +20,9 @@ def amount(quantity: str, value: Any) -> str:
     return si(value, unit) if unit in PREFIXED else f"{value:.4g} {unit or ''}".rstrip()
 
 
-def objective_title(text: str) -> str:
-    """An objective as the title of an axis."""
-    unit = QUANTITIES[text].unit if text in QUANTITIES else ""
-    return f"{text}, {unit}" if unit else text
+def objective_title(text: str) -> tuple[str, str]:
+    """An objective as the title of an axis, and its unit."""
+    return text.replace("_", " "), QUANTITIES[text].unit if text in QUANTITIES else ""
 
 
 def hover(view: View, point: Point) -> list[str]:
@@ -33,7 +31,7 @@ def hover(view: View, point: Point) -> list[str]:
     objectives = dict(zip(view.sweep.objectives, point.objectives, strict=True))
     shown = objectives | {name: totals[name] for name in ("area", "dram_bytes") if name not in objectives}
     return [
-        f"point {point.stored.number}: {at(point.stored.config, 'arch.name')}",
+        f"point {point.stored.number}: {point.stored.values['arch.name']}",
         *(f"{name} {value}" for name, value in (view.choices(point) | view.consequences(point)).items()),
         *(f"{name} = {amount(name, value)}" for name, value in (shown | point.verdict.derived).items()),
         str(totals.get("limit", "")),

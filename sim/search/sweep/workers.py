@@ -1,8 +1,9 @@
 """Who simulates the points: processes of this machine, or of a Ray cluster. Neither shows in a result.
 
-Neighbouring points share pieces of work, so each worker is given a run of them, a few seconds' worth, and the next run
-when the last one ends: a space of any size takes little memory. Points whose worker died are given to a new one, each
-alone; one that costs two workers more is recorded as failed.
+Neighbouring points share pieces of work, so each worker is given a run of them, some seconds' worth, and the next run
+when the last one ends: a space of any size takes little memory. Towards the end the runs become shorter, so that all
+workers end together. Points whose worker died are given to a new one, each alone; one that costs two workers more is
+recorded as failed.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from sim.search.sweep.evaluate import Outcome, Task, compute
 
 WORKER_DIED = "its worker process died (out of memory, or killed)"
 LIVES = 2
-LONGEST_RUN = 64
-RUN_SECONDS = 4.0
+LONGEST_RUN = 128
+RUN_SECONDS = 10.0
 ORPHAN_CHECK_SECONDS = 1.0
 
 
@@ -53,15 +54,17 @@ class Workers(ABC):
     def close(self) -> None:
         """Let go of everything; called at the end, an interrupt included."""
 
-    def outcomes(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
-        """The outcome of every task, in the order in which they are done."""
-        queue, run = iter(tasks), 1
+    def outcomes(self, tasks: Iterable[Task], most: int) -> Iterator[Outcome]:
+        """The outcome of every task, in the order in which they are done; `most` bounds the number of tasks."""
+        queue, left, pace = iter(tasks), most, 1
         given: list[dict[Future[Outcome], Task]] = [{} for _ in range(self.count)]
         seconds = done = 0.0
         while True:
             for worker, mine in enumerate(given):
                 if len(mine) <= 1:
+                    run = max(1, min(pace, left // (2 * self.count)))
                     mine |= {self.submit(worker, task): task for task in islice(queue, run)}
+                    left -= run
             waiting = {future: worker for worker, mine in enumerate(given) for future in mine}
             if not waiting:
                 return
@@ -77,7 +80,7 @@ class Workers(ABC):
                     yield from (self._alone(waiting[future], orphan) for orphan in orphans)
                     continue
                 seconds, done = seconds + outcome.seconds, done + 1
-                run = max(1, min(LONGEST_RUN, int(RUN_SECONDS * done / (seconds or 1))))
+                pace = min(LONGEST_RUN, int(RUN_SECONDS * done / (seconds or 1)))
                 yield outcome
 
     def _alone(self, worker: int, task: Task) -> Outcome:

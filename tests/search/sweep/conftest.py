@@ -45,7 +45,7 @@ class InProcess(LocalWorkers):
     def __init__(self, compute: Callable[[Task], Outcome] = compute) -> None:
         self.count, self._compute, self.computed = 1, compute, list[str]()
 
-    def outcomes(self, tasks: Any) -> Iterator[Outcome]:
+    def outcomes(self, tasks: Any, most: int) -> Iterator[Outcome]:
         for task in tasks:
             self.computed.append(task.key)
             yield self._compute(task)

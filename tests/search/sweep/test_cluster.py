@@ -74,8 +74,8 @@ class Killing(RayWorkers):
 
     killed = 0
 
-    def outcomes(self, tasks: object) -> Iterator[Outcome]:
-        for done, outcome in enumerate(super().outcomes(tasks)):  # type: ignore[arg-type]
+    def outcomes(self, tasks: object, most: int) -> Iterator[Outcome]:
+        for done, outcome in enumerate(super().outcomes(tasks, most)):  # type: ignore[arg-type]
             yield outcome
             if done == 5:
                 pid = self._ray.get(self._actors[0].pid.remote())

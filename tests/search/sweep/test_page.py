@@ -94,7 +94,7 @@ def test_a_hover_tells_the_configuration_and_a_click_the_command(view: View) -> 
     index = next(i for i, text in enumerate(best["hovertext"]) if text.startswith(f"<b>point {point.stored.number}:"))
     rows, size = point.levels["arch.mxu.rows"], point.levels["arch.buffers.weight.bytes"]
     precision = json.dumps(point.levels["workload.run.precision"])
-    assert f"<br>rows {rows}<br>bytes {size}<br>precision {precision}<br>" in best["hovertext"][index]
+    assert f"<br>rows {rows}<br>bytes {size >> 10} KiB<br>precision {precision}<br>" in best["hovertext"][index]
     assert best["customdata"][index] == point.command()
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ AXES = {"arch.mxu.rows": [4, 8, 16], "arch.dram.bandwidth_gigabytes_per_second":
 class Backwards(InProcess):
     """A worker that finishes the last point first."""
 
-    def outcomes(self, tasks: Any) -> Iterator[Outcome]:
-        yield from reversed(list(super().outcomes(tasks)))
+    def outcomes(self, tasks: Any, most: int) -> Iterator[Outcome]:
+        yield from reversed(list(super().outcomes(tasks, most)))
 
 
 def test_a_point_holds_the_totals_of_a_simulation_of_its_own(write: Write, tmp_path: Path) -> None:
@@ -143,6 +144,28 @@ def kill_one(task: Task) -> Outcome:
     if rows == 4:
         os.kill(os.getpid(), signal.SIGKILL)
     return compute(task)
+
+
+class Clock(LocalWorkers):
+    """Workers that take a second a point, in no time."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.given = count, [0] * count
+
+    def submit(self, worker: int, task: Task) -> Future[Outcome]:
+        self.given[worker] += 1
+        future: Future[Outcome] = Future()
+        future.set_result(Outcome(task.key, None, None, 1.0))
+        return future
+
+
+@pytest.mark.parametrize(("count", "points"), [(2, 20), (2, 2000), (8, 24), (3, 1)])
+def test_all_workers_have_a_like_share_of_a_batch(count: int, points: int) -> None:
+    workers = Clock(count)
+    tasks = [Task(str(number), None, None) for number in range(points)]  # type: ignore[arg-type]
+    assert sorted(int(one.key) for one in workers.outcomes(tasks, points)) == list(range(points))
+    # A run is at most ten points, ten seconds' worth, or half of an even share of what is left.
+    assert max(workers.given) - min(workers.given) <= min(10, max(1, points // (2 * count)))
 
 
 def test_a_worker_that_dies_loses_nothing(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

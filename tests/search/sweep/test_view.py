@@ -18,7 +18,7 @@ from sim.search.sweep.diff import compare
 from sim.search.sweep.files import WRITTEN, write
 from sim.search.sweep.front import front
 from sim.search.sweep.store import Store
-from sim.search.sweep.view import View, short_names
+from sim.search.sweep.view import View, level_words, short_names
 from sim.simulation import simulate
 from sim.workload.load import load_workload
 from tests.search.sweep.conftest import Write, run
@@ -168,6 +168,12 @@ def test_short_names_are_as_short_as_tells_them_apart() -> None:
         "arch.a.x, arch.b.y",
     ]
     assert list(short_names(names).values()) == ["arch", "rows", "weight.bytes", "activation.bytes", "x, y"]
+
+
+def test_sizes_are_told_in_the_largest_unit_that_is_exact() -> None:
+    sizes = {0: "0", 1000: "1000", 1024: "1 KiB", 1536: "1536", 3 << 19: "1536 KiB", 2 << 20: "2 MiB"}
+    assert {size: level_words("arch.buffers.weight.bytes", size) for size in sizes} == sizes
+    assert level_words("arch.mxu.rows", 1024) == "1024"
 
 
 def test_a_stored_definition_gives_the_same_sweep(view: View, write: Write) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sim.report.figures.frame import Figure, axis, layout, words
 from sim.search.sweep.figures.marks import DOMINATED, FRONT, dominated, logarithmic, thinned, told
 from sim.search.sweep.view import Group, Point, View
-from sim.search.sweep.wording import objective_title
+from sim.search.sweep.wording import PREFIXED, objective_title
 
 MOST_DOMINATED = 1500
 _COLUMNS, _PANEL = 2, 380  # pixels
@@ -53,10 +53,17 @@ def _value(point: Point, objective: int | None) -> float:
 
 
 def _axis(view: View, points: list[Point], objective: int | None) -> dict[str, Any]:
-    title = "point" if objective is None else words(objective_title(view.sweep.objectives[objective]))
+    title, unit = ("point", "") if objective is None else objective_title(view.sweep.objectives[objective])
     values = [_value(point, objective) for point in points]
     kind = "log" if logarithmic(values) else "linear"
-    return axis(title, type=kind, tickformat="~s", **({"dtick": "D2"} if kind == "log" else {}))
+    ticks: dict[str, Any] = {"tickformat": "~s" if unit in PREFIXED else "~g"}
+    if kind == "log":
+        ticks["dtick"] = "D2"
+    if kind == "linear" and unit in PREFIXED:
+        ticks["ticksuffix"] = unit
+    elif unit:  # on a logarithmic axis plotly puts no unit to its 2 and 5
+        title = f"{title}, {unit}"
+    return axis(words(title), type=kind, **ticks)
 
 
 def _trace(

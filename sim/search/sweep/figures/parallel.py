@@ -12,11 +12,12 @@ from math import log
 from typing import Any
 
 from sim.report.figures.frame import GREY, Figure, axis, layout, words
+from sim.search.sweep.axes import Axis
 from sim.search.sweep.figures.marks import blend, dominated, logarithmic, thinned, told
-from sim.search.sweep.view import Group, Point, View, yaml_flow
+from sim.search.sweep.view import Group, Point, View, level_words, yaml_flow
 from sim.search.sweep.wording import amount
 
-MOST_FRONT, MOST_DOMINATED, MOST_LABELS = 150, 400, 9
+MOST_FRONT, MOST_DOMINATED, MOST_LABELS = 150, 150, 9
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def parallel(view: View, group: Group) -> Figure:
     others = thinned(dominated(view, group), MOST_DOMINATED)
     front = thinned(sorted(view.groups[group], key=lambda point: point.objectives), MOST_FRONT)
     dimensions = _dimensions(view, [*others, *front])
-    first = dimensions[-len(view.sweep.objectives)]
+    first = _objective(0, view.sweep.objectives[0], front)
     across: list[int | None] = [*range(len(dimensions)), None]
     grey = {
         "type": "scatter",
@@ -41,18 +42,19 @@ def parallel(view: View, group: Group) -> Figure:
         "name": "dominated",
         "x": across * len(others),
         "y": [place for point in others for place in (*(one.place(point) for one in dimensions), None)],
-        "line": {"color": "rgba(128,128,128,0.12)", "width": 1},
+        "line": {"color": "rgba(128,128,128,0.10)", "width": 1},
         "hoverinfo": "skip",
     }
     lines = [_line(view, point, dimensions, blend(first.place(point))) for point in front]
     return {
         "data": [grey, *lines],
         "layout": layout(
-            460,
+            490,
+            margin={"l": 10, "r": 20, "t": 40, "b": 10},  # the buttons stand above the titles
             showlegend=False,
             hovermode="closest",
             annotations=[label for index, one in enumerate(dimensions) for label in _labels(index, one)],
-            xaxis=axis("", range=[-0.4, len(dimensions) - 0.6], showticklabels=False, dtick=1, zeroline=False),
+            xaxis=axis("", range=[-0.3, len(dimensions) - 0.35], showticklabels=False, dtick=1, zeroline=False),
             yaxis=axis("", range=[-0.08, 1.16], showticklabels=False, showgrid=False, zeroline=False),
         ),
     }
@@ -74,21 +76,19 @@ def _line(view: View, point: Point, dimensions: list[_Dimension], colour: str) -
 
 def _dimensions(view: View, points: list[Point]) -> list[_Dimension]:
     chosen = [one for one in view.varied if one.name not in view.group_axes]
-    return [_levels(view.short[one.name], one.name, points) for one in chosen] + [
+    return [_levels(view.short[one.name], one, points) for one in chosen] + [
         _objective(index, text, points) for index, text in enumerate(view.sweep.objectives)
     ]
 
 
-def _levels(title: str, name: str, points: list[Point]) -> _Dimension:
+def _levels(title: str, chosen: Axis, points: list[Point]) -> _Dimension:
     """Levels at equal distances, numbers in their order."""
-    values: list[Any] = []
-    for point in points:
-        if point.levels[name] not in values:
-            values.append(point.levels[name])
+    name, used = chosen.name, {yaml_flow(point.levels[chosen.name]) for point in points}
+    values = [level for level in chosen.levels if yaml_flow(level) in used]
     if all(isinstance(value, int | float) for value in values):
         values.sort()
     places = {yaml_flow(value): index / max(len(values) - 1, 1) for index, value in enumerate(values)}
-    labels = {place: text for text, place in places.items()}
+    labels = {place: level_words(name, value) for value, place in zip(values, places.values(), strict=True)}
     if len(labels) > MOST_LABELS:
         labels = {0.0: labels[0.0], 1.0: labels[1.0]}
     return _Dimension(title, lambda point: places[yaml_flow(point.levels[name])], labels)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sim.report.figures.frame import Figure, axis, layout, words
 from sim.report.vocabulary import SPARE
-from sim.search.sweep.view import Point, View, yaml_flow
+from sim.search.sweep.view import Point, View, level_words
 
 _COLUMNS, _PANEL = 3, 260  # pixels
 
@@ -21,11 +21,12 @@ def sensitivity(view: View) -> Figure:
     traces: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
     for panel, one in enumerate(chosen, 1):
-        levels = list(map(yaml_flow, one.levels))
+        levels = [level_words(one.name, level) for level in one.levels]
         axes[f"xaxis{panel}"] = axis(
             words(view.short[one.name].replace("_", " ")), type="category", categoryorder="array", categoryarray=levels
         )
-        axes[f"yaxis{panel}"] = axis("relative to the median" if panel % _COLUMNS == 1 else "", type="log", dtick="D2")
+        title = "relative to the median" if panel % _COLUMNS == 1 else ""
+        axes[f"yaxis{panel}"] = axis(title, type="log", tickformat="~g", dtick="D2", matches="y")
         for index, text in enumerate(view.sweep.objectives):
             traces += _traces(view, one.name, index, text, relative, panel)
     rows = max(1, ceil(len(chosen) / _COLUMNS))
@@ -47,7 +48,7 @@ def _traces(
 ) -> Iterator[dict[str, Any]]:
     levels: dict[str, list[float]] = {}
     for point, values in relative:
-        levels.setdefault(yaml_flow(point.levels[name]), []).append(values[index])
+        levels.setdefault(level_words(name, point.levels[name]), []).append(values[index])
     colour = SPARE[index % len(SPARE)]
     for measure, dash in ((median, "solid"), (min, "dot")):
         heights = [measure(values) for values in levels.values()]
@@ -55,7 +56,7 @@ def _traces(
         yield {
             "type": "scatter",
             "mode": "lines+markers",
-            "name": words(text),
+            "name": words(text.replace("_", " ")),
             "legendgroup": words(text),
             "showlegend": panel == 1 and measure is median,
             "x": list(levels),
