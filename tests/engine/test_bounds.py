@@ -104,11 +104,11 @@ def test_one_tile_spelled_out(mantissa_bits: int, output_mantissa_bits: int | No
     arch = load_arch("anda-hpca25", [*UNLIMITED, *latency, "collector.port_bits=1024"])
     gemm = Gemm("tile", "other", 16, 64 * groups, 16, 1, mantissa_bits, output_mantissa_bits)
     run = Machine(arch).run_gemm(gemm, Options(grain=grain))  # type: ignore[arg-type]
-    launch, request, channel, fill, block, pipeline, drain, write = 4, 1, 1, 1, 4, 9, 4, 1
+    launch, request, channel, fill, block, drain, write = 4, 1, 1, 1, 4, 4, 1
     compute = (groups - 1) * max(mantissa_bits + 1, 4) + mantissa_bits + 1
     compress = 0 if output_mantissa_bits is None else 1 + output_mantissa_bits + 1
     loaded = launch + request + channel + 70 + fill + block
-    assert run.cycles == loaded + compute + pipeline + drain + compress + write
+    assert run.cycles == loaded + compute + arch.mxu.pipeline_cycles + drain + compress + write
     assert run.bounds.lower_cycles == run.cycles
 
 
