@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import platform
 import resource
 import sys
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str]) -> None:
     with Store(told.store, make=True) as store:
         for name in told.sweeps:
             view, tally = run(store, name)
+            load = round(os.getloadavg()[1], 1)  # of the last five minutes: above `workers`, others had cores too
             write_front(view, told.out / f"{name}.csv")
             print(f"{name}: {asdict(tally)}", file=sys.stderr)
             if name == SEARCHED:
@@ -87,7 +89,7 @@ def main(arguments: Sequence[str]) -> None:
                     "worker": workers.ru_maxrss / 1024,
                 }
                 facts = {"sweep": name, "code": view.code, "python": platform.python_version()}
-                grid = {"workers": default_jobs(), **asdict(tally), "peak_mebibytes": peak}
+                grid = {"workers": default_jobs(), **asdict(tally), "peak_mebibytes": peak, "load_average": load}
                 record = {**facts, "grid": grid, "searches": rows}
                 (told.out / "search.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
