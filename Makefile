@@ -35,7 +35,7 @@ bench: $(READY)
 
 # The README's table and picture, from `make run`.
 readme: run
-	$(BIN)/python -m sim.report.readme
+	$(BIN)/python -m records.readme_comparison
 
 clean:
 	rm -rf $(VENV) build dist runs

@@ -13,10 +13,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from sim.arch.load import load_arch
-from sim.assembly import Options
 from sim.best_schedule import best_schedule
 from sim.engine.environment import Environment
-from sim.machine import Machine
+from sim.machine.assembly import Options
+from sim.machine.machine import Machine
 from sim.workload.gemm import Gemm
 from sim.workload.load import load_workload
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sim.arch.schema import Schedule
-from sim.assembly import Run
-from sim.bounds import gemm_bounds, gemm_traffic
 from sim.cost.energy import energy_picojoules
 from sim.errors import InputError
-from sim.machine import Machine
+from sim.laws.bounds import gemm_bounds, gemm_traffic
+from sim.machine.assembly import Run
+from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
 from sim.workload.gemm import Gemm
 

@@ -15,11 +15,11 @@ from functools import partial
 from typing import Any, Protocol
 
 from sim.arch.schema import Arch, Schedule
-from sim.assembly import Options, Run
 from sim.best_schedule import best_schedule
 from sim.cost.technology import technology
 from sim.engine.activity import Recorder
-from sim.machine import Machine
+from sim.machine.assembly import Options, Run
+from sim.machine.machine import Machine
 from sim.summary import summarise
 from sim.workload.gemm import Gemm, Item, VectorWork, Workload, as_vector_work
 

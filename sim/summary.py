@@ -12,13 +12,13 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from sim.assembly import Options, Run
-from sim.bounds import dram_floor
 from sim.cost.area import area_square_millimetres
 from sim.cost.energy import by_group, energy_picojoules
 from sim.engine.activity import State
+from sim.laws.bounds import dram_floor
 from sim.limits import Limit, Occupancy, limit_of
-from sim.machine import Machine
+from sim.machine.assembly import Options, Run
+from sim.machine.machine import Machine
 from sim.workload.gemm import Gemm, Item, Workload
 
 SCHEMA_VERSION = 1

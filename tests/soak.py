@@ -23,9 +23,9 @@ from rich.table import Table
 
 from sim import shipped
 from sim.arch.load import load_arch
-from sim.assembly import Options
 from sim.errors import InputError
-from sim.machine import Machine
+from sim.machine.assembly import Options
+from sim.machine.machine import Machine
 from sim.mapping.nest import LEVELS
 from sim.simulation import simulate
 from sim.workload.load import load_workload

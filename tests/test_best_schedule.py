@@ -10,9 +10,9 @@ import pytest
 from sim.arch.load import load_arch
 from sim.arch.schema import Schedule
 from sim.best_schedule import best_schedule
-from sim.bounds import gemm_traffic
 from sim.errors import InputError
-from sim.machine import Machine
+from sim.laws.bounds import gemm_traffic
+from sim.machine.machine import Machine
 from sim.simulation import simulate
 from sim.workload.gemm import Gemm
 from sim.workload.load import load_workload

@@ -9,11 +9,11 @@ import pytest
 
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
-from sim.assembly import Assembly, Options
-from sim.conservation import BrokenLawError
 from sim.engine import fast_forward
 from sim.engine.fast_forward import FastForward
-from sim.machine import Machine
+from sim.laws.conservation import BrokenLawError
+from sim.machine.assembly import Assembly, Options
+from sim.machine.machine import Machine
 from sim.mapping.nest import LEVELS, TileCursor
 from sim.units.buffer import Buffer
 from sim.units.collector import Collector

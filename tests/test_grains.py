@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sim.arch.load import load_arch
-from sim.assembly import Options, Run
 from sim.engine.activity import State
 from sim.errors import InputError
-from sim.machine import Machine
+from sim.machine.assembly import Options, Run
+from sim.machine.machine import Machine
 from sim.workload.load import load_workload
 from tests.machines import random_case
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sim.arch.load import load_arch
-from sim.assembly import Run
 from sim.errors import InputError
-from sim.machine import Machine
+from sim.machine.assembly import Run
+from sim.machine.machine import Machine
 from sim.mapping.nest import LEVELS
 from sim.workload.load import load_workload
 from tests import oracle

@@ -51,7 +51,7 @@ def schema_of(kind: Kind) -> dict[str, Any]:
     """The JSON Schema of a kind of YAML file. A file that extends another may leave out any key, so only the sections
     of one that extends none are required."""
     from sim.arch.schema import Arch
-    from sim.search.sweep.schema import Sweep
+    from sim.sweep.schema import Sweep
     from sim.workload.model import Model
 
     models: dict[Kind, type[BaseModel]] = {Kind.ARCH: Arch, Kind.WORKLOAD: Model, Kind.SWEEP: Sweep}

@@ -104,8 +104,8 @@ def search(
 ) -> None:
     """Find the mantissa lengths with the fewest bit operations that keep a model's perplexity."""
     _require_extra()
+    from sim.precision_search.run import run
     from sim.report.search import print_outcome, search_page
-    from sim.search.run import run
 
     evaluator = _evaluator(model, text, "int4", scheme, context, stride, tokens)
     with _bar("evaluating", iterations) as advance:
@@ -139,7 +139,7 @@ def _evaluator(
 
 def _formats(precision: str | None, compare: bool) -> dict[str, Format]:
     from sim.accuracy.perplexity import Format
-    from sim.search.precision import lengths as written
+    from sim.precision_search.search import lengths as written
     from sim.workload.precision import resolve
 
     formats = {"fp16": Format(None)}

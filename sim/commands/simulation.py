@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sim.arch.schema import Arch
-    from sim.assembly import Options
+    from sim.machine.assembly import Options
     from sim.mapping.plan import Plan
     from sim.simulation import Progress
     from sim.workload.gemm import Gemm
@@ -165,7 +165,7 @@ def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path) -> Any
     from sim.arch.schema import Schedule
     from sim.best_schedule import best_schedule
     from sim.functional.replay import by_length, by_module, replay
-    from sim.machine import Machine
+    from sim.machine.machine import Machine
     from sim.report.values import value_rows, values_page
     from sim.workload.trace_file import open_trace
 
@@ -263,7 +263,7 @@ def _scheduled(machines: list[Arch], schedule: str) -> list[Arch]:
 
 
 def _how(grain: str, fast_forward: bool, verify: bool) -> Options:
-    from sim.assembly import Options
+    from sim.machine.assembly import Options
 
     if grain not in GRAINS:
         raise InputError(

@@ -15,8 +15,8 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sim.search.sweep.run import Progress, Tally
-    from sim.search.sweep.view import View
+    from sim.sweep.run import Progress, Tally
+    from sim.sweep.view import View
 
 STORE = Path("runs") / "sweeps.sqlite"
 StorePath = Annotated[Path, typer.Option("--store", help="The SQLite file of all points.")]
@@ -50,13 +50,13 @@ def run(
     """Run a sweep: grid, random or search, as its file says."""
     from rich.console import Console
 
-    from sim.search.sweep.load import load_sweep
-    from sim.search.sweep.run import SweepRun
-    from sim.search.sweep.space import Space
-    from sim.search.sweep.store import Store
-    from sim.search.sweep.terminal import print_front, print_tally
-    from sim.search.sweep.view import View
     from sim.simulation import default_jobs
+    from sim.sweep.load import load_sweep
+    from sim.sweep.run import SweepRun
+    from sim.sweep.space import Space
+    from sim.sweep.store import Store
+    from sim.sweep.terminal import print_front, print_tally
+    from sim.sweep.view import View
 
     sweep, described = load_sweep(file, set_ or ())
     space = Space(sweep, described)
@@ -82,7 +82,7 @@ def diff(
     """Compare two sweeps: their common points, and their fronts."""
     from rich.console import Console
 
-    from sim.search.sweep.terminal import print_diff
+    from sim.sweep.terminal import print_diff
 
     print_diff(_view(a, store), _view(b, store), Console())
 
@@ -96,7 +96,7 @@ def pareto(
     """Print the Pareto front of a sweep."""
     from rich.console import Console
 
-    from sim.search.sweep.terminal import print_commands, print_front
+    from sim.sweep.terminal import print_commands, print_front
 
     console, view = Console(), _view(sweep, store)
     print_front(view, console)
@@ -108,9 +108,9 @@ def pareto(
 
 def _view(name: str, store: Path) -> View:
     """A stored sweep by its name, its file, or STORE:NAME."""
-    from sim.search.sweep.load import load_sweep
-    from sim.search.sweep.store import Store
-    from sim.search.sweep.view import View
+    from sim.sweep.load import load_sweep
+    from sim.sweep.store import Store
+    from sim.sweep.view import View
 
     file, colon, inner = name.rpartition(":")
     if colon and file.endswith(".sqlite"):
@@ -123,15 +123,15 @@ def _view(name: str, store: Path) -> View:
 
 @contextmanager
 def _workers(jobs: int, ray: str | None) -> Iterator[Any]:
-    from sim.search.sweep.cluster import RayWorkers
-    from sim.search.sweep.workers import LocalWorkers
+    from sim.sweep.cluster import RayWorkers
+    from sim.sweep.workers import LocalWorkers
 
     with RayWorkers(ray) if ray else LocalWorkers(jobs) as workers:
         yield workers
 
 
 def _write(view: View, folder: Path, console: Console) -> None:
-    from sim.search.sweep.files import write
+    from sim.sweep.files import write
 
     write(view, folder)
     console.print(f"report and tables in {folder}", soft_wrap=True, highlight=False, markup=False)

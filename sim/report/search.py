@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sim.precision_search.run import PRECISION, Outcome
+from sim.precision_search.search import Visit, lengths
 from sim.report.document import document, drawn
 from sim.report.figures.search import path_of_search
 from sim.report.markup import join, table, tag
-from sim.search.precision import Visit, lengths
-from sim.search.run import PRECISION, Outcome
 
 
 def print_outcome(outcome: Outcome, out: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch, Schedule
-from sim.assembly import Options, Run
 from sim.best_schedule import best_schedule
-from sim.machine import Machine
+from sim.machine.assembly import Options, Run
+from sim.machine.machine import Machine
 from sim.reproduce.store import Store
 from sim.simulation import Key, Result, plain, timing_key
 from sim.summary import summarise

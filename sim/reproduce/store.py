@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 
 from sim.arch.schema import Schedule
-from sim.assembly import Run
-from sim.bounds import Bounds
 from sim.engine.activity import State
 from sim.engine.fast_forward import Skip
 from sim.errors import InputError, Place
-from sim.machine import Machine
+from sim.laws.bounds import Bounds
+from sim.machine.assembly import Run
+from sim.machine.machine import Machine
 from sim.mapping.plan import Plan
 from sim.simulation import Key
 from sim.workload.gemm import Gemm, Item

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from sim.errors import InputError
 from sim.rtl.area.measure import measure
-from sim.rtl.build import missing_tool
+from sim.rtl.checks.build import missing_tool
 from sim.rtl.checks.mutations import MUTATIONS
 from sim.rtl.checks.suite import checks
 from sim.rtl.tables import processing_elements

@@ -8,7 +8,7 @@ go through a port of their own with the first word of a group. For r rows
 
 and the group's P = e_0 + (words - 1) * e cycles.
 
-RTL: sim/rtl/activation_dispatcher.sv; timing diagram and checks: docs/microarchitecture.md
+RTL: sim/rtl/modules/activation_dispatcher.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

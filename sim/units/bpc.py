@@ -7,7 +7,7 @@ room, and gather on while the lanes emit a sign row and M planes, MSB first, one
 
     1 + ceil(g / lanes) * (M + 1)  cycles
 
-RTL: sim/rtl/bpc.sv; timing diagram and checks: docs/microarchitecture.md
+RTL: sim/rtl/modules/bpc.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

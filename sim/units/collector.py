@@ -8,7 +8,7 @@ Every MXU has one; they run in step. A tile of r rows on an MXU with c columns t
 
 after its pipeline latency. The first tile of a run waits for the sink's gather registers; the last hands the run over.
 
-RTL: sim/rtl/collector.sv; timing diagram and checks: docs/microarchitecture.md
+RTL: sim/rtl/modules/collector.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

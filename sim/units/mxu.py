@@ -10,7 +10,7 @@ of a group's words and B those of a weight block, an operation of G groups takes
 A tile opens by taking an output register set and closes by handing its sums to the pipeline, which the MXU does not
 wait for: the next tile starts in the next cycle.
 
-RTL: sim/rtl/mxu.sv; timing diagram and checks: docs/microarchitecture.md
+RTL: sim/rtl/modules/mxu.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ c columns takes
 and loads while the MXU computes the block before, so a group costs the MXU max(P, B) where P is its own time. Scales
 and zero points come with the first beat through a side port.
 
-RTL: sim/rtl/weight_dispatcher.sv; timing diagram and checks: docs/microarchitecture.md
+RTL: sim/rtl/modules/weight_dispatcher.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

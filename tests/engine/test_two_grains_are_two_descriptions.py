@@ -10,9 +10,9 @@ import pytest
 
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
-from sim.assembly import Options, Run
-from sim.conservation import BrokenLawError
-from sim.machine import Machine
+from sim.laws.conservation import BrokenLawError
+from sim.machine.assembly import Options, Run
+from sim.machine.machine import Machine
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.bpc import Bpc
 from sim.units.buffer import Buffer

@@ -17,7 +17,7 @@ from sim.formats import fp16
 from sim.functional.execute import arithmetic_of, execute
 from sim.functional.product import Aligned, Exact
 from sim.functional.tiles import output_tiles
-from sim.machine import Machine
+from sim.machine.machine import Machine
 from sim.workload.gemm import WeightFormat
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import Trace, open_trace

@@ -8,7 +8,7 @@ import pytest
 from sim.arch.load import load_arch
 from sim.functional import tiles
 from sim.functional.tiles import CoverageError, Tile, output_tiles, panels
-from sim.machine import Machine
+from sim.machine.machine import Machine
 from sim.workload.gemm import FP16, Gemm
 from tests.machines import random_case
 

@@ -14,7 +14,7 @@ from sim.formats.int4 import Int4Tensor
 from sim.functional import product
 from sim.functional.execute import arithmetic_of, execute
 from sim.functional.product import Aligned, Exact, Sequential
-from sim.machine import Machine
+from sim.machine.machine import Machine
 from sim.workload.gemm import Gemm
 from tests.formats import oracle
 

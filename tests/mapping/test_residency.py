@@ -7,7 +7,7 @@ from hypothesis import given
 
 from sim.arch.load import load_arch
 from sim.errors import InputError
-from sim.machine import Machine
+from sim.machine.machine import Machine
 from sim.mapping.vector_blocks import BLOCKS_IN_BUFFER, BlockCursor, cut
 from sim.workload.gemm import Gemm, VectorWork
 from tests.mapping.loops import GROUP, Shape, block_bytes, chunks, plan_of, shapes, tile_chunk_bytes

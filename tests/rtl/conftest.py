@@ -6,7 +6,7 @@ import pytest
 
 from sim.errors import InputError
 from sim.rtl.area.synthesis import yosys
-from sim.rtl.build import missing_tool
+from sim.rtl.checks.build import missing_tool
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from records.microarchitecture.page import PAGE, RECORDS, drawings, drawn_into
+from records.rtl_costs import MEASURED, pe_costs
 from sim.arch.load import load_arch
 from sim.arch.recorded_cost import RECORD
 from sim.errors import InputError
-from sim.rtl.area.costs import MEASURED, pe_costs
 from sim.rtl.area.elements import ELEMENTS
 from sim.rtl.area.ratios import ratios
 from sim.rtl.checks.suite import checks
-from sim.rtl.page import PAGE, RECORDS, drawings, drawn_into
 
 MACHINES = sorted(element.machine for element in ELEMENTS.values())
 

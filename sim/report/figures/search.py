@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sim.precision_search.run import Outcome
+from sim.precision_search.search import Visit, lengths
 from sim.report.figures.frame import GREY, Figure, axis, layout
-from sim.search.precision import Visit, lengths
-from sim.search.run import Outcome
 
 
 def path_of_search(outcome: Outcome) -> Figure:

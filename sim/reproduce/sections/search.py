@@ -56,7 +56,7 @@ def _read(path: Path) -> Recorded:
 
 def order(paper: Published, bench: Bench) -> Section | None:
     """The search, told the published outcomes, visits tuples in the published order."""
-    if find_spec("sim.search") is None or find_spec("sim.search.precision") is None:
+    if find_spec("sim.search") is None or find_spec("sim.precision_search.search") is None:
         return None
     steps = paper.search.steps
     cells = (
@@ -69,7 +69,7 @@ def order(paper: Published, bench: Bench) -> Section | None:
 
 
 def _visited(paper: Published) -> Iterator[float]:
-    from sim.search.precision import BitOperations, search  # type: ignore[import-untyped, unused-ignore]
+    from sim.precision_search.search import BitOperations, search  # type: ignore[import-untyped, unused-ignore]
 
     accepted = {tuple(step.mantissa_bits): step.accepted for step in paper.search.steps}
     macs = dict.fromkeys(MODULES, 0)

@@ -13,7 +13,7 @@ from sim.formats.int4 import Int4Tensor
 from sim.rtl.area.elements import GROUP_SIZE, Element
 from sim.rtl.area.switching import Simulation
 from sim.rtl.area.synthesis import Netlist
-from sim.rtl.bench import to_bits
+from sim.rtl.checks.bench import to_bits
 from sim.rtl.checks.shape import Shape
 from sim.rtl.checks.stimulus import Work
 

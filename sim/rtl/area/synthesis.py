@@ -16,7 +16,7 @@ from typing import Any
 
 from sim.errors import InputError
 from sim.rtl.area.cells import CELLS
-from sim.rtl.build import SOURCES
+from sim.rtl.checks.build import SOURCES
 
 GATES = "NAND,NOR,AND,OR,XOR,XNOR,MUX,AOI3,OAI3"
 

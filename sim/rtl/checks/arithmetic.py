@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.formats import fp16
-from sim.rtl import bench
-from sim.rtl.bench import Case, Offer, Want, pack, to_bits
-from sim.rtl.build import Design, Port
-from sim.rtl.comparison import Comparison
+from sim.rtl.checks import bench
+from sim.rtl.checks.bench import Case, Offer, Want, pack, to_bits
+from sim.rtl.checks.build import Design, Port
+from sim.rtl.checks.comparison import Comparison
 
 INTEGER_BITS = 51
 OPERANDS = 4000

@@ -13,13 +13,13 @@ from sim.engine.environment import Environment
 from sim.formats import fp16
 from sim.formats.anda import AndaTensor
 from sim.mapping.operands import ceil_div
-from sim.rtl import bench
-from sim.rtl.bench import Case, Offer, Want, pack, to_bits
-from sim.rtl.build import Design, Port
+from sim.rtl.checks import bench
+from sim.rtl.checks.bench import Case, Offer, Want, pack, to_bits
+from sim.rtl.checks.build import Design, Port
+from sim.rtl.checks.comparison import Comparison
+from sim.rtl.checks.randomness import arrivals, gaps, pattern, tokens
+from sim.rtl.checks.reference import UNLIMITED, Gather, RowPort, SourcePort, Trace
 from sim.rtl.checks.stimulus import planes
-from sim.rtl.comparison import Comparison
-from sim.rtl.randomness import arrivals, gaps, pattern, tokens
-from sim.rtl.reference import UNLIMITED, Gather, RowPort, SourcePort, Trace
 from sim.units.bpc import Bpc
 from sim.units.collector import Collector
 from sim.units.mxu import Tile

@@ -11,12 +11,12 @@ import numpy as np
 from sim.engine.channel import Channel, Credits
 from sim.engine.environment import Environment
 from sim.mapping.operands import ceil_div
-from sim.rtl import bench
-from sim.rtl.bench import Case, Offer, Want, pack, to_bits
-from sim.rtl.build import Design, Port
-from sim.rtl.comparison import Comparison
-from sim.rtl.randomness import arrivals, pattern, tokens
-from sim.rtl.reference import UNLIMITED, Gather, SinkPort, Trace
+from sim.rtl.checks import bench
+from sim.rtl.checks.bench import Case, Offer, Want, pack, to_bits
+from sim.rtl.checks.build import Design, Port
+from sim.rtl.checks.comparison import Comparison
+from sim.rtl.checks.randomness import arrivals, pattern, tokens
+from sim.rtl.checks.reference import UNLIMITED, Gather, SinkPort, Trace
 from sim.units.collector import Collector
 from sim.units.mxu import Tile
 from sim.units.unit import Bench

@@ -14,13 +14,13 @@ from sim.engine.environment import Environment
 from sim.formats import fp16
 from sim.mapping.nest import TileOp
 from sim.mapping.operands import ceil_div
-from sim.rtl import bench
-from sim.rtl.bench import Case, Offer, Want, pack, to_bits
-from sim.rtl.build import Design, Port
+from sim.rtl.checks import bench
+from sim.rtl.checks.bench import Case, Offer, Want, pack, to_bits
+from sim.rtl.checks.build import Design, Port
+from sim.rtl.checks.comparison import Comparison
+from sim.rtl.checks.randomness import arrivals, gaps, pattern
+from sim.rtl.checks.reference import Operations, SourcePort, Trace, supply
 from sim.rtl.checks.shape import OP_FIELDS
-from sim.rtl.comparison import Comparison
-from sim.rtl.randomness import arrivals, gaps, pattern
-from sim.rtl.reference import Operations, SourcePort, Trace, supply
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.unit import Bench, Steps
 from sim.units.weight_dispatcher import WeightDispatcher

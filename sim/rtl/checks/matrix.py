@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from sim.arch.schema import Schedule
 from sim.mapping.operands import ceil_div
-from sim.rtl import bench
-from sim.rtl.bench import Case, Handshakes, Offer, Want, pack
-from sim.rtl.build import Design
+from sim.rtl.checks import bench
+from sim.rtl.checks.bench import Case, Handshakes, Offer, Want, pack
+from sim.rtl.checks.build import Design
+from sim.rtl.checks.comparison import Comparison
+from sim.rtl.checks.randomness import arrivals, gaps, pattern, tokens
+from sim.rtl.checks.reference import Stalls, Trace, run_matrix
 from sim.rtl.checks.shape import Shape
 from sim.rtl.checks.stimulus import Work, random_values, random_weights
-from sim.rtl.comparison import Comparison
-from sim.rtl.randomness import arrivals, gaps, pattern, tokens
-from sim.rtl.reference import Stalls, Trace, run_matrix
 
 
 @dataclass(frozen=True)

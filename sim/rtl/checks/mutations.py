@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.rtl.bench import BenchError
-from sim.rtl.build import Edit
+from sim.rtl.checks.bench import BenchError
+from sim.rtl.checks.build import Edit
 from sim.rtl.checks.suite import find
 
 ARITHMETIC = "arithmetic 4,000 operands a case"

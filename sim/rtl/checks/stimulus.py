@@ -21,7 +21,7 @@ from sim.formats.int4 import Int4Tensor
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import GroupedWeights, ceil_div
 from sim.mapping.plan import Plan, make_plan
-from sim.rtl.bench import to_bits
+from sim.rtl.checks.bench import to_bits
 from sim.rtl.checks.shape import OP_FIELDS, Shape
 from sim.workload.gemm import Gemm
 

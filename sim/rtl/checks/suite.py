@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from sim.rtl.build import Design, Edit
 from sim.rtl.checks import arithmetic, bpc, collector, dispatchers, matrix
+from sim.rtl.checks.build import Design, Edit
+from sim.rtl.checks.comparison import Comparison
 from sim.rtl.checks.shape import Shape
-from sim.rtl.comparison import Comparison
 
 
 @dataclass(frozen=True)

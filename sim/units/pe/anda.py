@@ -3,7 +3,7 @@
 sign row, then M planes, one a cycle:  cycles = M + 1
 acc = (acc << 1) + sum of the signed weights that the plane gates
 
-RTL: sim/rtl/anda_apu.sv; timing diagram and checks: docs/microarchitecture.md
+RTL: sim/rtl/modules/anda_apu.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

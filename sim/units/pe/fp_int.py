@@ -2,7 +2,7 @@
 
 cycles = ceil(dot_length / lanes)
 
-RTL: sim/rtl/fp_int_pe.sv; timing diagram and checks: docs/microarchitecture.md
+RTL: sim/rtl/modules/fp_int_pe.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 cycles = ceil(dot_length / lanes)
 
-RTL: sim/rtl/ifpu_pe.sv; timing diagram and checks: docs/microarchitecture.md
+RTL: sim/rtl/modules/ifpu_pe.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations

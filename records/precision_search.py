@@ -1,0 +1,150 @@
+"""How good the search is: against trying every tuple, on random accuracy functions and on a model.
+
+    python -m records.precision_search MODEL --text FILE --out results/precision_search.json
+
+The random functions stand for a model's loss: each module adds an error that falls by about half a bit, `monotone`
+without exception, `rough` with noise of tens of percent, so that a bit more sometimes hurts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sim.precision_search.search import BitOperations, best_of, exhaustive, search
+from sim.workload.precision import Precision
+
+Function = Callable[[Precision], float]
+LIMIT = 0.1
+SHARES = BitOperations((3, 1, 4, 4))  # of a model without gate and with an MLP four times as wide as its state
+
+
+def monotone(rng: random.Random) -> Function:
+    """A loss that no additional bit raises."""
+    tables = [[rng.uniform(0.2, 5) * 2.0 ** (-bits * rng.uniform(0.9, 1.1)) for bits in range(17)] for _ in range(4)]
+    falling = [[max(table[bits:]) for bits in range(17)] for table in tables]
+    return lambda tried: sum(table[bits] for table, bits in zip(falling, tried, strict=True))
+
+
+def rough(rng: random.Random) -> Function:
+    """The same with noise."""
+    smooth, noise = monotone(rng), dict[Precision, float]()
+    return lambda tried: smooth(tried) * noise.setdefault(tried, rng.uniform(0.7, 1.4))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Outcomes on random functions.
+
+    Attributes
+    ----------
+    solved
+        Functions on which the search found a tuple that passes, where there is one.
+    optimal
+        Of those, where it has the fewest bit operations there are.
+    excesses
+        Bit operations above the fewest, relative, of each solved function.
+    evaluations
+        Mean of the search.
+    """
+
+    functions: int
+    solvable: int
+    solved: int
+    optimal: int
+    excesses: list[float]
+    evaluations: float
+
+    def report(self) -> dict[str, Any]:
+        """As it is written to JSON: of the excesses their mean and the largest."""
+        excesses = self.excesses or [0.0]
+        summary = {"mean_excess": sum(excesses) / len(excesses), "largest_excess": max(excesses)}
+        return {**{key: value for key, value in asdict(self).items() if key != "excesses"}, **summary}
+
+
+def tally_random(make: Callable[[random.Random], Function], seeds: range, lengths: range, iterations: int) -> Tally:
+    """Search random functions and try every tuple of `lengths` of each."""
+    solvable, evaluations, excesses = 0, 0, []
+    for seed in seeds:
+        function = make(random.Random(seed))
+        visits = list(search(function, LIMIT, SHARES, iterations, lengths.start))
+        evaluations += len(visits)
+        least, found = best_of(list(exhaustive(function, LIMIT, SHARES, lengths))), best_of(visits)
+        solvable += least is not None
+        if least is not None and found is not None:
+            excesses.append(found.bit_operations / least.bit_operations - 1)
+    solved, optimal = len(excesses), sum(excess <= 0 for excess in excesses)
+    return Tally(len(seeds), solvable, solved, optimal, excesses, evaluations / len(seeds))
+
+
+def compare_on_model(
+    perplexity: Callable[[Precision | None], float], cost: BitOperations, tolerance: float
+) -> dict[str, Any]:
+    """The search and every tuple of 4..11 in order of cost on one function, each with its time and evaluations."""
+    reference = perplexity(None)
+    limit = (1 + tolerance) * reference
+    report: dict[str, Any] = {"tolerance": tolerance, "reference_perplexity": reference}
+    searches = {
+        "search": search(perplexity, limit, cost, shortest=4),
+        "exhaustive": exhaustive(perplexity, limit, cost, range(4, 12)),
+    }
+    for name, steps in searches.items():
+        begun = time.perf_counter(), time.process_time()
+        visits = list(steps)
+        best = best_of(visits)
+        report[name] = {
+            "best": best and list(best.precision),
+            "saving": best and cost.saving(best.precision),
+            "relative_loss": best and best.perplexity / reference - 1,
+            "evaluations": len(visits),
+            "seconds": time.perf_counter() - begun[0],
+            "processor_seconds": time.process_time() - begun[1],
+        }
+    return report
+
+
+def main() -> None:
+    from sim.accuracy.perplexity import Evaluator, Format
+    from sim.precision_search.run import bit_operations
+    from sim.trace.load import load_weights
+    from sim.trace.text import tokens_of
+    from sim.trace.weights import quantise
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--text", type=Path, required=True)
+    parser.add_argument("--tokens", type=int, default=4096)
+    parser.add_argument("--context", type=int, default=256)
+    parser.add_argument("--tolerance", type=float, default=0.01)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    loaded = load_weights(arguments.model)
+    method = quantise(loaded).method
+    tokens = tokens_of(arguments.model, arguments.text)[: arguments.tokens]
+    evaluator = Evaluator(loaded, tokens, arguments.context, arguments.context, method)
+    cost = bit_operations(evaluator.sites, evaluator.experts_used)
+    report = {
+        "model": loaded.name,
+        "weights": method,
+        "text": arguments.text.name,
+        "tokens": len(tokens),
+        "on_model": compare_on_model(lambda p: evaluator.perplexity(Format(p)), cost, arguments.tolerance),
+        "on_random_functions": {
+            f"{make.__name__}, {iterations} evaluations at most": tally_random(
+                make, range(200), range(4, 14), iterations
+            ).report()
+            for make in (monotone, rough)
+            for iterations in (32, 10_000)
+        },
+    }
+    arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The README's table and picture, made from a comparison: `python -m records.readme_comparison` after `make run`.
+
+runs/llama-13b  -->  README.md, between the markers      results/llama-13b.svg
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from sim.report.comparison import Standing, standings
+from sim.report.files import load_result
+from sim.report.result import Result
+
+MACHINES = ("fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8", "anda-hpca25")
+ROOT = Path(__file__).resolve().parents[1]
+MARKERS = ("<!-- comparison:begin -->", "<!-- comparison:end -->")
+BAR, GAP, LEFT, WIDTH = 16, 8, 110, 300
+
+
+def table(ranking: Sequence[Standing]) -> str:
+    """A Markdown table, a row a machine."""
+    lines = [
+        "| machine | cycles | speedup | energy efficiency | area, mm2 | area efficiency | limited by |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for one in ranking:
+        totals, limit = one.result["totals"], one.result["limit"]
+        cells = [
+            one.label,
+            f"{totals['cycles']:,}",
+            f"{one.speedup:.2f}",
+            f"{one.energy_efficiency:.2f}",
+            f"{totals['area_square_millimetres']:.2f}",
+            f"{one.area_efficiency:.2f}",
+            f"{limit['unit']}: {limit['cause']}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def picture(ranking: Sequence[Standing]) -> str:
+    """Speedup and energy efficiency as bars, an SVG."""
+    row = BAR * 2 + GAP
+    scale = WIDTH / max(max(one.speedup, one.energy_efficiency) for one in ranking)
+    parts = []
+    for index, one in enumerate(ranking):
+        top = 30 + index * row
+        parts.append(f'<text x="{LEFT - 8}" y="{top + BAR + 4}" text-anchor="end">{one.label}</text>')
+        for offset, value, colour in ((0, one.speedup, "#0072b2"), (BAR - 2, one.energy_efficiency, "#e69f00")):
+            length = value * scale
+            parts.append(
+                f'<rect x="{LEFT}" y="{top + offset}" width="{length:.1f}" height="{BAR - 4}" fill="{colour}"/>'
+            )
+            parts.append(
+                f'<text x="{LEFT + length + 4:.1f}" y="{top + offset + 10}" font-size="11">{value:.2f}x</text>'
+            )
+    height = 40 + len(ranking) * row
+    legend = (
+        f'<rect x="{LEFT}" y="8" width="12" height="12" fill="#0072b2"/><text x="{LEFT + 18}" y="18">speedup</text>'
+        f'<rect x="{LEFT + 100}" y="8" width="12" height="12" fill="#e69f00"/>'
+        f'<text x="{LEFT + 118}" y="18">energy efficiency</text>'
+    )
+    size = f'width="{LEFT + WIDTH + 60}" height="{height}"'
+    style = '<style>text{font:13px sans-serif;fill:#222}</style><rect width="100%" height="100%" fill="#fff"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{style}{legend}{"".join(parts)}</svg>\n'
+
+
+def with_table(readme: str, ranking: Sequence[Standing]) -> str:
+    """The README with this table between its markers."""
+    begin, end = MARKERS
+    block = f"{begin}\n{table(ranking)}\n{end}"
+    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, readme, flags=re.DOTALL)
+
+
+def ranked(results: Sequence[Result]) -> list[Standing]:
+    return standings(results)
+
+
+def main() -> None:
+    """Write the README's table and the picture."""
+    ranking = ranked([load_result(ROOT / "runs" / "llama-13b" / name) for name in MACHINES])
+    readme = ROOT / "README.md"
+    readme.write_text(with_table(readme.read_text(encoding="utf-8"), ranking), encoding="utf-8")
+    (ROOT / "results" / "llama-13b.svg").write_text(picture(ranking), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What the PEs cost as synthesised, for machines that say `cost: {pe: rtl}`.
+
+    python -m records.rtl_costs      writes results/rtl/pe_costs.yaml from results/rtl/area.json
+
+Synthesis gives ratios. FP-FP keeps its published figures; the others have those times the ratio of gate equivalents,
+and of switched capacitance a cycle on the operands of the recorded trace.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from sim.arch.load import load_arch
+from sim.arch.recorded_cost import RECORD
+from sim.rtl.area.elements import GROUP_SIZE
+from sim.rtl.area.ratios import BASELINE, energy
+
+MEASURED = RECORD.with_name("area.json")
+ANDA_LENGTH = "6"
+"""Mantissa length whose energy a cycle stands for Anda's: what LLaMA-13B has at 1 %, as in the published figure."""
+PE_KEYS = ("pe", "lanes", "mantissa_bits", "dot_length")
+
+
+def pe_costs(measured: dict[str, Any]) -> str:
+    """Text of the record."""
+    elements = measured["processing_elements"]
+    base, published = elements[BASELINE], load_arch(elements[BASELINE]["machine"]).cost.pe
+    entries = []
+    for name, element in elements.items():
+        mxu = load_arch(element["machine"]).mxu
+        per_cycle = published.energy_picojoules_per_cycle * _switched_a_cycle(element) / _switched_a_cycle(base)
+        area = published.area_square_millimetres * element["gate_equivalents"] / base["gate_equivalents"]
+        at = f" at M = {ANDA_LENGTH}" if ANDA_LENGTH in element["cycles_a_group"] else ""
+        cost = {
+            "energy_picojoules_per_cycle": round(per_cycle, 6),
+            "area_square_millimetres": round(area, 9),
+            "source": f"results/rtl/area.json: {name}{at}, relative to the published {BASELINE}",
+        }
+        entries.append({"mxu": {key: getattr(mxu, key) for key in PE_KEYS}, "cost": cost})
+    heading = "# Written by python -m records.rtl_costs; see docs/microarchitecture.md.\n"
+    return heading + yaml.safe_dump(entries, sort_keys=False, width=120)
+
+
+def _switched_a_cycle(element: dict[str, Any]) -> float:
+    length = ANDA_LENGTH if ANDA_LENGTH in element["cycles_a_group"] else "None"
+    return energy(element, length) * GROUP_SIZE / float(element["cycles_a_group"][length])
+
+
+if __name__ == "__main__":
+    RECORD.write_text(pe_costs(json.loads(MEASURED.read_text())))

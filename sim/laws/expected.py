@@ -1,0 +1,97 @@
+"""What a plan makes the units count, from the plan alone: every counter that a run of it must end with."""
+
+from __future__ import annotations
+
+from sim.arch.schema import Arch
+from sim.laws.bounds import (
+    Pace,
+    chunk_shapes,
+    column_tiles,
+    compress_cycles,
+    drain_cycles,
+    gemm_traffic,
+    run_widths,
+    tile_sizes,
+    word_cycles,
+)
+from sim.mapping.operands import Operand, ceil_div
+from sim.mapping.plan import Extent, Plan
+
+EXPONENT_BITS = 5
+
+
+def gemm_tally(arch: Arch, plan: Plan, pace: Pace) -> dict[str, int]:
+    """Counters of one GeMM by name, those of DRAM's timing left out."""
+    gemm, traffic = plan.gemm, gemm_traffic(arch, plan, pace)
+    rows, columns = tile_sizes(plan.tokens), tile_sizes(plan.outputs)
+    row_tiles, tiles_across = sum(count for _, count in rows), column_tiles(plan)
+    tiles = row_tiles * tiles_across
+    scale_bits = gemm.weights.scale_bits + gemm.weights.zero_point_bits
+    block_bits = plan.group_size * gemm.weights.bits
+    exponents = EXPONENT_BITS if arch.activation_dispatcher.exponent_port_bits is not None else 0
+    weight_beats = sum(
+        count * ceil_div(min(size, arch.mxu.columns) * block_bits, arch.weight_dispatcher.port_bits)
+        for size, count in columns
+    )
+    drains = sum(drain_cycles(arch, size) * count for size, count in rows) * tiles_across
+    runs = sum(count for _, count in run_widths(plan))
+    tally = {
+        "mxu.macs": gemm.m * gemm.k * gemm.n,
+        "mxu.tiles": tiles,
+        "mxu.groups": tiles * plan.groups,
+        "mxu.pe_cycles": gemm.m * gemm.n * plan.groups * pace.words,
+        "weight_dispatcher.beats": row_tiles * plan.groups * weight_beats,
+        "weight_dispatcher.read_bits": row_tiles * gemm.n * plan.groups * (block_bits + scale_bits),
+        "activation_dispatcher.beats": tiles_across
+        * plan.groups
+        * sum(word_cycles(arch, pace, size) * count for size, count in rows),
+        "activation_dispatcher.read_bits": tiles_across * gemm.m * plan.groups * pace.words * pace.word_bits,
+        "activation_dispatcher.exponent_read_bits": tiles_across * gemm.m * plan.groups * exponents,
+        "collector.beats": drains,
+        "dram.weight_bytes": traffic.weight_bytes,
+        "weight_loader.requested_bytes": traffic.weight_bytes,
+        "dram.activation_bytes": traffic.activation_bytes,
+        "activation_loader.requested_bytes": traffic.activation_bytes,
+        "dram.output_bytes": traffic.output_bytes,
+        "writer.written_bytes": traffic.output_bytes,
+        "writer.written_values": gemm.m * gemm.n,
+        "writer.blocks": row_tiles * runs,
+        **_filled(
+            arch.buffers.weight.fill_port_bits, "weight", plan, plan.weights, plan.outputs, plan.weights_resident
+        ),
+        **_filled(
+            arch.buffers.activation.fill_port_bits,
+            "activation",
+            plan,
+            plan.activations,
+            plan.tokens,
+            plan.activations_resident,
+        ),
+    }
+    if pace.compressed_rows is not None:
+        pieces = [(r, c, rc * cc) for r, rc in rows for c, cc in run_widths(plan)]
+        tally["bpc.groups"] = sum(r * ceil_div(c, pace.output_group) * count for r, c, count in pieces)
+        tally["bpc.rows"] = sum((compress_cycles(arch, pace, r, c) - 1) * count for r, c, count in pieces)
+    return tally
+
+
+def _filled(port: int, side: str, plan: Plan, operand: Operand, extent: Extent, resident: bool) -> dict[str, int]:
+    """What a buffer receives over all loads of its operand."""
+    other = plan.outputs if extent is plan.tokens else plan.tokens
+    loads = (
+        sum(count for _, count in tile_sizes(other)) if not resident else 1 if extent is plan.outer else other.blocks
+    )
+    data = edge = beats = requests = 0
+    for lanes, count in tile_sizes(extent):
+        for groups, values in chunk_shapes(plan):
+            chunk = operand.data_bytes(lanes, groups, values)
+            data += count * loads * chunk
+            edge += count * loads * operand.side_bytes(lanes, groups, values)
+            beats += count * loads * ceil_div(8 * chunk, port)
+            requests += count * loads
+    return {
+        f"{side}_buffer.filled_bytes": data,
+        f"{side}_buffer.filled_side_bytes": edge,
+        f"{side}_buffer.fill_beats": beats,
+        f"{side}_loader.requests": requests,
+    }

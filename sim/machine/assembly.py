@@ -1,0 +1,178 @@
+"""The units of a machine put together for one piece of work, run to the end, and read out.
+
+controller -> loaders -> DRAM -> buffers -> dispatchers -> MXU -> collector -> [compressor] -> writer -> DRAM
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sim.arch.schema import Arch
+from sim.engine.activity import Recorder, State
+from sim.engine.environment import Environment
+from sim.engine.fast_forward import Cursor, FastForward, Skip
+from sim.laws.bounds import Bounds
+from sim.laws.conservation import BrokenLawError, check_bounds, check_time
+from sim.mapping.operands import Operand, ceil_div
+from sim.mapping.plan import Plan
+from sim.units.buffer import Buffer
+from sim.units.controller import Controller
+from sim.units.dram import Dram
+from sim.units.unit import Bench, Grain, Unit
+from sim.units.vector import Vector
+from sim.units.weight_dispatcher import WeightDispatcher
+from sim.units.writer import Writer
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to simulate; none of it changes a counter.
+
+    Parameters
+    ----------
+    grain
+        `tile`: one event an operation; `beat`: one event a port beat.
+    fast_forward
+        Skip loop iterations that repeat (tile grain only).
+    verify
+        Skip only after two equal periods in a row, and stop where they differ.
+    """
+
+    grain: Grain = "tile"
+    fast_forward: bool = True
+    verify: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one piece of work did on one machine.
+
+    Parameters
+    ----------
+    states
+        Cycles by unit and state; each unit's add up to `cycles`.
+    counters
+        Every counter, by name; units of measure in the names.
+    plan
+        How the GeMM was cut; None for vector work.
+    skips
+        Where fast-forward jumped.
+    obstacle
+        Why it did not.
+    """
+
+    cycles: int
+    states: Mapping[str, Mapping[State, int]]
+    counters: Mapping[str, int]
+    bounds: Bounds
+    plan: Plan | None
+    skips: tuple[Skip, ...] = ()
+    obstacle: str | None = None
+
+
+class Assembly:
+    """The units that every kind of work needs; the others join `units`."""
+
+    def __init__(self, arch: Arch, options: Options, recorder: Recorder | None) -> None:
+        self.arch, self.options, self.recorder = arch, options, recorder
+        shifted = _Shifted(recorder, self) if recorder else None
+        self.bench = Bench(Environment(), options.grain, shifted)
+        self.controller = Controller(self.bench, arch.controller.launch_cycles)
+        self.dram = Dram(self.bench, arch.dram, arch.dram_bytes_per_cycle, arch.dram_latency_cycles)
+        self.activation_buffer = Buffer(self.bench, "activation_buffer", arch.buffers.activation)
+        self.units: list[Unit] = [self.controller, self.activation_buffer]
+        self.fast_forward: FastForward | None = None
+        self.skipped: list[int] = []
+
+    def add_writer(self, output: Operand, group_size: int, blocks: int) -> Writer:
+        slots = self.arch.writer.blocks
+        self.writer = Writer(self.bench, self.dram, output, slots=slots, group_size=group_size, blocks=blocks)
+        self.units.append(self.writer)
+        return self.writer
+
+    def watch(self, leader: WeightDispatcher | Vector, followers: Sequence[Cursor]) -> None:
+        """Have the loops of a unit's cursor watched for periods to skip; see `FastForward`."""
+        if self.options.grain != "tile" or not self.options.fast_forward:
+            return
+        self.fast_forward = leader.watch = FastForward(
+            self.bench.environment,
+            leader.cursor,
+            followers,
+            lambda: [(unit.name, unit.relative_state()) for unit in (*self.units, self.dram)],
+            self._totals,
+            self._skip,
+            verify=self.options.verify,
+        )
+
+    def _counters(self) -> dict[str, int]:
+        counters: dict[str, int] = {}
+        for unit in (*self.units, self.dram):
+            counters |= unit.counters()
+        return counters
+
+    def _totals(self) -> tuple[int, ...]:
+        """Cycles, then the ledgers of the units in order, then all counters; what was skipped is counted in."""
+        ledgers: list[int] = []
+        for unit in self.units:
+            unit.activity.settle()
+            ledgers += unit.activity.cycles
+        local = (self.bench.now, *ledgers, *self._counters().values())
+        if not self.skipped:
+            return local
+        return tuple(here + skipped for here, skipped in zip(local, self.skipped, strict=True))
+
+    def _skip(self, delta: tuple[int, ...], times: int) -> None:
+        self.skipped = [so_far + times * d for so_far, d in zip(self.skipped or [0] * len(delta), delta, strict=True)]
+        if self.recorder is not None:
+            start = self.bench.now + self.skipped[0] - times * delta[0]
+            self.recorder.span("fast_forward", f"{times} periods skipped", start, start + times * delta[0])
+        counters = dict(zip(self._counters(), delta[1 + len(self.units) * len(State) :], strict=True))
+        self.writer.blocks_left -= times * counters["writer.blocks"]
+
+    def _standstill(self) -> BrokenLawError:
+        """All processes wait for one another: who, and for what."""
+        waiting = {unit.name: unit.activity.state for unit in self.units if unit.activity.state > State.BUSY}
+        units = ", ".join(waiting) or "machine"
+        causes = ", ".join(f"{unit} waits for {state.name.lower()}" for unit, state in waiting.items())
+        return BrokenLawError(units, f"goes on until its work is done (cycle {self.bench.now})", causes, "the end")
+
+    def run(self, bounds: Bounds, plan: Plan | None) -> Run:
+        """Run to the end of all work, read out, and check time and bounds.
+
+        Raises
+        ------
+        BrokenLawError
+            Where a unit's time does not add up, or the cycles lie outside the bounds.
+        """
+        for unit in self.units:
+            unit.start()
+        for unit in self.units:
+            end = unit.end()
+            if end is not None and not end.processed:
+                try:
+                    self.bench.environment.run(until=end)
+                except RuntimeError as stopped:  # SimPy: no events left
+                    raise self._standstill() from stopped
+        totals = self._totals()
+        cycles, rest = totals[0], iter(totals[1:])
+        states = {unit.name: {state: next(rest) for state in State} for unit in self.units}
+        counters = dict(zip(self._counters(), rest, strict=True))
+        busy = ceil_div(counters["dram.busy_ticks"], self.dram.ticks_per_cycle)
+        states["dram"] = dict.fromkeys(State, 0) | {State.BUSY: busy, State.IDLE: cycles - busy}
+        check_time(states, cycles)
+        check_bounds(cycles, bounds)
+        watched = self.fast_forward
+        skips = tuple(watched.skips) if watched else ()
+        return Run(cycles, states, counters, bounds, plan, skips, watched.obstacle() if watched else None)
+
+
+class _Shifted:
+    """A recorder in the time of the result: local time and what was skipped."""
+
+    def __init__(self, recorder: Recorder, assembly: Assembly) -> None:
+        self._recorder, self._assembly = recorder, assembly
+
+    def span(self, unit: str, state: str, start_cycle: int, end_cycle: int) -> None:
+        skipped = self._assembly.skipped[0] if self._assembly.skipped else 0
+        self._recorder.span(unit, state, start_cycle + skipped, end_cycle + skipped)

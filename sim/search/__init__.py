@@ -1,1 +1,0 @@
-"""Searches: mantissa lengths that keep a model's accuracy."""

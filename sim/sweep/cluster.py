@@ -1,0 +1,85 @@
+"""Points simulated on a Ray cluster: one actor a core, the package sent along, so that all nodes run this code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from concurrent.futures import Future
+from typing import Any
+
+from sim.errors import InputError
+from sim.sweep.code import PACKAGE
+from sim.sweep.evaluate import Outcome, Task, compute
+from sim.sweep.workers import Workers
+
+CONNECT_SECONDS = 5.0
+
+
+class RayWorkers(Workers):
+    """Every core that a cluster offers.
+
+    Parameters
+    ----------
+    address
+        `auto`, for the cluster of this machine, or HOST:PORT.
+
+    Raises
+    ------
+    InputError
+        Where Ray is not installed, or no cluster answers.
+    """
+
+    def __init__(self, address: str) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            import ray
+        except ImportError:
+            raise InputError("needs the package ray", field="--ray", facts={"install": "anda-sim[sweep]"}) from None
+        self._ray: Any = ray
+        _require_answer(address)
+        shipped = {"py_modules": [str(PACKAGE)], "excludes": ["**/__pycache__", "rtl", "shipped_data"]}
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=shipped)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            raise _no_cluster(address, str(error).splitlines()[0]) from None
+        self.count = int(self._ray.cluster_resources().get("CPU", 1))
+        self.lost = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
+        self._actor: Any = self._ray.remote(num_cpus=1)(_Worker)
+        self._actors = [self._actor.remote() for _ in range(self.count)]
+
+    def submit(self, worker: int, task: Task) -> Future[Outcome]:
+        future: Future[Outcome] = self._actors[worker].compute.remote(task).future()
+        return future
+
+    def revive(self, worker: int) -> None:
+        self._ray.kill(self._actors[worker])
+        self._actors[worker] = self._actor.remote()
+
+    def close(self) -> None:
+        self._ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Refuse a HOST:PORT that nobody listens at; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, str(error)) from None
+
+
+def _no_cluster(address: str, why: str) -> InputError:
+    return InputError(f"no Ray cluster at `{address}`: {why}", field="--ray", facts={"start one": "ray start --head"})
+
+
+class _Worker:
+    """A process of the cluster that keeps its memory of pieces from point to point."""
+
+    def compute(self, task: Task) -> Outcome:
+        return compute(task)
+
+    def pid(self) -> int:
+        return os.getpid()

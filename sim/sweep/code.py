@@ -1,0 +1,29 @@
+"""The version of the code behind a result: a hash of every file of the package that can change one."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+SUFFIXES = (".py", ".csv")
+WITHOUT_INFLUENCE = ("cli.py", "commands", "report", "sweep", "precision_search", "rtl", "shipped_data")
+"""What only shows, chooses or checks; the shipped configs are part of a point's own config."""
+OF_THE_SWEEP = ("sweep/evaluate.py", "sweep/results.py")
+
+
+@cache
+def code_version() -> str:
+    """Hash of the simulator, the same wherever it is installed."""
+    files = {
+        path.relative_to(PACKAGE).as_posix(): path
+        for path in PACKAGE.rglob("*")
+        if path.suffix in SUFFIXES and path.relative_to(PACKAGE).parts[0] not in WITHOUT_INFLUENCE
+    }
+    files |= {name: PACKAGE / name for name in OF_THE_SWEEP}
+    digest = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        digest.update(f"{name}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]

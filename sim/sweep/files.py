@@ -1,0 +1,86 @@
+"""A sweep as files to look at: report.html, points.csv, points.parquet; made anew from the store at any time."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sim.errors import InputError, Place
+from sim.report.folder import writing
+from sim.sweep.page import page
+from sim.sweep.view import View
+
+WRITTEN = ("report.html", "points.csv", "points.parquet")
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds anything but what `write` writes.
+
+    Raises
+    ------
+    InputError
+        Naming what is in the way.
+    """
+    stranger = None
+    if folder.is_dir():
+        stranger = next((path.name for path in sorted(folder.iterdir()) if path.name not in WRITTEN), None)
+    elif folder.exists():
+        stranger = folder.name
+    if stranger is not None:
+        facts = {"found": f"`{stranger}`, which no sweep wrote", "allowed": "another folder"}
+        raise InputError("exists", place=Place(str(folder)), field="--out", facts=facts)
+
+
+def write(view: View, folder: Path) -> None:
+    """Write report and tables into `folder`, each file complete or not at all.
+
+    Raises
+    ------
+    InputError
+        Where `folder` holds other things, or cannot be written.
+    """
+    refuse_foreign(folder)
+    rows = list(view.rows())
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as holder:
+            inside = Path(holder)
+            (inside / "report.html").write_text(page(view, datetime.now(UTC)), encoding="utf-8")
+            _write_csv(inside / "points.csv", rows)
+            _write_parquet(inside / "points.parquet", rows)
+            for name in WRITTEN:
+                os.replace(inside / name, folder / name)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, _columns(rows), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    import pyarrow  # type: ignore[import-untyped]
+    from pyarrow import parquet
+
+    table = {name: _alike([row.get(name) for row in rows]) for name in _columns(rows)}
+    parquet.write_table(pyarrow.table(table), path)
+
+
+def _alike(values: list[Any]) -> list[Any]:
+    """A column of one type: numbers as they are, a mixture as text."""
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) < 2:
+        return values
+    if kinds <= {int, float}:
+        return [None if value is None else float(value) for value in values]
+    return [None if value is None else str(value) for value in values]

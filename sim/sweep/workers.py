@@ -1,0 +1,137 @@
+"""Who simulates the points: processes of this machine, or of a Ray cluster. Neither shows in a result.
+
+Neighbouring points share pieces of work, so each worker is given a run of them, some seconds' worth, and the next run
+when the last one ends: a space of any size takes little memory. Towards the end the runs become shorter, so that all
+workers end together. Points whose worker died are given to a new one, each alone; one that costs two workers more is
+recorded as failed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+from sim.sweep.evaluate import Outcome, Task, compute
+
+WORKER_DIED = "its worker process died (out of memory, or killed)"
+LIVES = 2
+LONGEST_RUN = 128
+RUN_SECONDS = 10.0
+ORPHAN_CHECK_SECONDS = 1.0
+
+
+class Workers(ABC):
+    """Places to simulate in, numbered from 0; a context manager.
+
+    Attributes
+    ----------
+    count
+        Points simulated at a time.
+    lost
+        Exceptions that mean that a worker died under its points.
+    """
+
+    count: int
+    lost: tuple[type[BaseException], ...]
+
+    @abstractmethod
+    def submit(self, worker: int, task: Task) -> Future[Outcome]: ...
+
+    @abstractmethod
+    def revive(self, worker: int) -> None:
+        """Make ready for `submit` again after a loss."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything; called at the end, an interrupt included."""
+
+    def outcomes(self, tasks: Iterable[Task], most: int) -> Iterator[Outcome]:
+        """The outcome of every task, in the order in which they are done; `most` bounds the number of tasks."""
+        queue, left, pace = iter(tasks), most, 1
+        given: list[dict[Future[Outcome], Task]] = [{} for _ in range(self.count)]
+        seconds = done = 0.0
+        while True:
+            for worker, mine in enumerate(given):
+                if len(mine) <= 1:
+                    run = max(1, min(pace, left // (2 * self.count)))
+                    mine |= {self.submit(worker, task): task for task in islice(queue, run)}
+                    left -= run
+            waiting = {future: worker for worker, mine in enumerate(given) for future in mine}
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                mine = given[waiting[future]]
+                task = mine.pop(future, None)
+                if task is None:  # lost with another, and done alone
+                    continue
+                try:
+                    outcome = future.result()
+                except self.lost:
+                    orphans, given[waiting[future]] = [task, *mine.values()], {}
+                    yield from (self._alone(waiting[future], orphan) for orphan in orphans)
+                    continue
+                seconds, done = seconds + outcome.seconds, done + 1
+                pace = min(LONGEST_RUN, int(RUN_SECONDS * done / (seconds or 1)))
+                yield outcome
+
+    def _alone(self, worker: int, task: Task) -> Outcome:
+        for _ in range(LIVES):
+            self.revive(worker)
+            try:
+                return self.submit(worker, task).result()
+            except self.lost:
+                continue
+        self.revive(worker)
+        return Outcome(task.key, None, WORKER_DIED, 0.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class LocalWorkers(Workers):
+    """Processes of this machine."""
+
+    lost = (BrokenProcessPool,)
+
+    def __init__(self, count: int, compute: Callable[[Task], Outcome] = compute) -> None:
+        self.count, self._compute = count, compute
+        self._pools = [_started() for _ in range(count)]
+
+    def submit(self, worker: int, task: Task) -> Future[Outcome]:
+        return self._pools[worker].submit(self._compute, task)
+
+    def revive(self, worker: int) -> None:
+        self._pools[worker].shutdown(wait=True, cancel_futures=True)
+        self._pools[worker] = _started()
+
+    def close(self) -> None:
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _started() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(),))
+
+
+def _begin(parent: int) -> None:
+    """Leave interrupts to the parent, and end when it does, however it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK_SECONDS)
+    os._exit(1)

@@ -1,0 +1,109 @@
+"""A search that is interrupted goes on; its precision file is what `--precision` takes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sim.errors import InputError
+from sim.precision_search.memory import Remembered
+from sim.precision_search.run import bit_operations, run
+from sim.workload.load import load_workload
+from sim.workload.precision import resolve
+
+
+class Measured:
+    """Stands in for an evaluator: a function of the lengths, counted, that may fail once."""
+
+    name, fingerprint, experts_used, sites = "toy", "one", 1.0, ()
+
+    def __init__(self, fails_at=None):
+        self.calls, self.fails_at = [], fails_at
+
+    def perplexity(self, format):
+        if len(self.calls) == self.fails_at:
+            raise KeyboardInterrupt
+        self.calls.append(format.lengths)
+        return 10.0 if format.lengths is None else 10 + sum(2.0**-bits for bits in format.lengths)
+
+
+@pytest.fixture(autouse=True)
+def equal_modules(monkeypatch):
+    from sim.precision_search.search import BitOperations
+
+    monkeypatch.setattr("sim.precision_search.run.bit_operations", lambda sites, share: BitOperations((3, 1, 4, 4)))
+
+
+def test_an_interrupted_search_ends_as_an_uninterrupted_one_and_measures_nothing_twice(tmp_path):
+    whole = Measured()
+    expected = run(whole, tmp_path / "whole", 0.01, 32)
+    first, second = Measured(fails_at=5), Measured()
+    with pytest.raises(KeyboardInterrupt):
+        run(first, tmp_path / "cut", 0.01, 32)
+    resumed = run(second, tmp_path / "cut", 0.01, 32)
+    assert resumed.visits == expected.visits
+    assert first.calls + second.calls == whole.calls
+
+
+def test_the_precision_file_is_taken_by_a_workload(tmp_path):
+    best = run(Measured(), tmp_path, 0.01, 32).best
+    assert resolve(str(tmp_path / "precision.yaml"), {}) == best.precision
+    assert load_workload("opt-125m", precision=str(tmp_path / "precision.yaml")).precision == best.precision
+
+
+def test_the_report_holds_every_visit(tmp_path):
+    outcome = run(Measured(), tmp_path, 0.01, 32)
+    report = json.loads((tmp_path / "search.json").read_text())
+    assert [tuple(row["precision"]) for row in report["visits"]] == [visit.precision for visit in outcome.visits]
+    assert report["best"]["saving"] == outcome.cost.saving(outcome.best.precision)
+    limit = 1.01 * report["reference_perplexity"]
+    assert all(row["accepted"] <= (row["perplexity"] <= limit) for row in report["visits"])
+
+
+def test_a_page_is_made_of_it(tmp_path):
+    from sim.report.search import search_page
+
+    outcome = run(Measured(), tmp_path, 0.01, 32)
+    page = search_page(outcome)
+    assert all(",".join(map(str, visit.precision)) in page for visit in outcome.visits)
+
+
+def test_a_memory_of_another_search_is_refused(tmp_path):
+    run(Measured(), tmp_path, 0.01, 32)
+    other = Measured()
+    other.fingerprint = "two"
+    with pytest.raises(InputError, match="another model, text or format"):
+        run(other, tmp_path, 0.01, 32)
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(InputError, match="something else than a search"):
+        run(Measured(), tmp_path, 0.01, 32)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"fingerprint": "one"}'])
+def test_a_damaged_memory_is_refused(tmp_path, content):
+    (tmp_path / "memory.json").write_text(content)
+    with pytest.raises(InputError, match="not the memory of a search"):
+        Remembered(tmp_path / "memory.json", "one", lambda precision: 1.0)
+
+
+def test_bit_operations_count_the_weights_of_each_module_once_a_token():
+    from sim.trace.linears import Site
+
+    class Layer:
+        def __init__(self, n, k):
+            import torch
+
+            self.weight = torch.zeros(n, k)
+
+    sites = [
+        Site("a.q_proj", "qkv", Layer(8, 4), expert=False),
+        Site("a.o_proj", "o", Layer(4, 8), expert=False),
+        Site("a.experts.up.0", "up", Layer(6, 4), expert=True),
+        Site("a.experts.up.1", "up", Layer(6, 4), expert=True),
+        Site("head", "head", Layer(90, 4), expert=False),
+    ]
+    assert bit_operations(sites, experts_used=1 / 2).macs == (32, 32, 24, 0)
