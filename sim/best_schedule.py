@@ -58,7 +58,7 @@ def best_schedule(machine: Machine, gemm: Gemm, objective: Objective) -> Schedul
     InputError
         Where no schedule fits: says which buffer is too small for the smallest tile.
     """
-    tiles = ceil_div(gemm.m, machine.arch.mxu.rows) * ceil_div(gemm.n, machine.run_width)
+    tiles = ceil_div(gemm.m, machine.arch.mxu.rows) * ceil_div(gemm.n, machine.arch.run_width)
     simulated = max(SIMULATED, SIMULATED_TILES // tiles)
     shortlist = [entry.schedule for entry in candidates(machine, gemm, objective, simulated)[:simulated]]
     published = published_schedule(machine)
@@ -76,7 +76,7 @@ def published_schedule(machine: Machine) -> Schedule:
     """The paper's schedule, for the size of this machine."""
     return Schedule(
         token_block=PUBLISHED_ROWS[machine.pe.encoded] * machine.arch.mxu.rows,
-        output_block=machine.run_width,
+        output_block=machine.arch.run_width,
         k_block=_round_up(PUBLISHED_K, machine.arch.mxu.dot_length),
     )
 
@@ -132,7 +132,7 @@ def _score(machine: Machine, objective: Objective) -> Callable[[Run], tuple[floa
 
 
 def _blocks(machine: Machine, gemm: Gemm) -> Iterator[dict[str, int | str]]:
-    rows, run = machine.arch.mxu.rows, machine.run_width
+    rows, run = machine.arch.mxu.rows, machine.arch.run_width
     tokens = [rows * tiles for tiles in _even_parts(ceil_div(gemm.m, rows))]
     outputs = [run * runs for runs in _even_parts(ceil_div(gemm.n, run))]
     few_tokens, few_outputs = _few(tokens, rows), _few(outputs, run)
@@ -175,4 +175,4 @@ def _round_up(value: int, multiple: int) -> int:
 
 def _smallest(machine: Machine) -> Schedule:
     mxu = machine.arch.mxu
-    return Schedule(token_block=mxu.rows, output_block=machine.run_width, k_block=mxu.dot_length)
+    return Schedule(token_block=mxu.rows, output_block=machine.arch.run_width, k_block=mxu.dot_length)

@@ -39,7 +39,7 @@ def small_case(seed: int) -> tuple[Machine, Gemm]:
 
 
 def every_schedule(machine: Machine, gemm: Gemm) -> Iterator[Schedule]:
-    rows, run, group = machine.arch.mxu.rows, machine.run_width, machine.arch.mxu.dot_length
+    rows, run, group = machine.arch.mxu.rows, machine.arch.run_width, machine.arch.mxu.dot_length
     for order in ("tokens_outer", "outputs_outer"):
         for tokens in range(rows, gemm.m + rows, rows):
             for outputs in range(run, gemm.n + run, run):

@@ -196,10 +196,13 @@ class Cost(Section):
     dram: DramCost
 
 
-class Arch(Section):
-    """A machine."""
-
+class Named(Section):
     name: Annotated[str, Field(min_length=1)]
+
+
+class Hardware(Section):
+    """All of a machine that its units can see."""
+
     clock: Clock
     mxu: Mxu
     buffers: Buffers
@@ -211,13 +214,6 @@ class Arch(Section):
     writer: Writer
     controller: Controller
     dram: Dram
-    schedule: Annotated[
-        Annotated[Schedule, Tag("blocks")]
-        | Annotated[Literal["best", "best-cycles", "best-dram-bytes", "best-energy"], Tag("best")],
-        Discriminator(lambda value: "best" if isinstance(value, str) else "blocks"),
-    ]
-    """Blocks, or `best`, `best-cycles`, `best-dram-bytes`, `best-energy`: searched for each GeMM."""
-    cost: Cost
     _source: Source | None = PrivateAttr(default=None)
 
     @property
@@ -230,7 +226,32 @@ class Arch(Section):
         """Latency rounded up to whole cycles."""
         return math.ceil(Fraction(str(self.dram.latency_nanoseconds)) * self.clock.hertz / 10**9)
 
+    @property
+    def tile_columns(self) -> int:
+        """Outputs of a tile: those of all MXUs, which share its tokens."""
+        return self.mxu.columns * self.mxu.count
+
+    @property
+    def run_width(self) -> int:
+        """Outputs of a run of column tiles: whole tiles, and whole groups of the next GeMM's input."""
+        return math.lcm(self.mxu.dot_length, self.tile_columns)
+
     def refuse(self, field: str, problem: str, *, nearest: str | None = None, **facts: object) -> InputError:
         """An error at one key of this machine, with the file and line where the key was written."""
         place = self._source.place(tuple(field.split("."))) if self._source else None
         return InputError(problem, place=place, field=field, nearest=nearest, facts=facts)
+
+
+Objective = Literal["best", "best-cycles", "best-dram-bytes", "best-energy"]
+"""What a schedule is searched for."""
+
+
+class Arch(Hardware, Named):
+    """A machine."""
+
+    schedule: Annotated[
+        Annotated[Schedule, Tag("blocks")] | Annotated[Objective, Tag("best")],
+        Discriminator(lambda value: "best" if isinstance(value, str) else "blocks"),
+    ]
+    """Blocks, or `best`, `best-cycles`, `best-dram-bytes`, `best-energy`: searched for each GeMM."""
+    cost: Cost

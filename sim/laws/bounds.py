@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, sqrt
 
-from sim.arch.schema import Arch
+from sim.arch.schema import Hardware
 from sim.mapping.operands import Operand, ceil_div
 from sim.mapping.plan import Extent, Plan
 from sim.mapping.vector_blocks import Blocks
@@ -72,7 +72,7 @@ class DramFloor:
     communication_bytes: int
 
 
-def dram_floor(arch: Arch, plan: Plan, pace: Pace) -> DramFloor:
+def dram_floor(arch: Hardware, plan: Plan, pace: Pace) -> DramFloor:
     """Limits on the DRAM bytes of a GeMM on a machine with this much memory on the chip."""
     m, k, n = plan.gemm.m, plan.gemm.k, plan.gemm.n
     activation, weight, output = (
@@ -88,7 +88,7 @@ def dram_floor(arch: Arch, plan: Plan, pace: Pace) -> DramFloor:
     return DramFloor(activation + weight + output, max(0, int(communication)))
 
 
-def gemm_traffic(arch: Arch, plan: Plan, pace: Pace) -> Traffic:
+def gemm_traffic(arch: Hardware, plan: Plan, pace: Pace) -> Traffic:
     """DRAM traffic of a plan, in whole bursts."""
     weights = _loads(arch, plan, plan.weights, plan.outputs, plan.weights_resident, arch.buffers.weight.fill_port_bits)
     activations = _loads(
@@ -111,7 +111,7 @@ def gemm_traffic(arch: Arch, plan: Plan, pace: Pace) -> Traffic:
     )
 
 
-def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
+def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace) -> Bounds:
     """Limits of one GeMM."""
     traffic = gemm_traffic(arch, plan, pace)
     rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
@@ -140,7 +140,7 @@ def gemm_bounds(arch: Arch, plan: Plan, pace: Pace) -> Bounds:
     return Bounds(max(compute, memory), upper)
 
 
-def vector_bounds(arch: Arch, blocks: Blocks) -> Bounds:
+def vector_bounds(arch: Hardware, blocks: Blocks) -> Bounds:
     """Limits of vector work."""
     rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
     reads = sum(_bursts(arch, block.read_bytes) * count for block, count in blocks.kinds)
@@ -154,7 +154,7 @@ def vector_bounds(arch: Arch, blocks: Blocks) -> Bounds:
     return Bounds(launch + max(compute, memory), upper)
 
 
-def _bursts(arch: Arch, size: int) -> int:
+def _bursts(arch: Hardware, size: int) -> int:
     return ceil_div(size, arch.dram.burst_bytes) * arch.dram.burst_bytes
 
 
@@ -193,7 +193,9 @@ def chunk_shapes(plan: Plan) -> Iterator[tuple[int, int]]:
         yield plan.chunk(index)
 
 
-def _loads(arch: Arch, plan: Plan, operand: Operand, extent: Extent, resident: bool, port: int) -> tuple[int, int, int]:
+def _loads(
+    arch: Hardware, plan: Plan, operand: Operand, extent: Extent, resident: bool, port: int
+) -> tuple[int, int, int]:
     """Bytes, fill beats and requests of all loads of one operand."""
     other = plan.outputs if extent is plan.tokens else plan.tokens
     times = (
@@ -219,7 +221,7 @@ class _Pacing:
     tiles: int
 
 
-def _pacing(arch: Arch, plan: Plan, pace: Pace) -> _Pacing:
+def _pacing(arch: Hardware, plan: Plan, pace: Pace) -> _Pacing:
     """Add up the groups of every tile. Inside a tile a group paces itself; its last waits for the next tile's block."""
 
     def block(columns: int) -> int:
@@ -245,7 +247,7 @@ def _pacing(arch: Arch, plan: Plan, pace: Pace) -> _Pacing:
     return _Pacing(first, steady, serial, tiles)
 
 
-def word_cycles(arch: Arch, pace: Pace, rows: int) -> int:
+def word_cycles(arch: Hardware, pace: Pace, rows: int) -> int:
     word = first = ceil_div(rows * pace.word_bits, arch.activation_dispatcher.port_bits)
     if arch.activation_dispatcher.exponent_port_bits:
         first = max(word, ceil_div(rows * 5, arch.activation_dispatcher.exponent_port_bits))
@@ -289,7 +291,7 @@ def _last_tile(block: int, tile: int) -> int:
     return block % tile or tile
 
 
-def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
+def _first_fill(arch: Hardware, plan: Plan, weight_block: int) -> int:
     """Cycles until the first group computes: both operands' first chunks there, the weights in the PEs."""
     groups, values = plan.chunk(0)
     arrivals = []
@@ -304,18 +306,18 @@ def _first_fill(arch: Arch, plan: Plan, weight_block: int) -> int:
     return arch.controller.launch_cycles + 1 + max(arrivals[0] + weight_block, arrivals[1])
 
 
-def drain_cycles(arch: Arch, rows: int) -> int:
+def drain_cycles(arch: Hardware, rows: int) -> int:
     return ceil_div(rows * arch.mxu.columns * 16, arch.collector.port_bits)
 
 
-def compress_cycles(arch: Arch, pace: Pace, rows: int, columns: int) -> int:
+def compress_cycles(arch: Hardware, pace: Pace, rows: int, columns: int) -> int:
     if pace.compressed_rows is None or arch.bpc is None:
         return 0
     passes = ceil_div(rows * ceil_div(columns, pace.output_group), arch.bpc.lanes * arch.mxu.count)
     return 1 + passes * pace.compressed_rows
 
 
-def _last_drain(arch: Arch, plan: Plan, pace: Pace) -> int:
+def _last_drain(arch: Hardware, plan: Plan, pace: Pace) -> int:
     """Cycles from the last group to the last byte leaving."""
     rows = _last_tile(plan.tokens.block_size(plan.tokens.blocks - 1), plan.tokens.tile)
     last_block = plan.outputs.block_size(plan.outputs.blocks - 1)
@@ -326,7 +328,7 @@ def _last_drain(arch: Arch, plan: Plan, pace: Pace) -> int:
     return drained + _transfer(arch, moved)
 
 
-def _transfer(arch: Arch, moved: int) -> int:
+def _transfer(arch: Hardware, moved: int) -> int:
     """Cycles of a request that has the channel to itself from the start of a cycle."""
     rate, quantum = arch.dram_bytes_per_cycle, arch.dram.time_quantum
     if quantum is None:

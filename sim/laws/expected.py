@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.arch.schema import Arch
+from sim.arch.schema import Hardware
 from sim.laws.bounds import (
     Pace,
     chunk_shapes,
@@ -20,7 +20,7 @@ from sim.mapping.plan import Extent, Plan
 EXPONENT_BITS = 5
 
 
-def gemm_tally(arch: Arch, plan: Plan, pace: Pace) -> dict[str, int]:
+def gemm_tally(arch: Hardware, plan: Plan, pace: Pace) -> dict[str, int]:
     """Counters of one GeMM by name, those of DRAM's timing left out."""
     gemm, traffic = plan.gemm, gemm_traffic(arch, plan, pace)
     rows, columns = tile_sizes(plan.tokens), tile_sizes(plan.outputs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sim.arch.schema import Arch
+from sim.arch.schema import Hardware
 from sim.engine.activity import Recorder, State
 from sim.engine.environment import Environment
 from sim.engine.fast_forward import Cursor, FastForward, Skip
@@ -74,7 +74,7 @@ class Run:
 class Assembly:
     """The units that every kind of work needs; the others join `units`."""
 
-    def __init__(self, arch: Arch, options: Options, recorder: Recorder | None) -> None:
+    def __init__(self, arch: Hardware, options: Options, recorder: Recorder | None) -> None:
         self.arch, self.options, self.recorder = arch, options, recorder
         shifted = _Shifted(recorder, self) if recorder else None
         self.bench = Bench(Environment(), options.grain, shifted)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import lcm
-
 from sim.arch.schema import Arch, Schedule
 from sim.engine.activity import Recorder
 from sim.laws.bounds import Pace, dram_floor, gemm_bounds, gemm_traffic, vector_bounds
@@ -77,7 +75,7 @@ class Machine:
             self._check_schedule(arch.schedule)
 
     def _check_schedule(self, schedule: Schedule) -> None:
-        run, group = self.run_width, self.arch.mxu.dot_length
+        run, group = self.arch.run_width, self.arch.mxu.dot_length
         if schedule.output_block % run:
             raise self.arch.refuse(
                 "schedule.output_block",
@@ -90,11 +88,6 @@ class Machine:
                 f"found {schedule.k_block}: chunks of K hold whole groups",
                 allowed=f"multiples of mxu.dot_length = {group}",
             )
-
-    @property
-    def run_width(self) -> int:
-        """Outputs of a run of column tiles: whole tiles, and whole groups of the next GeMM's input."""
-        return lcm(self.arch.mxu.dot_length, self.arch.mxu.columns * self.arch.mxu.count)
 
     def _check_ports(self) -> None:
         arch, row_bits = self.arch, self.pe.word_bits

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import lcm
 from typing import Literal
 
-from sim.arch.schema import Arch, Schedule
+from sim.arch.schema import Hardware, Schedule
 from sim.mapping.operands import Operand, ceil_div
 from sim.workload.gemm import Gemm
 
@@ -84,7 +83,7 @@ def _chunk(k: int, group_size: int, chunk_groups: int, index: int) -> tuple[int,
     return groups, min(groups * group_size, k - first * group_size)
 
 
-def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule) -> Plan:
+def make_plan(arch: Hardware, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule) -> Plan:
     """Cut a GeMM as the schedule says.
 
     Raises
@@ -92,7 +91,7 @@ def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, sc
     InputError
         Where not even one chunk of one tile fits a buffer; says what is needed and what there is.
     """
-    tile_columns = arch.mxu.columns * arch.mxu.count
+    tile_columns = arch.tile_columns
     group = arch.mxu.dot_length
     tokens = Extent(gemm.m, min(schedule.token_block, gemm.m), arch.mxu.rows)
     outputs = Extent(gemm.n, min(schedule.output_block, gemm.n), tile_columns)
@@ -105,7 +104,7 @@ def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, sc
         order=schedule.order,
         group_size=group,
         chunk_groups=chunk_groups,
-        run_tiles=lcm(group, tile_columns) // tile_columns,
+        run_tiles=arch.run_width // tile_columns,
         activations=activations,
         weights=weights,
         activations_resident=_fits(arch, activations, tokens, chunks, "activation"),
@@ -119,14 +118,18 @@ def make_plan(arch: Arch, gemm: Gemm, activations: Operand, weights: Operand, sc
     return plan
 
 
-def _capacity(arch: Arch, buffer: Literal["activation", "weight"]) -> tuple[int, int]:
+def _capacity(arch: Hardware, buffer: Literal["activation", "weight"]) -> tuple[int, int]:
     if buffer == "weight":
         return arch.buffers.weight.bytes, 0
     return arch.buffers.activation.bytes, arch.buffers.activation.exponent_bytes
 
 
 def _fits(
-    arch: Arch, operand: Operand, extent: Extent, chunks: list[tuple[int, int]], buffer: Literal["activation", "weight"]
+    arch: Hardware,
+    operand: Operand,
+    extent: Extent,
+    chunks: list[tuple[int, int]],
+    buffer: Literal["activation", "weight"],
 ) -> bool:
     """Whether all tiles and chunks of a block fit at once; a scale that two chunks share is stored with both."""
     data, side = _capacity(arch, buffer)
@@ -138,7 +141,7 @@ def _fits(
 
 
 def _require(
-    arch: Arch,
+    arch: Hardware,
     gemm: Gemm,
     operand: Operand,
     lanes: int,

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from functools import cache
 from typing import ClassVar
 
-from sim.arch.schema import Arch
+from sim.arch.schema import Hardware
 from sim.errors import nearest_name
 from sim.mapping.operands import AndaActivations, Fp16Activations, Operand
 
@@ -41,7 +41,7 @@ class ProcessingElement(ABC):
     encoded: ClassVar[bool] = False
     multiplies_fp16: ClassVar[bool] = False
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Hardware) -> None:
         self.mxu = arch.mxu
         for key in ("lanes", "mantissa_bits"):
             given = getattr(arch.mxu, key) is not None
@@ -99,7 +99,7 @@ def kinds() -> dict[str, type[ProcessingElement]]:
     return dict(sorted(found.items()))
 
 
-def make(arch: Arch) -> ProcessingElement:
+def make(arch: Hardware) -> ProcessingElement:
     """The PE that a machine names.
 
     Raises
