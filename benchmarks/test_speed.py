@@ -13,10 +13,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from sim.arch.load import load_arch
-from sim.best_schedule import best_schedule
 from sim.engine.environment import Environment
 from sim.machine.assembly import Options
 from sim.machine.machine import Machine
+from sim.runs.best_schedule import best_schedule
 from sim.workload.gemm import Gemm
 from sim.workload.load import load_workload
 
@@ -56,20 +56,21 @@ def counted_events() -> Iterator[list[int]]:
 def test_square_gemm(benchmark: BenchmarkFixture, machine: Machine, grain: str, even: int, size: int) -> None:
     gemm = Gemm("square", "other", size, size, size, mantissa_bits=7, output_mantissa_bits=7)
     with counted_events() as events:
-        run = machine.run_gemm(gemm, GRAINS[grain])
+        run = machine.run(gemm, GRAINS[grain])
     benchmark.extra_info |= {"grain": grain, "size": size, "ragged": size != even, "macs": gemm.macs}
     benchmark.extra_info |= {"cycles": run.cycles, "events": events[0]}
     again = benchmark.pedantic(  # type: ignore[no-untyped-call]
-        machine.run_gemm, args=(gemm, GRAINS[grain]), rounds=5 if events[0] < 100_000 else 2
+        machine.run, args=(gemm, GRAINS[grain]), rounds=5 if events[0] < 100_000 else 2
     )
     assert again.cycles == run.cycles
 
 
 @pytest.mark.parametrize("name", ["attention.q", "attention.o", "mlp.gate", "mlp.down"])
-def test_best_schedule(benchmark: BenchmarkFixture, machine: Machine, name: str) -> None:
+def test_best_schedule(benchmark: BenchmarkFixture, name: str) -> None:
     gemm = LAYER[name]
+    piece = Machine(load_arch("anda-hpca25", ["schedule=best"])).piece(gemm)
     benchmark.extra_info |= {"search": name, "shape": [gemm.m, gemm.k, gemm.n], "macs": gemm.macs}
     found = benchmark.pedantic(  # type: ignore[no-untyped-call]
-        best_schedule, args=(machine, gemm, "best"), rounds=1
+        best_schedule, args=(piece,), rounds=1
     )
     benchmark.extra_info |= {"schedule": found.model_dump(exclude={"source"})}

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from sim import shipped
-from sim.simulation import default_jobs
+from sim.runs.workers import LocalWorkers, default_jobs
 from sim.sweep.diff import volume_ratio
+from sim.sweep.evaluate import compute
 from sim.sweep.load import FOLDER, load_sweep
 from sim.sweep.run import SweepRun, Tally
 from sim.sweep.space import Space
 from sim.sweep.store import Store
 from sim.sweep.view import View
-from sim.sweep.workers import LocalWorkers
 
 SEARCHED = "buffers-bandwidth-rows"
 SAMPLERS, SEEDS, SHARE = ("tpe", "nsga2"), range(8), 10
@@ -38,7 +38,7 @@ def run(store: Store, name: str, overrides: Sequence[str] = ()) -> tuple[View, T
     """Run a shipped sweep on all cores, or what the store lacks of it."""
     space = Space(*load_sweep(name, overrides))
     store.begin(space.sweep, space.keys, resume=True)
-    with LocalWorkers(default_jobs()) as workers:
+    with LocalWorkers(default_jobs(), compute) as workers:
         tally = SweepRun(space, store, workers, lambda tally: None).run()
     return View(store, space.sweep.name), tally
 

@@ -6,7 +6,7 @@ Quantities of a layer are those of one instance; totals add count times the laye
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -16,9 +16,10 @@ from sim.cost.area import area_square_millimetres
 from sim.cost.energy import by_group, energy_picojoules
 from sim.engine.activity import State
 from sim.laws.bounds import dram_floor
+from sim.laws.expectation import Expectation, GemmExpectation, expect
 from sim.limits import Limit, Occupancy, limit_of
-from sim.machine.assembly import Options, Run
 from sim.machine.machine import Machine
+from sim.runs.runs import Runs
 from sim.workload.gemm import Gemm, Item, Workload
 
 SCHEMA_VERSION = 1
@@ -35,15 +36,9 @@ SRAM_BYTES = (
 )
 
 
-def summarise(machine: Machine, workload: Workload, find: Callable[[Item], tuple[Item, Run]], options: Options) -> Dict:
-    """The result of a workload.
-
-    Parameters
-    ----------
-    find
-        Gives, for an item, what the machine makes of it and the run of one instance.
-    """
-    layers = [_layer(machine, phase.name, item, *find(item)) for phase in workload.phases for item in phase.items]
+def summarise(machine: Machine, workload: Workload, runs: Runs) -> Dict:
+    """The result of a workload out of the runs of its pieces."""
+    layers = [_layer(machine, phase.name, item, runs) for phase in workload.phases for item in phase.items]
     total = _Sum(machine)
     modules: dict[str, _Sum] = {}
     for layer in layers:
@@ -55,7 +50,7 @@ def summarise(machine: Machine, workload: Workload, find: Callable[[Item], tuple
         "schema_version": SCHEMA_VERSION,
         "arch": machine.arch.model_dump(mode="json"),
         "workload": {"name": workload.name, **workload.resolved},
-        "provenance": {"versions": _versions(), "seed": 0, **asdict(options)},
+        "provenance": {"versions": _versions(), "seed": 0, **asdict(runs.options)},
         "clock_hertz": int(machine.arch.clock.hertz),
         "totals": {**whole["totals"], "area_square_millimetres": sum(area.values())},
         "units": whole["units"],
@@ -72,15 +67,17 @@ def summarise(machine: Machine, workload: Workload, find: Callable[[Item], tuple
     }
 
 
-def _layer(machine: Machine, phase: str, item: Item, piece: Item, run: Run) -> Dict:
-    arch = machine.arch
+def _layer(machine: Machine, phase: str, item: Item, runs: Runs) -> Dict:
+    arch, done = machine.arch, machine.piece(item)
+    piece, run = done.work, runs[done]
+    expected = expect(done.scheduled(run.schedule))
     gemm = item if isinstance(item, Gemm) else None
     on_mxu = isinstance(piece, Gemm)
     macs = gemm.m * gemm.k * gemm.n if gemm else 0
     energy = energy_picojoules(arch, run.counters, run.cycles)
     peak = _peak(machine, piece) if isinstance(piece, Gemm) else float(arch.vector.fpus)
     work = macs if on_mxu else run.counters["vector.operations"]
-    occupancy = _occupancy(machine, run)
+    occupancy = _occupancy(machine, expected)
     bits = machine.pe.activation_bits(gemm.mantissa_bits) * gemm.weights.bits if gemm and on_mxu else 256
     return {
         "name": item.name,
@@ -101,9 +98,9 @@ def _layer(machine: Machine, phase: str, item: Item, piece: Item, run: Run) -> D
         "utilisation": work / (peak * run.cycles),
         "peak_macs_per_cycle": peak,
         "limit": vars(limit_of(run.states, run.cycles, occupancy)),
-        "bounds": vars(run.bounds),
-        "schedule": _schedule(run),
-        "dram_floor": _floor(machine, piece, run),
+        "bounds": vars(expected.bounds),
+        "schedule": _schedule(expected),
+        "dram_floor": _floor(machine, expected),
         "fast_forward": {
             "skipped_cycles": sum(skip.cycles for skip in run.skips),
             "levels": ", ".join(dict.fromkeys(skip.level for skip in run.skips)),
@@ -111,6 +108,7 @@ def _layer(machine: Machine, phase: str, item: Item, piece: Item, run: Run) -> D
         },
         "units": _units(run.states),
         "_run": run,
+        "_bounds": expected.bounds,
         "_energy": energy,
         "_occupancy": occupancy,
     }
@@ -146,8 +144,8 @@ class _Sum:
         self.cycles += count * run.cycles
         self.macs += count * layer["macs"]
         self.bit_operations += count * layer["bit_operations"]
-        self.lower += count * run.bounds.lower_cycles
-        self.upper += count * run.bounds.upper_cycles
+        self.lower += count * layer["_bounds"].lower_cycles
+        self.upper += count * layer["_bounds"].upper_cycles
         work = layer["macs"] or run.counters.get("vector.operations", 0)
         self.peak_cycles += count * work / layer["peak_macs_per_cycle"]
         self.skipped += count * sum(skip.cycles for skip in run.skips)
@@ -222,11 +220,11 @@ def _peak(machine: Machine, gemm: Gemm) -> float:
     return mxu.rows * mxu.columns * mxu.count * mxu.dot_length / max(words * word, block)
 
 
-def _occupancy(machine: Machine, run: Run) -> Occupancy:
-    if run.plan is None:
+def _occupancy(machine: Machine, expected: Expectation) -> Occupancy:
+    if not isinstance(expected, GemmExpectation):
         return Occupancy()
     shares = []
-    for extent in (run.plan.tokens, run.plan.outputs):
+    for extent in (expected.plan.tokens, expected.plan.outputs):
         whole, rest = divmod(extent.size, extent.block)
         tiles = whole * extent.tiles(extent.block) + extent.tiles(rest)
         shares.append(extent.size / (tiles * extent.tile))
@@ -234,16 +232,17 @@ def _occupancy(machine: Machine, run: Run) -> Occupancy:
     return Occupancy(shares[0], shares[1], mxu.rows, mxu.columns * mxu.count)
 
 
-def _floor(machine: Machine, piece: Item, run: Run) -> Dict | None:
-    if run.plan is None or not isinstance(piece, Gemm):
+def _floor(machine: Machine, expected: Expectation) -> Dict | None:
+    """With all of the machine's memory, whatever the schedule uses of it."""
+    if not isinstance(expected, GemmExpectation):
         return None
-    return vars(dram_floor(machine.arch, run.plan, machine.pace(piece)))
+    return vars(dram_floor(machine.arch, expected.plan, expected.pace))
 
 
-def _schedule(run: Run) -> Dict | None:
-    plan = run.plan
-    if plan is None:
+def _schedule(expected: Expectation) -> Dict | None:
+    if not isinstance(expected, GemmExpectation):
         return None
+    plan = expected.plan
     return {
         "token_block": plan.tokens.block,
         "output_block": plan.outputs.block,

@@ -117,13 +117,13 @@ def compare(task: Task) -> Outcome:
     case = case_of(task)
     try:
         machine = Machine(case.arch)
-        skipping = machine.run_gemm(case.gemm)
+        skipping = machine.run(case.gemm)
     except InputError:
         return Outcome(refused=True)
-    tile = observed(machine.run_gemm(case.gemm, Options(fast_forward=False)))
+    tile = observed(machine.run(case.gemm, Options(fast_forward=False)))
     others = {"fast-forward": observed(skipping), "automata": oracle.predict(case.arch, case.gemm)}
     if tile.cycles < BEATS:
-        others["beat grain"] = observed(machine.run_gemm(case.gemm, Options("beat")))
+        others["beat grain"] = observed(machine.run(case.gemm, Options("beat")))
     return Outcome(
         frozenset(skip.level for skip in skipping.skips),
         tuple(f"{name}: {difference}" for name, other in others.items() for difference in differences(tile, other)),

@@ -72,8 +72,8 @@ def long_loop(seed: int, level: str) -> Case:
 def skipped_levels(case: Case, options: Options = Options()) -> set[str]:
     """Levels at which this case skips; raises where a skip changed anything."""
     machine = Machine(case.arch)
-    skipping = machine.run_gemm(case.gemm, options)
-    wrong = differences(machine.run_gemm(case.gemm, Options(fast_forward=False)), skipping)
+    skipping = machine.run(case.gemm, options)
+    wrong = differences(machine.run(case.gemm, Options(fast_forward=False)), skipping)
     assert not wrong, wrong
     return {skip.level for skip in skipping.skips}
 
@@ -156,7 +156,7 @@ def run_verified() -> None:
     for seed in range(PER_LEVEL):
         case = long_loop(seed, "inner blocks")
         with suppress(BrokenLawError):
-            Machine(case.arch).run_gemm(case.gemm, Options(verify=True))
+            Machine(case.arch).run(case.gemm, Options(verify=True))
 
 
 def long_vector_work(seed: int) -> tuple[Arch, VectorWork]:
@@ -189,9 +189,9 @@ def test_vector_work_counts_the_same_with_and_without_and_beat_by_beat() -> None
     for seed in range(200):
         arch, work = long_vector_work(seed)
         machine = Machine(arch)
-        plain = machine.run_vector(work, Options(fast_forward=False))
+        plain = machine.run(work, Options(fast_forward=False))
         for options in (Options(), Options(verify=True), Options("beat")):
-            run = machine.run_vector(work, options)
+            run = machine.run(work, options)
             assert not differences(plain, run), (seed, options)
             skipping += bool(run.skips) and not options.verify
     assert skipping >= 100
@@ -199,6 +199,6 @@ def test_vector_work_counts_the_same_with_and_without_and_beat_by_beat() -> None
 
 def test_a_run_that_skips_nothing_says_why() -> None:
     machine = Machine(load_arch("anda-hpca25"))
-    short = machine.run_gemm(Gemm("short", "other", 16, 64, 64, mantissa_bits=6))
+    short = machine.run(Gemm("short", "other", 16, 64, 64, mantissa_bits=6))
     assert not short.skips
     assert short.obstacle == "too few equal loop iterations to skip any"

@@ -35,12 +35,12 @@ def test_the_grains_and_fast_forward_count_the_same_on_random_machines(first: in
         case = random_case(seed)
         try:
             machine = Machine(case.arch)
-            tile = machine.run_gemm(case.gemm, Options(fast_forward=False))
+            tile = machine.run(case.gemm, Options(fast_forward=False))
         except InputError:
             continue  # the random buffer does not hold a tile
-        assert not differences(tile, machine.run_gemm(case.gemm)), f"fast-forward, seed {seed}"
+        assert not differences(tile, machine.run(case.gemm)), f"fast-forward, seed {seed}"
         if tile.cycles <= BEATS:
-            assert not differences(tile, machine.run_gemm(case.gemm, Options("beat"))), f"beat, seed {seed}"
+            assert not differences(tile, machine.run(case.gemm, Options("beat"))), f"beat, seed {seed}"
             compared += 1
             starved += tile.states["mxu"][State.WEIGHTS] + tile.states["mxu"][State.ACTIVATIONS] > tile.cycles // 2
     assert compared >= 0.9 * BATCH
@@ -52,7 +52,7 @@ def test_fast_forward_changes_nothing_at_full_size(arch: str) -> None:
     machine = Machine(load_arch(arch))
     gemms = {(g.m, g.k, g.n, g.mantissa_bits, g.output_mantissa_bits): g for g in load_workload("llama-7b").gemms}
     for gemm in gemms.values():
-        skipping = machine.run_gemm(gemm)
+        skipping = machine.run(gemm)
         assert skipping.skips
-        assert not differences(machine.run_gemm(gemm, Options(fast_forward=False)), skipping)
-        assert not differences(machine.run_gemm(gemm, Options(verify=True)), skipping)
+        assert not differences(machine.run(gemm, Options(fast_forward=False)), skipping)
+        assert not differences(machine.run(gemm, Options(verify=True)), skipping)

@@ -46,7 +46,7 @@ def test_random_machines_count_what_the_automata_count(first: int) -> None:
     for seed in range(first, first + BATCH):
         case = random_case(seed)
         try:
-            run = Machine(case.arch).run_gemm(case.gemm)
+            run = Machine(case.arch).run(case.gemm)
         except InputError:
             continue  # the random buffer does not hold a tile
         assert observed(run) == predicted(case), f"seed {seed}"
@@ -59,7 +59,7 @@ def test_loops_that_are_skipped_count_what_the_automata_count(level: int) -> Non
     skipping = 0
     for seed in range(LONG_CASES):
         case = long_case(seed, level)
-        run = Machine(case.arch).run_gemm(case.gemm)
+        run = Machine(case.arch).run(case.gemm)
         assert observed(run) == predicted(case), f"seed {seed}"
         skipping += any(skip.level == LEVELS[level] for skip in run.skips)
     assert skipping >= LONG_CASES / 2
@@ -71,6 +71,6 @@ def test_llama_7b_counts_what_the_automata_count(arch: str) -> None:
     gemms = load_workload("llama-7b", phase="prefill", tokens=2048).gemms
     shapes = {(gemm.m, gemm.k, gemm.n, gemm.mantissa_bits, gemm.output_mantissa_bits): gemm for gemm in gemms}
     for gemm in shapes.values():
-        run = machine.run_gemm(gemm)
+        run = machine.run(gemm)
         assert run.skips
         assert observed(run) == oracle.predict(machine.arch, gemm), gemm.name

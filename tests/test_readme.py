@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from records import readme_comparison as readme
 from sim.arch.load import load_arch
-from sim.report import readme
 from sim.simulation import simulate_all
 from sim.workload.load import load_workload
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sim.arch.schema import Arch
     from sim.machine.assembly import Options
     from sim.mapping.plan import Plan
-    from sim.simulation import Progress
+    from sim.runs.runs import Progress
     from sim.workload.gemm import Gemm
 
 GRAINS = ("tile", "beat")
@@ -136,7 +136,8 @@ def _simulate(
     from sim.report.files import fill_comparison, fill_run
     from sim.report.folder import new_folder
     from sim.report.perfetto import TraceWriter
-    from sim.simulation import default_jobs, simulate_all
+    from sim.runs.workers import default_jobs
+    from sim.simulation import simulate_all
     from sim.workload.load import load_workload
 
     work = load_workload(workload, **asked)
@@ -162,20 +163,16 @@ def _simulate(
 
 def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path) -> Any:
     """Compute a trace's GeMMs as the machine does: values.json and values.html, and the figures by module."""
-    from sim.arch.schema import Schedule
-    from sim.best_schedule import best_schedule
     from sim.functional.replay import by_length, by_module, replay
     from sim.machine.machine import Machine
     from sim.report.values import value_rows, values_page
+    from sim.runs.best_schedule import blocks_of
     from sim.workload.trace_file import open_trace
 
     trace, machine = open_trace(trace_folder), Machine(arch)
 
     def plan_of(gemm: Gemm) -> Plan:
-        blocks = arch.schedule
-        if not isinstance(blocks, Schedule):
-            blocks = best_schedule(machine, replace(gemm, count=1), blocks)
-        return machine.plan(gemm, blocks)
+        return blocks_of(machine.piece(gemm)).plan()
 
     replayed = list(replay(trace, machine.pe, plan_of, precision))
     (folder / "values.json").write_text(json.dumps(value_rows(replayed), indent=1), encoding="utf-8")

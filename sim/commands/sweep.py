@@ -50,7 +50,7 @@ def run(
     """Run a sweep: grid, random or search, as its file says."""
     from rich.console import Console
 
-    from sim.simulation import default_jobs
+    from sim.runs.workers import default_jobs
     from sim.sweep.load import load_sweep
     from sim.sweep.run import SweepRun
     from sim.sweep.space import Space
@@ -123,10 +123,11 @@ def _view(name: str, store: Path) -> View:
 
 @contextmanager
 def _workers(jobs: int, ray: str | None) -> Iterator[Any]:
-    from sim.sweep.cluster import RayWorkers
-    from sim.sweep.workers import LocalWorkers
+    from sim.runs.cluster import RayWorkers
+    from sim.runs.workers import LocalWorkers
+    from sim.sweep.evaluate import compute
 
-    with RayWorkers(ray) if ray else LocalWorkers(jobs) as workers:
+    with RayWorkers(ray, compute) if ray else LocalWorkers(jobs, compute) as workers:
         yield workers
 
 

@@ -16,6 +16,7 @@ from math import ceil, sqrt
 
 from sim.arch.schema import Hardware
 from sim.mapping.operands import Operand, ceil_div
+from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan
 from sim.mapping.vector_blocks import Blocks
 
@@ -40,18 +41,6 @@ class Traffic:
     @property
     def bytes(self) -> int:
         return self.weight_bytes + self.activation_bytes + self.output_bytes
-
-
-@dataclass(frozen=True)
-class Pace:
-    """What the bounds need to know of the PE and the output format."""
-
-    words: int
-    word_bits: int
-    output: Operand
-    output_group: int
-    compressed_rows: int | None
-    """Rows of an encoded group, sign and planes; None where outputs leave as FP16."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +89,7 @@ def gemm_traffic(arch: Hardware, plan: Plan, pace: Pace) -> Traffic:
             size = pace.output.data_bytes(rows, ceil_div(columns, pace.output_group), columns)
             size += pace.output.side_bytes(rows, ceil_div(columns, pace.output_group), columns)
             blocks += row_count * column_count
-            out_bytes += row_count * column_count * _bursts(arch, size)
+            out_bytes += row_count * column_count * bursts(arch, size)
     return Traffic(
         weight_bytes=weights[0],
         activation_bytes=activations[0],
@@ -111,9 +100,8 @@ def gemm_traffic(arch: Hardware, plan: Plan, pace: Pace) -> Traffic:
     )
 
 
-def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace) -> Bounds:
+def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> Bounds:
     """Limits of one GeMM."""
-    traffic = gemm_traffic(arch, plan, pace)
     rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
     pacing = _pacing(arch, plan, pace)
     compute = _first_fill(arch, plan, pacing.first_block) + pacing.steady + _last_drain(arch, plan, pace)
@@ -143,8 +131,8 @@ def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace) -> Bounds:
 def vector_bounds(arch: Hardware, blocks: Blocks) -> Bounds:
     """Limits of vector work."""
     rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
-    reads = sum(_bursts(arch, block.read_bytes) * count for block, count in blocks.kinds)
-    writes = sum(_bursts(arch, block.write_bytes) * count for block, count in blocks.kinds)
+    reads = sum(bursts(arch, block.read_bytes) * count for block, count in blocks.kinds)
+    writes = sum(bursts(arch, block.write_bytes) * count for block, count in blocks.kinds)
     compute = sum(ceil_div(block.operations, arch.vector.fpus) * count for block, count in blocks.kinds)
     fills = sum(ceil_div(8 * b.read_bytes, arch.buffers.activation.fill_port_bits) * count for b, count in blocks.kinds)
     memory = ceil((reads + writes) / rate)
@@ -154,7 +142,7 @@ def vector_bounds(arch: Hardware, blocks: Blocks) -> Bounds:
     return Bounds(launch + max(compute, memory), upper)
 
 
-def _bursts(arch: Hardware, size: int) -> int:
+def bursts(arch: Hardware, size: int) -> int:
     return ceil_div(size, arch.dram.burst_bytes) * arch.dram.burst_bytes
 
 
@@ -205,7 +193,7 @@ def _loads(
     for lanes, count in tile_sizes(extent):
         for groups, values in chunk_shapes(plan):
             data = operand.data_bytes(lanes, groups, values)
-            size += count * times * _bursts(arch, data + operand.side_bytes(lanes, groups, values))
+            size += count * times * bursts(arch, data + operand.side_bytes(lanes, groups, values))
             beats += count * times * ceil_div(8 * data, port)
             requests += count * times
     return size, beats, requests
@@ -301,7 +289,7 @@ def _first_fill(arch: Hardware, plan: Plan, weight_block: int) -> int:
     ):
         lanes = min(extent.tile, extent.block, extent.size)
         data = operand.data_bytes(lanes, groups, values)
-        moved = _bursts(arch, data + operand.side_bytes(lanes, groups, values))
+        moved = bursts(arch, data + operand.side_bytes(lanes, groups, values))
         arrivals.append(_transfer(arch, moved) + arch.dram_latency_cycles + ceil_div(8 * data, buffer.fill_port_bits))
     return arch.controller.launch_cycles + 1 + max(arrivals[0] + weight_block, arrivals[1])
 
@@ -323,7 +311,7 @@ def _last_drain(arch: Hardware, plan: Plan, pace: Pace) -> int:
     last_block = plan.outputs.block_size(plan.outputs.blocks - 1)
     columns = _last_tile(last_block, plan.run_tiles * plan.outputs.tile)
     shape = (rows, ceil_div(columns, pace.output_group), columns)
-    moved = _bursts(arch, pace.output.data_bytes(*shape) + pace.output.side_bytes(*shape))
+    moved = bursts(arch, pace.output.data_bytes(*shape) + pace.output.side_bytes(*shape))
     drained = arch.mxu.pipeline_cycles + drain_cycles(arch, rows) + compress_cycles(arch, pace, rows, columns)
     return drained + _transfer(arch, moved)
 

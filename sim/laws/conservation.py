@@ -40,7 +40,7 @@ def check_floor(asked: Traffic, floor: DramFloor) -> None:
         raise BrokenLawError("dram", "bytes moved >= floor", asked.bytes, least)
 
 
-def check_tally(counters: Mapping[str, int], tally: Mapping[str, int]) -> None:
+def check_counters(counters: Mapping[str, int], expected: Mapping[str, int]) -> None:
     """Every unit counted what the plan asks for: work done, bytes moved, requested, received and read."""
-    for name, wanted in tally.items():
+    for name, wanted in expected.items():
         require_equal(name.split(".")[0], f"{name} counted = asked for", counters[name], wanted)

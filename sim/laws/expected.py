@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from sim.arch.schema import Hardware
 from sim.laws.bounds import (
-    Pace,
+    Traffic,
+    bursts,
     chunk_shapes,
     column_tiles,
     compress_cycles,
     drain_cycles,
-    gemm_traffic,
     run_widths,
     tile_sizes,
     word_cycles,
 )
 from sim.mapping.operands import Operand, ceil_div
+from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan
+from sim.mapping.vector_blocks import Blocks
+from sim.workload.gemm import VectorWork
 
 EXPONENT_BITS = 5
 
 
-def gemm_tally(arch: Hardware, plan: Plan, pace: Pace) -> dict[str, int]:
+def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> dict[str, int]:
     """Counters of one GeMM by name, those of DRAM's timing left out."""
-    gemm, traffic = plan.gemm, gemm_traffic(arch, plan, pace)
+    gemm = plan.gemm
     rows, columns = tile_sizes(plan.tokens), tile_sizes(plan.outputs)
     row_tiles, tiles_across = sum(count for _, count in rows), column_tiles(plan)
     tiles = row_tiles * tiles_across
@@ -35,7 +38,7 @@ def gemm_tally(arch: Hardware, plan: Plan, pace: Pace) -> dict[str, int]:
     )
     drains = sum(drain_cycles(arch, size) * count for size, count in rows) * tiles_across
     runs = sum(count for _, count in run_widths(plan))
-    tally = {
+    counters = {
         "mxu.macs": gemm.m * gemm.k * gemm.n,
         "mxu.tiles": tiles,
         "mxu.groups": tiles * plan.groups,
@@ -70,9 +73,30 @@ def gemm_tally(arch: Hardware, plan: Plan, pace: Pace) -> dict[str, int]:
     }
     if pace.compressed_rows is not None:
         pieces = [(r, c, rc * cc) for r, rc in rows for c, cc in run_widths(plan)]
-        tally["bpc.groups"] = sum(r * ceil_div(c, pace.output_group) * count for r, c, count in pieces)
-        tally["bpc.rows"] = sum((compress_cycles(arch, pace, r, c) - 1) * count for r, c, count in pieces)
-    return tally
+        counters["bpc.groups"] = sum(r * ceil_div(c, pace.output_group) * count for r, c, count in pieces)
+        counters["bpc.rows"] = sum((compress_cycles(arch, pace, r, c) - 1) * count for r, c, count in pieces)
+    return counters
+
+
+def vector_counters(arch: Hardware, work: VectorWork, blocks: Blocks) -> dict[str, int]:
+    """Counters of vector work by name, those of DRAM's timing left out."""
+    port = arch.buffers.activation.fill_port_bits
+    counters = {
+        "vector.operations": work.operations,
+        "dram.weight_bytes": 0,
+        "dram.activation_bytes": sum(bursts(arch, block.read_bytes) * count for block, count in blocks.kinds),
+        "dram.output_bytes": sum(bursts(arch, block.write_bytes) * count for block, count in blocks.kinds),
+        "writer.written_values": work.write_bytes,
+        "writer.blocks": sum(count for block, count in blocks.kinds if block.write_bytes),
+        "activation_buffer.filled_bytes": work.read_bytes,
+        "activation_buffer.filled_side_bytes": 0,
+        "activation_buffer.fill_beats": sum(ceil_div(8 * b.read_bytes, port) * count for b, count in blocks.kinds),
+    }
+    counters["writer.written_bytes"] = counters["dram.output_bytes"]
+    if blocks.reads:
+        counters["activation_loader.requests"] = blocks.count
+        counters["activation_loader.requested_bytes"] = counters["dram.activation_bytes"]
+    return counters
 
 
 def _filled(port: int, side: str, plan: Plan, operand: Operand, extent: Extent, resident: bool) -> dict[str, int]:

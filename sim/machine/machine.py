@@ -1,29 +1,18 @@
-"""A machine: its description checked, a GeMM or vector work cut for it, simulated, and held against the laws."""
+"""A machine: its description checked, and work put into the form in which it can be run."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sim.arch.schema import Arch, Schedule
 from sim.engine.activity import Recorder
-from sim.laws.bounds import Pace, dram_floor, gemm_bounds, gemm_traffic, vector_bounds
-from sim.laws.conservation import check_floor, check_tally, require_equal
-from sim.laws.expected import gemm_tally
-from sim.machine.assembly import Assembly, Options, Run
-from sim.mapping.nest import LoadCursor, TileCursor
-from sim.mapping.operands import GroupedWeights, RawBytes
-from sim.mapping.plan import Plan, make_plan
-from sim.mapping.vector_blocks import BlockCursor, cut
+from sim.machine.assembly import Options, Run
+from sim.machine.execution import run_piece
+from sim.mapping.pace import Pace
+from sim.mapping.piece import Piece, Pieces
 from sim.units import processing_element
-from sim.units.activation_dispatcher import ActivationDispatcher
-from sim.units.bpc import Bpc
-from sim.units.buffer import Buffer
-from sim.units.collector import Collector, Sink
-from sim.units.dram import Port
-from sim.units.loader import Loader
-from sim.units.mxu import Mxu
 from sim.units.processing_element import ProcessingElement
-from sim.units.vector import Vector
-from sim.units.weight_dispatcher import WeightDispatcher
-from sim.workload.gemm import Gemm, VectorWork
+from sim.workload.gemm import Gemm, Item, VectorWork, as_vector_work
 
 
 class Machine:
@@ -39,6 +28,8 @@ class Machine:
         self.arch = arch
         self.pe: ProcessingElement = processing_element.make(arch)
         self._check()
+        self._made = Pieces(arch)
+        self._pieces: dict[Item, Piece] = {}
 
     def _check(self) -> None:
         arch, encoded = self.arch, self.pe.encoded
@@ -103,129 +94,42 @@ class Machine:
         """Whether the MXU can multiply these operands; the vector unit does it otherwise."""
         return gemm.weights.bits != 16 or self.pe.multiplies_fp16
 
-    def plan(self, gemm: Gemm, schedule: Schedule) -> Plan:
-        """A GeMM cut for this machine."""
-        activations = self.pe.activations(gemm.mantissa_bits)
-        return make_plan(self.arch, gemm, activations, GroupedWeights(gemm.weights), schedule)
+    def piece(self, item: Item) -> Piece:
+        """One instance of an item, as this machine does it.
+
+        Raises
+        ------
+        InputError
+            Where it does not fit the machine, or lacks a mantissa length that the PEs need.
+        """
+        if item not in self._pieces:
+            self._pieces[item] = self._piece(item)
+        return self._pieces[item]
+
+    def _piece(self, item: Item) -> Piece:
+        if isinstance(item, Gemm) and not self.runs_on_mxu(item):
+            item = as_vector_work(item)
+        if isinstance(item, VectorWork):
+            return self._made.of_vector_work(item)
+        if not self.pe.encoded:
+            item = replace(item, mantissa_bits=None, output_mantissa_bits=None)
+        elif item.mantissa_bits is None:
+            problem = f"{self.pe.kind} PEs need a mantissa length for {item.name}; give one with --precision"
+            raise self.arch.refuse("mxu.pe", problem)
+        return self._made.of_gemm(item, self.pace(item))
 
     def pace(self, gemm: Gemm) -> Pace:
-        """PE and output format of a GeMM, as the bounds and the units need them."""
-        mantissa_bits = gemm.output_mantissa_bits if self.arch.bpc else None
+        """What the PEs tell the units of a GeMM."""
+        mantissa_bits = gemm.output_mantissa_bits if self.pe.encoded else None
         return Pace(
             words=self.pe.cycles(gemm.mantissa_bits),
             word_bits=self.pe.word_bits,
+            activations=self.pe.activations(gemm.mantissa_bits),
             output=self.pe.activations(mantissa_bits),
             output_group=self.arch.mxu.dot_length,
             compressed_rows=None if mantissa_bits is None else mantissa_bits + 1,
         )
 
-    def run_gemm(
-        self,
-        gemm: Gemm,
-        options: Options = Options(),
-        recorder: Recorder | None = None,
-        schedule: Schedule | None = None,
-    ) -> Run:
-        """Simulate one instance of a GeMM.
-
-        Parameters
-        ----------
-        schedule
-            Blocks to use instead of the machine's; needed where those are to be searched.
-
-        Raises
-        ------
-        InputError
-            Where it does not fit the machine.
-        BrokenLawError
-            Where the simulation contradicts itself.
-        """
-        blocks = schedule or self.arch.schedule
-        if not isinstance(blocks, Schedule):
-            raise TypeError("the schedule of this machine is to be searched; see sim.best_schedule")
-        plan, pace = self.plan(gemm, blocks), self.pace(gemm)
-        traffic = gemm_traffic(self.arch, plan, pace)
-        assembly = Assembly(self.arch, options, recorder)
-        assembly.add_writer(pace.output, pace.output_group, traffic.output_blocks)
-        self._add_gemm_units(assembly, plan, pace)
-        run = assembly.run(gemm_bounds(self.arch, plan, pace), plan)
-        check_tally(run.counters, gemm_tally(self.arch, plan, pace))
-        check_floor(traffic, dram_floor(self.arch, plan, pace))
-        return run
-
-    def _add_gemm_units(self, assembly: Assembly, plan: Plan, pace: Pace) -> None:
-        arch, bench, launched, dram = self.arch, assembly.bench, assembly.controller.launched, assembly.dram
-        tiles, weight_chunks, activation_chunks = (
-            TileCursor(plan),
-            LoadCursor(plan, "weights"),
-            LoadCursor(plan, "activations"),
-        )
-        weight_buffer = Buffer(bench, "weight_buffer", arch.buffers.weight)
-        activations = ActivationDispatcher(bench, arch.activation_dispatcher, pace.word_bits)
-        weights = WeightDispatcher(
-            bench,
-            tiles,
-            weight_buffer,
-            port_bits=arch.weight_dispatcher.port_bits,
-            mxu_columns=arch.mxu.columns,
-            group_bits=plan.group_size * plan.gemm.weights.bits,
-            scale_bits=plan.gemm.weights.scale_bits + plan.gemm.weights.zero_point_bits,
-            mxu_group_cycles=lambda op: mxu.group_cycles(op),
-        )
-        mxu = Mxu(
-            bench,
-            weights,
-            activations,
-            assembly.activation_buffer,
-            words=pace.words,
-            output_registers=arch.mxu.output_registers,
-            pipeline_cycles=arch.mxu.pipeline_cycles,
-        )
-        sink: Sink = assembly.writer
-        if pace.compressed_rows is not None and arch.bpc is not None:
-            sink = bpc = Bpc(
-                bench,
-                assembly.writer,
-                lanes=arch.bpc.lanes * arch.mxu.count,
-                group_size=arch.bpc.group_size,
-                mantissa_bits=pace.compressed_rows - 1,
-            )
-            assembly.units.append(bpc)
-        port_bits, columns = arch.collector.port_bits, arch.mxu.columns
-        assembly.units += [
-            Loader(bench, "weight_loader", weight_chunks, launched, Port.WEIGHTS, dram, weight_buffer),
-            Loader(
-                bench,
-                "activation_loader",
-                activation_chunks,
-                launched,
-                Port.ACTIVATIONS,
-                dram,
-                assembly.activation_buffer,
-            ),
-            weight_buffer,
-            weights,
-            activations,
-            mxu,
-            Collector(bench, mxu.pipeline, mxu.registers, sink, port_bits=port_bits, mxu_columns=columns),
-        ]
-        assembly.watch(weights, (weight_chunks, activation_chunks))
-
-    def run_vector(self, work: VectorWork, options: Options = Options(), recorder: Recorder | None = None) -> Run:
-        """Simulate one instance of vector work."""
-        blocks = cut(work, self.arch.buffers.activation.bytes)
-        assembly = Assembly(self.arch, options, recorder)
-        bench, buffer, launched = assembly.bench, assembly.activation_buffer, assembly.controller.launched
-        writer = assembly.add_writer(RawBytes(), 1, sum(count for block, count in blocks.kinds if block.write_bytes))
-        vector = Vector(bench, launched, BlockCursor(blocks), buffer, writer, self.arch.vector.fpus)
-        assembly.units.append(vector)
-        loads = [BlockCursor(blocks)] if blocks.reads else []
-        for cursor in loads:
-            port = Port.ACTIVATIONS
-            assembly.units.append(Loader(bench, "activation_loader", cursor, launched, port, assembly.dram, buffer))
-        assembly.watch(vector, loads)
-        run = assembly.run(vector_bounds(self.arch, blocks), None)
-        require_equal("vector", "operations done = asked for", run.counters["vector.operations"], work.operations)
-        filled = run.counters["activation_buffer.filled_bytes"]
-        require_equal("activation_buffer", "bytes filled = read", filled, work.read_bytes)
-        return run
+    def run(self, item: Item, options: Options = Options(), recorder: Recorder | None = None) -> Run:
+        """Simulate one instance of an item; see `run_piece`."""
+        return run_piece(self.piece(item), options, recorder)

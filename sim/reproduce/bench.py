@@ -1,22 +1,19 @@
-"""Runs the cases that the sections ask for: each different piece of work once, on all cores, remembered on disk."""
+"""Runs the cases that the sections ask for, all of a section together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from sim.arch.load import load_arch
-from sim.arch.schema import Arch, Schedule
-from sim.best_schedule import best_schedule
-from sim.machine.assembly import Options, Run
+from sim.arch.schema import Arch
 from sim.machine.machine import Machine
-from sim.reproduce.store import Store
-from sim.simulation import Key, Result, plain, timing_key
+from sim.runs.runs import Runs
+from sim.simulation import Result, items_of
 from sim.summary import summarise
-from sim.workload.gemm import Gemm, Item, Workload
+from sim.workload.gemm import Workload
 from sim.workload.load import load_workload
 
 
@@ -55,76 +52,26 @@ def _machine(name: str, overrides: tuple[str, ...]) -> Machine:
 
 
 class Bench:
-    """Simulates cases on `jobs` processes; use as a context manager.
+    """Results of cases.
 
     Parameters
     ----------
-    store
-        Where runs are kept.
+    runs
+        What simulates their pieces.
     """
 
-    def __init__(self, store: Store, jobs: int) -> None:
-        self._store, self._jobs = store, jobs
-        self.progress: Callable[[int, int], object] = lambda done, total: None
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self.progress: Callable[[int, int], None] = lambda done, total: None
         """Called with the number of pieces done and in all, of the cases in hand."""
-        self._runs: dict[Key, Run] = {}
         self._results: dict[Case, Result] = {}
-        self._pool: ProcessPoolExecutor | None = None
-        self.simulated = 0
-        """Pieces that were simulated, not found in the store."""
-
-    def __enter__(self) -> Bench:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
 
     def __call__(self, cases: Sequence[Case]) -> list[Result]:
         """Results of the cases, in their order."""
         new = [case for case in dict.fromkeys(cases) if case not in self._results]
-        self._simulate(new)
+        machines = {case: _machine(case.arch, case.arch_overrides) for case in new}
+        pieces = [machines[case].piece(item) for case in new for item in items_of(workload_of(case))]
+        self._runs.prepare(pieces, lambda done, total, name: self.progress(done, total))
         for case in new:
-            machine = _machine(case.arch, case.arch_overrides)
-            self._results[case] = summarise(machine, workload_of(case), partial(self._find, machine), Options())
+            self._results[case] = summarise(machines[case], workload_of(case), self._runs)
         return [self._results[case] for case in cases]
-
-    def _find(self, machine: Machine, item: Item) -> tuple[Item, Run]:
-        piece = plain(machine, item)
-        return piece, self._runs[timing_key(machine, piece)]
-
-    def _simulate(self, cases: Sequence[Case]) -> None:
-        missing: dict[Key, tuple[Arch, Item]] = {}
-        for case in cases:
-            machine = _machine(case.arch, case.arch_overrides)
-            for item in (item for phase in workload_of(case).phases for item in phase.items):
-                piece = plain(machine, item)
-                key = timing_key(machine, piece)
-                if key in self._runs or key in missing:
-                    continue
-                run = self._store.get(key, machine, piece)
-                if run is None:
-                    missing[key] = machine.arch, piece
-                else:
-                    self._runs[key] = run
-        self._run_missing(missing)
-
-    def _run_missing(self, missing: dict[Key, tuple[Arch, Item]]) -> None:
-        if not missing:
-            return
-        self._pool = self._pool or ProcessPoolExecutor(self._jobs)
-        futures = {self._pool.submit(_run, arch, piece): key for key, (arch, piece) in missing.items()}
-        for done, future in enumerate(as_completed(futures), start=1):
-            key = futures[future]
-            self._runs[key] = future.result()
-            self._store.put([(key, self._runs[key])])
-            self.progress(done, len(missing))
-        self.simulated += len(missing)
-
-
-def _run(arch: Arch, piece: Item) -> Run:
-    machine = Machine(arch)
-    if not isinstance(piece, Gemm):
-        return machine.run_vector(piece)
-    blocks = arch.schedule if isinstance(arch.schedule, Schedule) else best_schedule(machine, piece, arch.schedule)
-    return machine.run_gemm(piece, schedule=blocks)

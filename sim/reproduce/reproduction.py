@@ -28,7 +28,9 @@ from sim.reproduce.sections import (
     speed,
     storage,
 )
-from sim.reproduce.store import Store, code_version, default_path
+from sim.runs.code import code_version
+from sim.runs.runs import Runs
+from sim.runs.store import Store, default_path
 
 SECTIONS: dict[str, Callable[[Published, Bench], Section | None]] = {
     "speedup": speed.section,
@@ -96,7 +98,8 @@ def reproduce(
             raise InputError(f"no section `{name}`", field="--only", nearest=nearest, facts=facts)
     report = progress or (lambda name, done, total: None)
     made = []
-    with Store(cache or default_path()) as store, Bench(store, jobs) as bench:
+    with Store(cache or default_path()) as store, Runs(jobs=jobs, store=store) as runs:
+        bench = Bench(runs)
         for name in only or SECTIONS:
             bench.progress = partial(report, name)
             section = SECTIONS[name](published(), bench)

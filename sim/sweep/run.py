@@ -13,12 +13,12 @@ from functools import partial
 from itertools import islice
 
 from sim.errors import InputError
+from sim.runs.workers import WORKER_DIED, Workers
 from sim.sweep.evaluate import Outcome, Task
 from sim.sweep.formulas import at
 from sim.sweep.judge import Verdict, judge
 from sim.sweep.space import Design, Space, reason
 from sim.sweep.store import Store
-from sim.sweep.workers import Workers
 
 MOST_WITHOUT_ASKING = 1_000_000
 MOST_DRAWN = 1_000_000
@@ -44,6 +44,7 @@ class Tally:
         return self.computed + self.reused + self.pruned
 
 
+Places = Workers[Task, Outcome]
 Progress = Callable[[Tally], None]
 
 
@@ -56,7 +57,9 @@ class SweepRun:
         For more than a million points, unless `many` is set.
     """
 
-    def __init__(self, space: Space, store: Store, workers: Workers, progress: Progress, *, many: bool = False) -> None:
+    def __init__(
+        self, space: Space, store: Store, workers: Workers[Task, Outcome], progress: Progress, *, many: bool = False
+    ) -> None:
         self.space, self._store, self._workers, self._progress = space, store, workers, progress
         sweep = space.sweep
         self.tally = Tally(space.size if sweep.mode == "grid" else min(sweep.points or 1, space.size))
@@ -95,8 +98,8 @@ class SweepRun:
     def compute(self, designs: Iterable[Design], most: int) -> None:
         """Have every point in the store that is not there yet; `most` bounds the number of designs."""
         in_flight: dict[str, Design] = {}
-        for outcome in self._workers.outcomes(self._missing(designs, in_flight), most):
-            self._keep(in_flight.pop(outcome.key), outcome)
+        for task, outcome in self._workers.outcomes(self._missing(designs, in_flight), most):
+            self._keep(in_flight.pop(task.key), outcome or Outcome(task.key, None, WORKER_DIED, 0.0))
 
     def verdict(self, design: Design) -> Verdict:
         """How a point that is in the store is judged."""

@@ -18,10 +18,10 @@ from sim import source
 from sim.arch.schema import Arch
 from sim.cost.area import area_square_millimetres
 from sim.errors import InputError, Place, nearest_name
+from sim.runs.code import code_version
 from sim.source import Path_, Source
 from sim.sweep.axes import Axis, Overrides, axes_of, check_side
 from sim.sweep.bases import Config, arch_values, assignments, file_beside, load_work, unsourced
-from sim.sweep.code import code_version
 from sim.sweep.formulas import Formulas, at, keys_of
 from sim.sweep.schema import Sweep
 from sim.workload.gemm import Workload

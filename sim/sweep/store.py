@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from sim.errors import InputError, Place, nearest_name
-from sim.sweep.code import code_version
+from sim.runs.code import code_version
+from sim.runs.workers import WORKER_DIED
 from sim.sweep.evaluate import Outcome
 from sim.sweep.formulas import at
 from sim.sweep.schema import Sweep
 from sim.sweep.space import Design
-from sim.sweep.workers import WORKER_DIED
 
 VERSION = 1
 APPLICATION = 0x616E6461  # "anda" in the header of the file

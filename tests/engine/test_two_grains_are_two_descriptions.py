@@ -72,7 +72,7 @@ def counted(run: Run) -> tuple[Any, ...]:
 
 def runs(machine: Machine, grain: str) -> tuple[Any, ...]:
     options = Options(grain=grain, fast_forward=False)  # type: ignore[arg-type]
-    return counted(machine.run_gemm(GEMM, options)), counted(machine.run_vector(WORK, options))
+    return counted(machine.run(GEMM, options)), counted(machine.run(WORK, options))
 
 
 def one_more(method: Callable[..., int]) -> Callable[..., int]:

@@ -44,7 +44,7 @@ def trace(tmp_path_factory):
 
 
 def run(trace, machine, precision=PRECISION):
-    return list(replay(trace, machine.pe, lambda gemm: machine.plan(gemm, machine.arch.schedule), precision))
+    return list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), precision))
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -57,7 +57,7 @@ def test_sampled_outputs_equal_the_oracle(name, trace):
         gemm = gemm_of(record, PRECISION, WeightFormat())
         arithmetic = arithmetic_of(machine.pe, gemm.mantissa_bits)
         activations, weights = trace.activations(record), trace.weights(record)
-        plan = machine.plan(gemm, machine.arch.schedule)
+        plan = machine.piece(gemm).plan()
         outputs = execute(plan, arithmetic, activations, weights).outputs
         integers = weights.integers().reshape(record.n, -1)[:, : record.k]
         for row, column in zip(rng.integers(record.m, size=3), rng.integers(record.n, size=3), strict=True):
@@ -82,7 +82,7 @@ def test_every_recorded_gemm_with_tensors_is_computed_with_the_tiles_of_its_timi
     replayed = run(trace, machine)
     assert len(replayed) == sum(record.activations is not None for record in trace.manifest.records) == 2 * 7
     for one in replayed:
-        counters = machine.run_gemm(gemm_of(one.record, PRECISION, WeightFormat())).counters
+        counters = machine.run(gemm_of(one.record, PRECISION, WeightFormat())).counters
         assert one.tiles == counters["mxu.tiles"]
         assert one.quality.count == one.record.m * one.record.n
 

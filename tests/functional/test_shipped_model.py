@@ -112,7 +112,7 @@ def test_every_output_of_a_sampled_tile_equals_the_oracle(name, mantissa_bits, t
     record = trace.manifest.records[rng.integers(len(trace.manifest.records))]
     machine = Machine(load_arch(name))
     gemm = gemm_of(record, (mantissa_bits,) * 4, WeightFormat())
-    plan = machine.plan(gemm, machine.arch.schedule)
+    plan = machine.piece(gemm).plan()
     activations, weights = trace.activations(record), trace.weights(record)
     arithmetic = arithmetic_of(machine.pe, gemm.mantissa_bits)
     outputs = execute(plan, arithmetic, activations, weights).outputs

@@ -16,7 +16,7 @@ from tests.machines import random_case
 def plan_and_machine(seed):
     case = random_case(seed)
     machine = Machine(case.arch)
-    return machine.plan(case.gemm, case.arch.schedule), machine, case.gemm
+    return machine.piece(case.gemm).plan(), machine, case.gemm
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -28,7 +28,7 @@ def test_as_many_tiles_as_the_timing_run_and_every_output_once(seed):
         written[tile.row : tile.row + tile.rows, tile.column : tile.column + tile.columns] += 1
     assert (written == 1).all()
     assert sum(tile.rows * tile.columns for tile in found) == gemm.m * gemm.n
-    assert len(found) == machine.run_gemm(gemm).counters["mxu.tiles"]
+    assert len(found) == machine.run(gemm).counters["mxu.tiles"]
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -47,7 +47,7 @@ def test_panels_hold_all_tiles_and_cover_every_output_once(seed, outputs, monkey
 
 def plan_of(m, n):
     machine = Machine(load_arch("fp-int"))
-    return machine.plan(Gemm("g", "up", m, 64, n), machine.arch.schedule)
+    return machine.piece(Gemm("g", "up", m, 64, n)).plan()
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def assert_machine(name: str, mantissa_bits: int | None) -> None:
     gemm = Gemm("g", "up", *activations.shape, weights.shape[0], mantissa_bits=mantissa_bits)
     arithmetic = arithmetic_of(machine.pe, mantissa_bits)
     assert arithmetic == (Aligned(mantissa_bits, 64) if mantissa_bits else kinds[name])
-    execution = execute(machine.plan(gemm, machine.arch.schedule), arithmetic, activations, weights)
+    execution = execute(machine.piece(gemm).plan(), arithmetic, activations, weights)
     halves = [[oracle.binary16(x) for x in row] for row in expected(arithmetic, activations, weights)]
     assert execution.outputs.tolist() == [[float(x) for x in row] for row in halves]
     assert execution.overflows == sum(abs(float(x)) == float("inf") for row in halves for x in row)
@@ -128,7 +128,7 @@ def test_overflow_is_infinite_and_counted():
     activations = np.full((1, 64), 60000, np.float16)
     weights = Int4Tensor.quantise(np.vstack([np.full((1, 64), 1.0), np.full((1, 64), 2.0**-12)]), "symmetric", 64)
     machine = Machine(load_arch("fp-int"))
-    execution = execute(machine.plan(Gemm("g", "up", 1, 64, 2), machine.arch.schedule), Exact(64), activations, weights)
+    execution = execute(machine.piece(Gemm("g", "up", 1, 64, 2)).plan(), Exact(64), activations, weights)
     assert np.isinf(execution.outputs).tolist() == [[True, False]]
     assert execution.overflows == 1
 

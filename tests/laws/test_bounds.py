@@ -10,7 +10,9 @@ import pytest
 
 from sim.arch.load import load_arch
 from sim.laws.bounds import dram_floor
+from sim.laws.expectation import expect
 from sim.machine.assembly import Options
+from sim.machine.execution import run_piece
 from sim.machine.machine import Machine
 from sim.workload.gemm import FP16, Gemm
 from tests.machines import Case, random_case
@@ -91,8 +93,8 @@ def unlimited_case(kind: str, seed: int) -> Case:
 def test_with_nothing_else_to_wait_for_a_run_takes_the_compute_bound(kind: str, block: int) -> None:
     for seed in range(10 * block, 10 * block + 10):
         case = unlimited_case(kind, seed)
-        run = Machine(case.arch).run_gemm(case.gemm)
-        assert run.cycles == run.bounds.lower_cycles, seed
+        piece = Machine(case.arch).piece(case.gemm)
+        assert run_piece(piece).cycles == expect(piece).bounds.lower_cycles, seed
 
 
 @pytest.mark.parametrize("mantissa_bits", [1, 3, 8, 16])
@@ -103,13 +105,14 @@ def test_one_tile_spelled_out(mantissa_bits: int, output_mantissa_bits: int | No
     latency = ["clock.frequency_megahertz=1000", "dram.latency_nanoseconds=70"]
     arch = load_arch("anda-hpca25", [*UNLIMITED, *latency, "collector.port_bits=1024"])
     gemm = Gemm("tile", "other", 16, 64 * groups, 16, 1, mantissa_bits, output_mantissa_bits)
-    run = Machine(arch).run_gemm(gemm, Options(grain=grain))  # type: ignore[arg-type]
+    piece = Machine(arch).piece(gemm)
+    run = run_piece(piece, Options(grain=grain))  # type: ignore[arg-type]
     launch, request, channel, fill, block, drain, write = 4, 1, 1, 1, 4, 4, 1
     compute = (groups - 1) * max(mantissa_bits + 1, 4) + mantissa_bits + 1
     compress = 0 if output_mantissa_bits is None else 1 + output_mantissa_bits + 1
     loaded = launch + request + channel + 70 + fill + block
     assert run.cycles == loaded + compute + arch.mxu.pipeline_cycles + drain + compress + write
-    assert run.bounds.lower_cycles == run.cycles
+    assert expect(piece).bounds.lower_cycles == run.cycles
 
 
 @pytest.mark.parametrize("seeds", [range(start, start + 20) for start in range(0, 100, 20)], ids=str)
@@ -117,9 +120,8 @@ def test_no_run_moves_less_than_the_floor(seeds: range) -> None:
     for seed in seeds:
         case = random_case(seed)
         machine = Machine(case.arch)
-        run = machine.run_gemm(case.gemm)
-        assert run.plan is not None
-        floor = dram_floor(case.arch, run.plan, machine.pace(case.gemm))
+        run = machine.run(case.gemm)
+        floor = dram_floor(case.arch, machine.piece(case.gemm).plan(), machine.pace(case.gemm))
         moved = sum(run.counters[f"dram.{side}_bytes"] for side in ("weight", "activation", "output"))
         assert 0 <= floor.communication_bytes <= moved
         assert 0 < floor.compulsory_bytes <= moved
@@ -151,7 +153,7 @@ def test_the_communication_floor_is_the_published_one() -> None:
     arch = load_arch("fp-fp", ["buffers.activation.bytes=1048576", "buffers.weight.bytes=1048576"])
     machine = Machine(arch)
     gemm = Gemm("large", "scores", 8192, 8192, 8192, weights=FP16)
-    floor = dram_floor(arch, machine.plan(gemm, arch.schedule), machine.pace(gemm))  # type: ignore[arg-type]
+    floor = dram_floor(arch, machine.piece(gemm).plan(), machine.pace(gemm))
     on_chip = 2 * 2**20 + 4 * 16 * 16 * 2  # both buffers, and FP32 sums in two register sets
     exact = Fraction(floor.communication_bytes + 2 * on_chip)
     # x = 2 m n k sqrt(a^3 / S), rounded down

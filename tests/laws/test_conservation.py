@@ -13,7 +13,7 @@ from sim.arch.schema import Arch
 from sim.engine.activity import Activity, State
 from sim.engine.channel import Channel
 from sim.laws.bounds import Bounds, DramFloor, Traffic
-from sim.laws.conservation import BrokenLawError, check_bounds, check_floor, check_tally, check_time
+from sim.laws.conservation import BrokenLawError, check_bounds, check_counters, check_floor, check_time
 from sim.machine.assembly import Options
 from sim.machine.machine import Machine
 from sim.units.activation_dispatcher import ActivationDispatcher
@@ -44,7 +44,7 @@ def arch() -> Arch:
 
 
 def run(grain: str = "tile", fast_forward: bool = True) -> None:
-    Machine(arch()).run_gemm(GEMM, Options(grain=grain, fast_forward=fast_forward))  # type: ignore[arg-type]
+    Machine(arch()).run(GEMM, Options(grain=grain, fast_forward=fast_forward))  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["beat", "tile", "tile without fast-forward"])
@@ -226,11 +226,11 @@ def test_vector_work_obeys_its_laws(
     place: type, method: str, change: Any, unit: str, grain: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine, options = Machine(arch()), Options(grain=grain)  # type: ignore[arg-type]
-    machine.run_vector(WORK, options)
+    machine.run(WORK, options)
     patch = afterwards(change) if change else lambda old: lambda self: {n: c - 1 for n, c in old(self).items()}
     monkeypatch.setattr(place, method, patch(getattr(place, method)))
     with pytest.raises(BrokenLawError) as caught:
-        machine.run_vector(WORK, options)
+        machine.run(WORK, options)
     assert caught.value.unit == unit
 
 
@@ -260,10 +260,10 @@ KEPT = {
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_the_tally_is_checked_counter_by_counter(name: str) -> None:
-    check_tally(KEPT, KEPT)
+def test_the_counters_are_checked_counter_by_counter(name: str) -> None:
+    check_counters(KEPT, KEPT)
     with pytest.raises(BrokenLawError) as caught:
-        check_tally(KEPT | {name: KEPT[name] + 1}, KEPT)
+        check_counters(KEPT | {name: KEPT[name] + 1}, KEPT)
     assert caught.value.unit == name.split(".")[0]
 
 

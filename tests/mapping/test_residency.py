@@ -50,7 +50,7 @@ def test_a_token_block_smaller_than_the_array_needs_its_own_tokens_only() -> Non
     overrides = ["schedule.token_block=4", f"buffers.activation.bytes={4 * 32 * 6 * 8}"]
     machine = Machine(load_arch("anda-hpca25", overrides))
     # 4 tokens x 32 groups x (1 + 5) planes of 8 bytes: one chunk of the only tile of a block
-    assert not machine.plan(GEMM, machine.arch.schedule).activations_resident  # type: ignore[arg-type]
+    assert not machine.piece(GEMM).plan().activations_resident  # type: ignore[arg-type]
 
 
 GEMM = Gemm("attention.q", "qkv", m=100, k=4096, n=512, mantissa_bits=5)
@@ -59,7 +59,7 @@ GEMM = Gemm("attention.q", "qkv", m=100, k=4096, n=512, mantissa_bits=5)
 def refusal(overrides: list[str], gemm: Gemm = GEMM) -> InputError:
     machine = Machine(load_arch("anda-hpca25", overrides))
     with pytest.raises(InputError) as caught:
-        machine.plan(gemm, machine.arch.schedule)  # type: ignore[arg-type]
+        machine.piece(gemm).plan()
     return caught.value
 
 
@@ -77,7 +77,7 @@ def test_the_chunk_of_k_that_the_refusal_proposes_fits_and_the_next_does_not() -
     error = refusal(["buffers.weight.bytes=10000"])
     proposed = int(str(error.facts["fits with"]).removeprefix("schedule.k_block <= "))
     machine = Machine(load_arch("anda-hpca25", ["buffers.weight.bytes=10000", f"schedule.k_block={proposed}"]))
-    assert not machine.plan(GEMM, machine.arch.schedule).weights_resident  # type: ignore[arg-type]
+    assert not machine.piece(GEMM).plan().weights_resident  # type: ignore[arg-type]
     refusal(["buffers.weight.bytes=10000", f"schedule.k_block={proposed + 64}"])
 
 

@@ -1,4 +1,4 @@
-"""An independent prediction of everything that `Machine.run_gemm` counts."""
+"""An independent prediction of everything that a run of a GeMM counts."""
 
 from __future__ import annotations
 

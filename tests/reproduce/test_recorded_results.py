@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sim.reproduce import files, readme
+from records import readme_reproduction as readme
+from sim.reproduce import files
 from sim.reproduce.remarks import remarks
 from sim.reproduce.reproduction import SECTIONS, reproduce
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from sim.runs.workers import LocalWorkers, Workers
 from sim.sweep.evaluate import Outcome, Task, compute
 from sim.sweep.load import load_sweep
 from sim.sweep.run import SweepRun, Tally
 from sim.sweep.space import Space
 from sim.sweep.store import Store
-from sim.sweep.workers import LocalWorkers
 
 SMALL_WORK = {"workload.layers": [1], "workload.run.tokens": [32], "workload.run.phase": ["both"]}
 Write = Callable[..., Path]
@@ -39,16 +39,16 @@ def write(tmp_path: Path) -> Write:
     return written
 
 
-class InProcess(LocalWorkers):
+class InProcess(LocalWorkers[Task, Outcome]):
     """One worker that is this process, so that a test can watch it."""
 
     def __init__(self, compute: Callable[[Task], Outcome] = compute) -> None:
         self.count, self._compute, self.computed = 1, compute, list[str]()
 
-    def outcomes(self, tasks: Any, most: int) -> Iterator[Outcome]:
+    def outcomes(self, tasks: Any, most: int) -> Iterator[tuple[Task, Outcome | None]]:
         for task in tasks:
             self.computed.append(task.key)
-            yield self._compute(task)
+            yield task, self._compute(task)
 
     def close(self) -> None:
         pass
@@ -58,7 +58,7 @@ def space_of(path: Path) -> Space:
     return Space(*load_sweep(str(path)))
 
 
-def run(path: Path, store: Path, workers: LocalWorkers | None = None, *, resume: bool = False) -> Tally:
+def run(path: Path, store: Path, workers: Workers[Task, Outcome] | None = None, *, resume: bool = False) -> Tally:
     """Run a sweep file into a store."""
     space = space_of(path)
     with Store(store, make=True) as points, workers or InProcess() as places:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sim.errors import InputError
-from sim.sweep.cluster import RayWorkers
-from sim.sweep.evaluate import Outcome, Task
+from sim.runs.cluster import RayWorkers
+from sim.sweep.evaluate import Outcome, Task, compute
 from tests.sweep.conftest import Write, contents, run
 
 pytest.importorskip("ray")
@@ -69,12 +69,12 @@ def ray_processes() -> list[int]:
     return found
 
 
-class Killing(RayWorkers):
+class Killing(RayWorkers[Task, Outcome]):
     """Kills the process of one actor after a few points."""
 
     killed = 0
 
-    def outcomes(self, tasks: object, most: int) -> Iterator[Outcome]:
+    def outcomes(self, tasks: object, most: int) -> Iterator[tuple[Task, Outcome | None]]:
         for done, outcome in enumerate(super().outcomes(tasks, most)):  # type: ignore[arg-type]
             yield outcome
             if done == 5:
@@ -88,12 +88,12 @@ def test_a_cluster_gives_the_same_store_and_a_killed_worker_loses_nothing(
 ) -> None:
     path = write(AXES)
     run(path, tmp_path / "alone.sqlite")
-    with RayWorkers(cluster) as workers:
+    with RayWorkers(cluster, compute) as workers:
         assert workers.count == 2
         tally = run(path, tmp_path / "ray.sqlite", workers)  # type: ignore[arg-type]
     assert (tally.computed, tally.failed) == (24, 0)
     assert contents(tmp_path / "ray.sqlite") == contents(tmp_path / "alone.sqlite")
-    with Killing(cluster) as workers:
+    with Killing(cluster, compute) as workers:
         tally = run(path, tmp_path / "killed.sqlite", workers)  # type: ignore[arg-type]
         assert workers.killed == 1
     assert (tally.computed, tally.failed) == (24, 0)
@@ -102,7 +102,7 @@ def test_a_cluster_gives_the_same_store_and_a_killed_worker_loses_nothing(
 
 def test_no_cluster_is_one_message() -> None:
     with pytest.raises(InputError, match=r"--ray: no Ray cluster at `127\.0\.0\.1:1`"):
-        RayWorkers("127.0.0.1:1")
+        RayWorkers("127.0.0.1:1", compute)
 
 
 def test_a_task_can_be_sent() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from sim.runs.workers import WORKER_DIED, LocalWorkers
 from sim.simulation import simulate
 from sim.sweep import evaluate
 from sim.sweep.evaluate import Outcome, Task, compute
 from sim.sweep.store import Store
-from sim.sweep.workers import WORKER_DIED, LocalWorkers
 from tests.sweep.conftest import InProcess, Write, contents, run, space_of
 
 AXES = {"arch.mxu.rows": [4, 8, 16], "arch.dram.bandwidth_gigabytes_per_second": [12.8, 256]}
@@ -25,7 +25,7 @@ AXES = {"arch.mxu.rows": [4, 8, 16], "arch.dram.bandwidth_gigabytes_per_second":
 class Backwards(InProcess):
     """A worker that finishes the last point first."""
 
-    def outcomes(self, tasks: Any, most: int) -> Iterator[Outcome]:
+    def outcomes(self, tasks: Any, most: int) -> Iterator[tuple[Task, Outcome | None]]:
         yield from reversed(list(super().outcomes(tasks, most)))
 
 
@@ -65,7 +65,7 @@ def test_a_point_holds_the_totals_of_a_simulation_of_its_own(write: Write, tmp_p
 def test_the_contents_do_not_depend_on_the_workers_or_the_order(write: Write, tmp_path: Path) -> None:
     path = write(AXES)
     stores = [tmp_path / f"{name}.sqlite" for name in ("one", "three", "backwards")]
-    for store, workers in zip(stores, (InProcess(), LocalWorkers(3), Backwards()), strict=True):
+    for store, workers in zip(stores, (InProcess(), LocalWorkers(3, compute), Backwards()), strict=True):
         run(path, store, workers)
     assert contents(stores[0]) == contents(stores[1]) == contents(stores[2])
 
@@ -146,16 +146,16 @@ def kill_one(task: Task) -> Outcome:
     return compute(task)
 
 
-class Clock(LocalWorkers):
+class Clock(LocalWorkers[Task, Outcome]):
     """Workers that take a second a point, in no time."""
 
     def __init__(self, count: int) -> None:
         self.count, self.given = count, [0] * count
 
-    def submit(self, worker: int, task: Task) -> Future[Outcome]:
+    def submit(self, worker: int, task: Task) -> Future[tuple[Outcome, float]]:
         self.given[worker] += 1
-        future: Future[Outcome] = Future()
-        future.set_result(Outcome(task.key, None, None, 1.0))
+        future: Future[tuple[Outcome, float]] = Future()
+        future.set_result((Outcome(task.key, None, None, 1.0), 1.0))
         return future
 
 
@@ -163,7 +163,7 @@ class Clock(LocalWorkers):
 def test_all_workers_have_a_like_share_of_a_batch(count: int, points: int) -> None:
     workers = Clock(count)
     tasks = [Task(str(number), None, None) for number in range(points)]  # type: ignore[arg-type]
-    assert sorted(int(one.key) for one in workers.outcomes(tasks, points)) == list(range(points))
+    assert sorted(int(one.key) for one, _ in workers.outcomes(tasks, points)) == list(range(points))
     # A run is at most ten points, ten seconds' worth, or half of an even share of what is left.
     assert max(workers.given) - min(workers.given) <= min(10, max(1, points // (2 * count)))
 

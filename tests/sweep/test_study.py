@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sim.runs.workers import LocalWorkers
 from sim.sweep.diff import volume_ratio
+from sim.sweep.evaluate import compute
 from sim.sweep.store import Store
 from sim.sweep.view import View
-from sim.sweep.workers import LocalWorkers
 from tests.sweep.conftest import SMALL_WORK, InProcess, Write, contents, run
 
 AXES = {
@@ -24,7 +25,7 @@ AXES = {
 def test_the_workers_number_changes_nothing(write: Write, tmp_path: Path, sampler: str) -> None:
     path = write(AXES, mode="search", points=24, batch=8, sampler=sampler, seed=3)
     alone = run(path, tmp_path / "one.sqlite")
-    run(path, tmp_path / "three.sqlite", LocalWorkers(3))
+    run(path, tmp_path / "three.sqlite", LocalWorkers(3, compute))
     assert contents(tmp_path / "one.sqlite") == contents(tmp_path / "three.sqlite")
     assert alone.computed == 24
     # What is in the store already changes nothing either: a resumed search asks for the same points.

@@ -8,7 +8,20 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SUFFIXES = (".py", ".csv")
-WITHOUT_INFLUENCE = ("cli.py", "commands", "report", "sweep", "precision_search", "rtl", "shipped_data")
+WITHOUT_INFLUENCE = frozenset(
+    (
+        "cli.py",
+        "commands",
+        "report",
+        "reproduce",
+        "sweep",
+        "precision_search",
+        "accuracy",
+        "trace",
+        "rtl",
+        "shipped_data",
+    )
+)
 """What only shows, chooses or checks; the shipped configs are part of a point's own config."""
 OF_THE_SWEEP = ("sweep/evaluate.py", "sweep/results.py")
 

@@ -9,10 +9,12 @@ import pytest
 
 from sim.arch.load import load_arch
 from sim.arch.schema import Schedule
-from sim.best_schedule import best_schedule
 from sim.errors import InputError
-from sim.laws.bounds import gemm_traffic
+from sim.laws.expectation import GemmExpectation
+from sim.machine.execution import run_piece
 from sim.machine.machine import Machine
+from sim.mapping.piece import Piece
+from sim.runs.best_schedule import best_schedule
 from sim.simulation import simulate
 from sim.workload.gemm import Gemm
 from sim.workload.load import load_workload
@@ -38,7 +40,13 @@ def small_case(seed: int) -> tuple[Machine, Gemm]:
     )
 
 
+def searched(machine: Machine, gemm: Gemm, objective: str) -> Piece:
+    """The piece of a GeMM whose schedule is searched."""
+    return Machine(machine.arch.model_copy(update={"schedule": objective})).piece(gemm)
+
+
 def every_schedule(machine: Machine, gemm: Gemm) -> Iterator[Schedule]:
+    piece = machine.piece(gemm)
     rows, run, group = machine.arch.mxu.rows, machine.arch.run_width, machine.arch.mxu.dot_length
     for order in ("tokens_outer", "outputs_outer"):
         for tokens in range(rows, gemm.m + rows, rows):
@@ -46,7 +54,7 @@ def every_schedule(machine: Machine, gemm: Gemm) -> Iterator[Schedule]:
                 for k in range(group, gemm.k + group, group):
                     schedule = Schedule(token_block=tokens, output_block=outputs, k_block=k, order=order)  # type: ignore[arg-type]
                     try:
-                        machine.plan(gemm, schedule)
+                        piece.scheduled(schedule).plan()
                     except InputError:
                         continue
                     yield schedule
@@ -58,17 +66,17 @@ def test_exhaustive_search_finds_nothing_better(seed: int) -> None:
     schedules = list(every_schedule(machine, gemm))
     if not schedules:
         with pytest.raises(InputError, match="too small for one tile"):
-            best_schedule(machine, gemm, "best")
+            best_schedule(machine.piece(gemm))
         return
 
     def dram_bytes(schedule: Schedule) -> int:
-        return gemm_traffic(machine.arch, machine.plan(gemm, schedule), machine.pace(gemm)).bytes
+        return GemmExpectation(machine.piece(gemm).scheduled(schedule)).traffic.bytes
 
     def cycles(schedule: Schedule) -> int:
-        return machine.run_gemm(gemm, schedule=schedule).cycles
+        return run_piece(machine.piece(gemm).scheduled(schedule)).cycles
 
-    assert dram_bytes(best_schedule(machine, gemm, "best-dram-bytes")) == min(map(dram_bytes, schedules))
-    assert cycles(best_schedule(machine, gemm, "best-cycles")) == min(map(cycles, schedules))
+    assert dram_bytes(best_schedule(searched(machine, gemm, "best-dram-bytes"))) == min(map(dram_bytes, schedules))
+    assert cycles(best_schedule(searched(machine, gemm, "best-cycles"))) == min(map(cycles, schedules))
 
 
 def test_llama_13b_moves_at_most_a_third_of_the_bytes_in_no_more_cycles() -> None:
@@ -99,7 +107,7 @@ def test_never_worse_than_the_given_schedule_on_its_objective(arch: str, objecti
 def test_a_gemm_that_no_schedule_fits_names_the_buffer_and_both_sizes() -> None:
     machine = Machine(load_arch("anda-hpca25", ["schedule=best", "buffers.weight.bytes=16384", "mxu.columns=1024"]))
     with pytest.raises(InputError) as refused:
-        best_schedule(machine, Gemm("wide", "other", 16, 4096, 4096, mantissa_bits=6), "best")
+        best_schedule(machine.piece(Gemm("wide", "other", 16, 4096, 4096, mantissa_bits=6)))
     message = refused.value.render()
     assert "buffers.weight.bytes" in message
     # One tile of 1,024 columns over one group of 64: INT4 values, and a scale and zero point each.

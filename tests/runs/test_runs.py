@@ -9,7 +9,8 @@ import pytest
 from sim import load_arch, load_workload
 from sim.errors import InputError
 from sim.reproduce.bench import Bench, Case
-from sim.reproduce.store import Store
+from sim.runs.runs import Runs
+from sim.runs.store import Store
 from sim.simulation import simulate
 
 TOKENS = (("tokens", 32),)
@@ -35,28 +36,28 @@ def test_results_are_those_of_simulate_fresh_and_from_the_store(path: Path, case
     work = load_workload(case.model, precision=case.precision, tokens=32, overrides=case.model_overrides)
     expected = simulate(load_arch(case.arch, case.arch_overrides), work)
     for fresh in (True, False):
-        with Store(path) as store, Bench(store, jobs=1) as bench:
-            [result] = bench([case])
+        with Store(path) as store, Runs(store=store) as runs:
+            [result] = Bench(runs)([case])
             assert result == expected
-            assert (bench.simulated > 0) is fresh
+            assert (runs.simulated > 0) is fresh
 
 
 def test_machines_that_differ_only_in_cost_share_their_runs(path: Path) -> None:
-    with Store(path) as store, Bench(store, jobs=1) as bench:
-        bench([FP_INT])
-        once = bench.simulated
-        figna, base = bench([FIGNA, FP_INT])
+    with Store(path) as store, Runs(store=store) as runs:
+        Bench(runs)([FP_INT])
+        once = runs.simulated
+        figna, base = Bench(runs)([FIGNA, FP_INT])
         # q, k, v and o are one shape of 256 x 256; up and down are two more
-        assert bench.simulated == once == 3
+        assert runs.simulated == once == 3
         assert figna["totals"]["cycles"] == base["totals"]["cycles"]
         assert figna["totals"]["energy_picojoules"] < base["totals"]["energy_picojoules"]
 
 
 def test_a_changed_machine_is_simulated_anew_and_a_changed_cost_is_not(path: Path) -> None:
     def simulated(*overrides: str) -> int:
-        with Store(path) as store, Bench(store, jobs=1) as bench:
-            bench([Case("fp-fp", "opt-125m", "fp16", overrides, LAYER, TOKENS)])
-            return bench.simulated
+        with Store(path) as store, Runs(store=store) as runs:
+            Bench(runs)([Case("fp-fp", "opt-125m", "fp16", overrides, LAYER, TOKENS)])
+            return runs.simulated
 
     assert simulated() == 3
     assert simulated("cost.dram.energy_picojoules_per_bit=7.0") == 0
@@ -64,12 +65,12 @@ def test_a_changed_machine_is_simulated_anew_and_a_changed_cost_is_not(path: Pat
 
 
 def test_runs_of_another_code_version_are_dropped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Store(path) as store, Bench(store, jobs=1) as bench:
-        bench([FP_FP])
-    monkeypatch.setattr("sim.reproduce.store.code_version", lambda: "another")
-    with Store(path) as store, Bench(store, jobs=1) as bench:
-        bench([FP_FP])
-        assert bench.simulated == 3
+    with Store(path) as store, Runs(store=store) as runs:
+        Bench(runs)([FP_FP])
+    monkeypatch.setattr("sim.runs.store.code_version", lambda: "another")
+    with Store(path) as store, Runs(store=store) as runs:
+        Bench(runs)([FP_FP])
+        assert runs.simulated == 3
 
 
 def test_a_file_that_is_no_database_is_one_message(path: Path) -> None:

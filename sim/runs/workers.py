@@ -1,9 +1,9 @@
-"""Who simulates the points: processes of this machine, or of a Ray cluster. Neither shows in a result.
+"""Who simulates: processes of this machine, or of a Ray cluster. Neither shows in a result.
 
-Neighbouring points share pieces of work, so each worker is given a run of them, some seconds' worth, and the next run
-when the last one ends: a space of any size takes little memory. Towards the end the runs become shorter, so that all
-workers end together. Points whose worker died are given to a new one, each alone; one that costs two workers more is
-recorded as failed.
+Neighbouring tasks share pieces of work, so each worker is given a run of them, some seconds' worth, and the next run
+when the last one ends: any number of tasks takes little memory. Towards the end the runs become shorter, so that all
+workers end together. Tasks whose worker died are given to a new one, each alone; one that costs two workers more is
+given up.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from types import TracebackType
-from typing import Self
-
-from sim.sweep.evaluate import Outcome, Task, compute
+from typing import Generic, Self, TypeVar
 
 WORKER_DIED = "its worker process died (out of memory, or killed)"
 LIVES = 2
@@ -28,23 +26,37 @@ LONGEST_RUN = 128
 RUN_SECONDS = 10.0
 ORPHAN_CHECK_SECONDS = 1.0
 
+Task = TypeVar("Task")
+Value = TypeVar("Value")
 
-class Workers(ABC):
-    """Places to simulate in, numbered from 0; a context manager.
+
+def default_jobs() -> int:
+    """As many processes as this process may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def timed(compute: Callable[[Task], Value], task: Task) -> tuple[Value, float]:
+    """What a task gives, and the seconds of a core it took."""
+    begin = time.process_time()
+    return compute(task), time.process_time() - begin
+
+
+class Workers(ABC, Generic[Task, Value]):
+    """Places to compute in, numbered from 0; a context manager.
 
     Attributes
     ----------
     count
-        Points simulated at a time.
+        Tasks computed at a time.
     lost
-        Exceptions that mean that a worker died under its points.
+        Exceptions that mean that a worker died under its tasks.
     """
 
     count: int
     lost: tuple[type[BaseException], ...]
 
     @abstractmethod
-    def submit(self, worker: int, task: Task) -> Future[Outcome]: ...
+    def submit(self, worker: int, task: Task) -> Future[tuple[Value, float]]: ...
 
     @abstractmethod
     def revive(self, worker: int) -> None:
@@ -54,10 +66,13 @@ class Workers(ABC):
     def close(self) -> None:
         """Let go of everything; called at the end, an interrupt included."""
 
-    def outcomes(self, tasks: Iterable[Task], most: int) -> Iterator[Outcome]:
-        """The outcome of every task, in the order in which they are done; `most` bounds the number of tasks."""
+    def outcomes(self, tasks: Iterable[Task], most: int) -> Iterator[tuple[Task, Value | None]]:
+        """What every task gives, in the order in which they are done; None for one that its workers died of.
+
+        `most` bounds the number of tasks.
+        """
         queue, left, pace = iter(tasks), most, 1
-        given: list[dict[Future[Outcome], Task]] = [{} for _ in range(self.count)]
+        given: list[dict[Future[tuple[Value, float]], Task]] = [{} for _ in range(self.count)]
         seconds = done = 0.0
         while True:
             for worker, mine in enumerate(given):
@@ -74,24 +89,24 @@ class Workers(ABC):
                 if task is None:  # lost with another, and done alone
                     continue
                 try:
-                    outcome = future.result()
+                    value, spent = future.result()
                 except self.lost:
                     orphans, given[waiting[future]] = [task, *mine.values()], {}
-                    yield from (self._alone(waiting[future], orphan) for orphan in orphans)
+                    yield from ((orphan, self._alone(waiting[future], orphan)) for orphan in orphans)
                     continue
-                seconds, done = seconds + outcome.seconds, done + 1
+                seconds, done = seconds + spent, done + 1
                 pace = min(LONGEST_RUN, int(RUN_SECONDS * done / (seconds or 1)))
-                yield outcome
+                yield task, value
 
-    def _alone(self, worker: int, task: Task) -> Outcome:
+    def _alone(self, worker: int, task: Task) -> Value | None:
         for _ in range(LIVES):
             self.revive(worker)
             try:
-                return self.submit(worker, task).result()
+                return self.submit(worker, task).result()[0]
             except self.lost:
                 continue
         self.revive(worker)
-        return Outcome(task.key, None, WORKER_DIED, 0.0)
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -100,17 +115,17 @@ class Workers(ABC):
         self.close()
 
 
-class LocalWorkers(Workers):
+class LocalWorkers(Workers[Task, Value]):
     """Processes of this machine."""
 
     lost = (BrokenProcessPool,)
 
-    def __init__(self, count: int, compute: Callable[[Task], Outcome] = compute) -> None:
+    def __init__(self, count: int, compute: Callable[[Task], Value]) -> None:
         self.count, self._compute = count, compute
         self._pools = [_started() for _ in range(count)]
 
-    def submit(self, worker: int, task: Task) -> Future[Outcome]:
-        return self._pools[worker].submit(self._compute, task)
+    def submit(self, worker: int, task: Task) -> Future[tuple[Value, float]]:
+        return self._pools[worker].submit(timed, self._compute, task)
 
     def revive(self, worker: int) -> None:
         self._pools[worker].shutdown(wait=True, cancel_futures=True)

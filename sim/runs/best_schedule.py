@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-from sim.arch.schema import Schedule
+from sim.arch.schema import Arch, Hardware, Objective, Schedule
 from sim.cost.energy import energy_picojoules
 from sim.errors import InputError
-from sim.laws.bounds import gemm_bounds, gemm_traffic
+from sim.laws.expectation import GemmExpectation
 from sim.machine.assembly import Run
-from sim.machine.machine import Machine
+from sim.machine.execution import run_piece
 from sim.mapping.operands import ceil_div
+from sim.mapping.piece import Piece
 from sim.workload.gemm import Gemm
 
-Objective = Literal["best", "best-cycles", "best-dram-bytes", "best-energy"]
 SIMULATED = 6
 """Candidates that are simulated at least, beside the published one."""
 SIMULATED_TILES = 4000
@@ -44,74 +43,84 @@ class Estimate:
     requests: int
 
 
-def best_schedule(machine: Machine, gemm: Gemm, objective: Objective) -> Schedule:
-    """Search the schedule of one GeMM.
+def blocks_of(piece: Piece) -> Piece:
+    """The piece with its blocks known: searched where it names an objective instead."""
+    return piece.scheduled(best_schedule(piece)) if isinstance(piece.schedule, str) else piece
 
-    Parameters
-    ----------
-    objective
-        `best`: the fewest DRAM bytes among schedules that are no slower than the published one;
-        `best-cycles`, `best-dram-bytes`, `best-energy`: the least of one quantity.
+
+def best_schedule(piece: Piece) -> Schedule:
+    """Search the schedule of a GeMM for what its piece names instead of blocks.
+
+    `best`: the fewest DRAM bytes among schedules that are no slower than the published one;
+    `best-cycles`, `best-dram-bytes`, `best-energy`: the least of one quantity.
 
     Raises
     ------
     InputError
         Where no schedule fits: says which buffer is too small for the smallest tile.
     """
-    tiles = ceil_div(gemm.m, machine.arch.mxu.rows) * ceil_div(gemm.n, machine.arch.run_width)
+    gemm, objective, hardware = _gemm(piece), _objective(piece), piece.hardware
+    tiles = ceil_div(gemm.m, hardware.mxu.rows) * ceil_div(gemm.n, hardware.run_width)
     simulated = max(SIMULATED, SIMULATED_TILES // tiles)
-    shortlist = [entry.schedule for entry in candidates(machine, gemm, objective, simulated)[:simulated]]
-    published = published_schedule(machine)
-    if any(_estimated(machine, gemm, published)):
+    shortlist = [entry.schedule for entry in candidates(piece, simulated)[:simulated]]
+    published = published_schedule(hardware)
+    if any(_estimated(piece, published)):
         shortlist.append(published)
-    runs = {schedule: machine.run_gemm(gemm, schedule=schedule) for schedule in shortlist}
-    score = _score(machine, objective)
+    runs = {schedule: run_piece(piece.scheduled(schedule)) for schedule in shortlist}
+    score = _score(hardware, objective)
     eligible = list(runs)
     if objective == "best" and published in runs:
         eligible = [schedule for schedule in runs if runs[schedule].cycles <= runs[published].cycles]
     return min(eligible, key=lambda schedule: score(runs[schedule]))
 
 
-def published_schedule(machine: Machine) -> Schedule:
+def published_schedule(hardware: Hardware) -> Schedule:
     """The paper's schedule, for the size of this machine."""
     return Schedule(
-        token_block=PUBLISHED_ROWS[machine.pe.encoded] * machine.arch.mxu.rows,
-        output_block=machine.arch.run_width,
-        k_block=_round_up(PUBLISHED_K, machine.arch.mxu.dot_length),
+        token_block=PUBLISHED_ROWS[hardware.bpc is not None] * hardware.mxu.rows,
+        output_block=hardware.run_width,
+        k_block=_round_up(PUBLISHED_K, hardware.mxu.dot_length),
     )
 
 
-def candidates(machine: Machine, gemm: Gemm, objective: Objective, refined: int) -> list[Estimate]:
+def _gemm(piece: Piece) -> Gemm:
+    assert isinstance(piece.work, Gemm)
+    return piece.work
+
+
+def _objective(piece: Piece) -> Objective:
+    assert isinstance(piece.schedule, str)
+    return piece.schedule
+
+
+def candidates(piece: Piece, refined: int) -> list[Estimate]:
     """Schedules that fit, the most promising first; of the first `refined` all sizes of chunks."""
-    group = machine.arch.mxu.dot_length
+    gemm, group, rank = _gemm(piece), piece.hardware.mxu.dot_length, _rank(_objective(piece))
     chunks = sorted({min(size, _round_up(gemm.k, group)) for size in (PUBLISHED_K, group)}, reverse=True)
     found: list[Estimate] = []
     for chunk in chunks:
-        for blocks in _blocks(machine, gemm):
-            found += _estimated(machine, gemm, Schedule(k_block=chunk, **blocks))
+        for blocks in _blocks(piece.hardware, gemm):
+            found += _estimated(piece, Schedule(k_block=chunk, **blocks))
         if found:
             break
     if not found:
-        machine.plan(gemm, _smallest(machine))  # says what does not fit
-    found.sort(key=_rank(objective))
+        piece.scheduled(_smallest(piece.hardware)).plan()  # says what does not fit
+    found.sort(key=rank)
     more = [
         estimate
         for entry in found[:refined]
         for chunk in _chunk_sizes(gemm.k, group)
-        for estimate in _estimated(machine, gemm, entry.schedule.model_copy(update={"k_block": chunk}))
+        for estimate in _estimated(piece, entry.schedule.model_copy(update={"k_block": chunk}))
     ]
-    return sorted({entry.schedule: entry for entry in (*found, *more)}.values(), key=_rank(objective))
+    return sorted({entry.schedule: entry for entry in (*found, *more)}.values(), key=rank)
 
 
-def _estimated(machine: Machine, gemm: Gemm, schedule: Schedule) -> Iterator[Estimate]:
+def _estimated(piece: Piece, schedule: Schedule) -> Iterator[Estimate]:
     try:
-        plan = machine.plan(gemm, schedule)
+        expected = GemmExpectation(piece.scheduled(schedule))
     except InputError:
         return
-    pace = machine.pace(gemm)
-    traffic = gemm_traffic(machine.arch, plan, pace)
-    cycles = gemm_bounds(machine.arch, plan, pace).lower_cycles
-    yield Estimate(schedule, cycles, traffic.bytes, traffic.requests)
+    yield Estimate(schedule, expected.bounds.lower_cycles, expected.traffic.bytes, expected.traffic.requests)
 
 
 def _rank(objective: Objective) -> Callable[[Estimate], tuple[int, ...]]:
@@ -120,19 +129,20 @@ def _rank(objective: Objective) -> Callable[[Estimate], tuple[int, ...]]:
     return lambda entry: (entry.dram_bytes, entry.cycles, entry.requests)
 
 
-def _score(machine: Machine, objective: Objective) -> Callable[[Run], tuple[float, ...]]:
+def _score(hardware: Hardware, objective: Objective) -> Callable[[Run], tuple[float, ...]]:
     def dram_bytes(run: Run) -> int:
         return sum(run.counters[f"dram.{side}_bytes"] for side in ("weight", "activation", "output"))
 
     if objective == "best-cycles":
         return lambda run: (run.cycles, dram_bytes(run))
     if objective == "best-energy":
-        return lambda run: (sum(energy_picojoules(machine.arch, run.counters, run.cycles).values()), run.cycles)
+        assert isinstance(hardware, Arch)
+        return lambda run: (sum(energy_picojoules(hardware, run.counters, run.cycles).values()), run.cycles)
     return lambda run: (dram_bytes(run), run.cycles)
 
 
-def _blocks(machine: Machine, gemm: Gemm) -> Iterator[dict[str, int | str]]:
-    rows, run = machine.arch.mxu.rows, machine.arch.run_width
+def _blocks(hardware: Hardware, gemm: Gemm) -> Iterator[dict[str, int | str]]:
+    rows, run = hardware.mxu.rows, hardware.run_width
     tokens = [rows * tiles for tiles in _even_parts(ceil_div(gemm.m, rows))]
     outputs = [run * runs for runs in _even_parts(ceil_div(gemm.n, run))]
     few_tokens, few_outputs = _few(tokens, rows), _few(outputs, run)
@@ -173,6 +183,6 @@ def _round_up(value: int, multiple: int) -> int:
     return ceil_div(value, multiple) * multiple
 
 
-def _smallest(machine: Machine) -> Schedule:
-    mxu = machine.arch.mxu
-    return Schedule(token_block=mxu.rows, output_block=machine.arch.run_width, k_block=mxu.dot_length)
+def _smallest(hardware: Hardware) -> Schedule:
+    mxu = hardware.mxu
+    return Schedule(token_block=mxu.rows, output_block=hardware.run_width, k_block=mxu.dot_length)

@@ -1,22 +1,22 @@
-"""Points simulated on a Ray cluster: one actor a core, the package sent along, so that all nodes run this code."""
+"""Tasks computed on a Ray cluster: one actor a core, the package sent along, so that all nodes run this code."""
 
 from __future__ import annotations
 
 import logging
 import os
 import socket
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 from sim.errors import InputError
-from sim.sweep.code import PACKAGE
-from sim.sweep.evaluate import Outcome, Task, compute
-from sim.sweep.workers import Workers
+from sim.runs.code import PACKAGE
+from sim.runs.workers import Task, Value, Workers, timed
 
 CONNECT_SECONDS = 5.0
 
 
-class RayWorkers(Workers):
+class RayWorkers(Workers[Task, Value]):
     """Every core that a cluster offers.
 
     Parameters
@@ -30,7 +30,7 @@ class RayWorkers(Workers):
         Where Ray is not installed, or no cluster answers.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, compute: Callable[[Task], Value]) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
@@ -46,15 +46,16 @@ class RayWorkers(Workers):
         self.count = int(self._ray.cluster_resources().get("CPU", 1))
         self.lost = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
         self._actor: Any = self._ray.remote(num_cpus=1)(_Worker)
-        self._actors = [self._actor.remote() for _ in range(self.count)]
+        self._compute = compute
+        self._actors = [self._actor.remote(compute) for _ in range(self.count)]
 
-    def submit(self, worker: int, task: Task) -> Future[Outcome]:
-        future: Future[Outcome] = self._actors[worker].compute.remote(task).future()
+    def submit(self, worker: int, task: Task) -> Future[tuple[Value, float]]:
+        future: Future[tuple[Value, float]] = self._actors[worker].compute.remote(task).future()
         return future
 
     def revive(self, worker: int) -> None:
         self._ray.kill(self._actors[worker])
-        self._actors[worker] = self._actor.remote()
+        self._actors[worker] = self._actor.remote(self._compute)
 
     def close(self) -> None:
         self._ray.shutdown()
@@ -76,10 +77,13 @@ def _no_cluster(address: str, why: str) -> InputError:
 
 
 class _Worker:
-    """A process of the cluster that keeps its memory of pieces from point to point."""
+    """A process of the cluster that keeps its memory of pieces from task to task."""
 
-    def compute(self, task: Task) -> Outcome:
-        return compute(task)
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
+        self._compute = compute
+
+    def compute(self, task: Any) -> tuple[Any, float]:
+        return timed(self._compute, task)
 
     def pid(self) -> int:
         return os.getpid()

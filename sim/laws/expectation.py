@@ -1,0 +1,107 @@
+"""What a piece of work must come to, computed once from the piece alone, and what a run of it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sim.laws.bounds import (
+    Bounds,
+    DramFloor,
+    Traffic,
+    dram_floor,
+    gemm_bounds,
+    gemm_traffic,
+    vector_bounds,
+)
+from sim.laws.conservation import check_bounds, check_counters, check_floor, check_time
+from sim.laws.expected import gemm_counters, vector_counters
+from sim.mapping.piece import Piece
+from sim.mapping.plan import Plan
+from sim.mapping.vector_blocks import Blocks, cut
+from sim.workload.gemm import Gemm, VectorWork
+
+if TYPE_CHECKING:
+    from sim.engine.activity import State
+
+
+class GemmExpectation:
+    """Of a GeMM whose blocks are known.
+
+    Raises
+    ------
+    InputError
+        Where the GeMM does not fit the machine.
+    """
+
+    def __init__(self, piece: Piece) -> None:
+        assert piece.pace is not None
+        self.hardware, self.pace = piece.hardware, piece.pace
+        self.plan: Plan = piece.plan()
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """Bytes and requests that the plan asks of DRAM."""
+        return gemm_traffic(self.hardware, self.plan, self.pace)
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """Limits on the cycles."""
+        return gemm_bounds(self.hardware, self.plan, self.pace, self.traffic)
+
+    @cached_property
+    def counters(self) -> Mapping[str, int]:
+        """Every counter that the plan alone decides."""
+        return gemm_counters(self.hardware, self.plan, self.pace, self.traffic)
+
+    @cached_property
+    def floor(self) -> DramFloor:
+        """Bytes of DRAM traffic that no schedule can go below."""
+        return dram_floor(self.hardware, self.plan, self.pace)
+
+    def check(self, cycles: int, states: Mapping[str, Mapping[State, int]], counters: Mapping[str, int]) -> None:
+        """Hold a run against all of it.
+
+        Raises
+        ------
+        BrokenLawError
+            Names the unit, the law, and both sides.
+        """
+        check_time(states, cycles)
+        check_bounds(cycles, self.bounds)
+        check_counters(counters, self.counters)
+        check_floor(self.traffic, self.floor)
+
+
+class VectorExpectation:
+    """Of vector work."""
+
+    def __init__(self, piece: Piece) -> None:
+        assert isinstance(piece.work, VectorWork)
+        self.hardware, self.work = piece.hardware, piece.work
+        self.blocks: Blocks = cut(piece.work, piece.hardware.buffers.activation.bytes)
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """As `GemmExpectation.bounds`."""
+        return vector_bounds(self.hardware, self.blocks)
+
+    @cached_property
+    def counters(self) -> Mapping[str, int]:
+        """As `GemmExpectation.counters`."""
+        return vector_counters(self.hardware, self.work, self.blocks)
+
+    def check(self, cycles: int, states: Mapping[str, Mapping[State, int]], counters: Mapping[str, int]) -> None:
+        """As `GemmExpectation.check`."""
+        check_time(states, cycles)
+        check_bounds(cycles, self.bounds)
+        check_counters(counters, self.counters)
+
+
+Expectation = GemmExpectation | VectorExpectation
+
+
+def expect(piece: Piece) -> Expectation:
+    """The expectation of a piece, whatever its work."""
+    return GemmExpectation(piece) if isinstance(piece.work, Gemm) else VectorExpectation(piece)

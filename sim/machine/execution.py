@@ -1,0 +1,119 @@
+"""Runs a piece of work: the units it needs put together, run to the end, and held against the laws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sim.arch.schema import Schedule
+from sim.engine.activity import Recorder
+from sim.laws.expectation import GemmExpectation, VectorExpectation, expect
+from sim.machine.assembly import Assembly, Options, Run
+from sim.mapping.nest import LoadCursor, TileCursor
+from sim.mapping.operands import RawBytes
+from sim.mapping.pace import Pace
+from sim.mapping.piece import Piece
+from sim.mapping.plan import Plan
+from sim.mapping.vector_blocks import BlockCursor
+from sim.units.activation_dispatcher import ActivationDispatcher
+from sim.units.bpc import Bpc
+from sim.units.buffer import Buffer
+from sim.units.collector import Collector, Sink
+from sim.units.dram import Port
+from sim.units.loader import Loader
+from sim.units.mxu import Mxu
+from sim.units.vector import Vector
+from sim.units.weight_dispatcher import WeightDispatcher
+
+
+def run_piece(piece: Piece, options: Options = Options(), recorder: Recorder | None = None) -> Run:
+    """Simulate a piece, from an empty pipeline to its last write.
+
+    Raises
+    ------
+    InputError
+        Where it does not fit the machine.
+    BrokenLawError
+        Where the simulation contradicts itself.
+    """
+    expected = expect(piece)
+    assembly = Assembly(piece.hardware, options, recorder)
+    if isinstance(expected, GemmExpectation):
+        pace = expected.pace
+        assembly.add_writer(pace.output, pace.output_group, expected.traffic.output_blocks)
+        _add_gemm_units(assembly, expected.plan, pace)
+    else:
+        _add_vector_units(assembly, expected)
+    run = assembly.run()
+    expected.check(run.cycles, run.states, run.counters)
+    return replace(run, schedule=piece.schedule) if isinstance(piece.schedule, Schedule) else run
+
+
+def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
+    arch, bench, launched, dram = assembly.hardware, assembly.bench, assembly.controller.launched, assembly.dram
+    tiles, weight_chunks, activation_chunks = (
+        TileCursor(plan),
+        LoadCursor(plan, "weights"),
+        LoadCursor(plan, "activations"),
+    )
+    weight_buffer = Buffer(bench, "weight_buffer", arch.buffers.weight)
+    activations = ActivationDispatcher(bench, arch.activation_dispatcher, pace.word_bits)
+    weights = WeightDispatcher(
+        bench,
+        tiles,
+        weight_buffer,
+        port_bits=arch.weight_dispatcher.port_bits,
+        mxu_columns=arch.mxu.columns,
+        group_bits=plan.group_size * plan.gemm.weights.bits,
+        scale_bits=plan.gemm.weights.scale_bits + plan.gemm.weights.zero_point_bits,
+        mxu_group_cycles=lambda op: mxu.group_cycles(op),
+    )
+    mxu = Mxu(
+        bench,
+        weights,
+        activations,
+        assembly.activation_buffer,
+        words=pace.words,
+        output_registers=arch.mxu.output_registers,
+        pipeline_cycles=arch.mxu.pipeline_cycles,
+    )
+    sink: Sink = assembly.writer
+    if pace.compressed_rows is not None and arch.bpc is not None:
+        sink = bpc = Bpc(
+            bench,
+            assembly.writer,
+            lanes=arch.bpc.lanes * arch.mxu.count,
+            group_size=arch.bpc.group_size,
+            mantissa_bits=pace.compressed_rows - 1,
+        )
+        assembly.units.append(bpc)
+    port_bits, columns = arch.collector.port_bits, arch.mxu.columns
+    assembly.units += [
+        Loader(bench, "weight_loader", weight_chunks, launched, Port.WEIGHTS, dram, weight_buffer),
+        Loader(
+            bench,
+            "activation_loader",
+            activation_chunks,
+            launched,
+            Port.ACTIVATIONS,
+            dram,
+            assembly.activation_buffer,
+        ),
+        weight_buffer,
+        weights,
+        activations,
+        mxu,
+        Collector(bench, mxu.pipeline, mxu.registers, sink, port_bits=port_bits, mxu_columns=columns),
+    ]
+    assembly.watch(weights, (weight_chunks, activation_chunks))
+
+
+def _add_vector_units(assembly: Assembly, expected: VectorExpectation) -> None:
+    blocks, bench, launched = expected.blocks, assembly.bench, assembly.controller.launched
+    buffer, dram = assembly.activation_buffer, assembly.dram
+    writer = assembly.add_writer(RawBytes(), 1, sum(count for block, count in blocks.kinds if block.write_bytes))
+    vector = Vector(bench, launched, BlockCursor(blocks), buffer, writer, assembly.hardware.vector.fpus)
+    assembly.units.append(vector)
+    loads = [BlockCursor(blocks)] if blocks.reads else []
+    for cursor in loads:
+        assembly.units.append(Loader(bench, "activation_loader", cursor, launched, Port.ACTIVATIONS, dram, buffer))
+    assembly.watch(vector, loads)

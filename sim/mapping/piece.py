@@ -1,0 +1,154 @@
+"""A piece of work in canonical form, with all of the machine that it can see.
+
+Two pieces with one key take the same time with the same counters: equal layers of a model, GeMMs of machines that
+differ in costs only, or in buffers that are larger than the piece can fill. A buffer never holds more than the block in
+use and the next (sim/units/buffer.py), so what lies beyond is seen by no unit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar
+
+from sim.arch.schema import Arch, Hardware, Objective, Schedule, Section
+from sim.mapping.operands import GroupedWeights, Operand
+from sim.mapping.pace import Pace
+from sim.mapping.plan import Extent, Plan, make_plan
+from sim.workload.gemm import Gemm, VectorWork
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One instance of work on one machine.
+
+    Parameters
+    ----------
+    work
+        Without a name, a module and a count.
+    hardware
+        Without names and sources; a whole Arch where the schedule is searched for the least energy.
+    pace
+        What the machine's PEs tell the units; None for vector work.
+    schedule
+        Blocks, or what they are searched for; None for vector work.
+    name
+        What people call it; not part of the key.
+    """
+
+    work: Gemm | VectorWork
+    hardware: Hardware
+    pace: Pace | None
+    schedule: Schedule | Objective | None
+    name: str = field(default="", compare=False)
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of everything that the timing depends on."""
+        schedule = self.schedule.model_dump_json() if isinstance(self.schedule, Schedule) else self.schedule
+        seen = [repr(self.work), self.hardware.model_dump_json(), repr(self.pace), schedule]
+        return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Piece) and self.key == other.key
+
+    @property
+    def size(self) -> int:
+        """Operations: the larger, the longer it is likely to take."""
+        return self.work.macs if isinstance(self.work, Gemm) else self.work.operations
+
+    def plan(self) -> Plan:
+        """A GeMM cut as its schedule says.
+
+        Raises
+        ------
+        InputError
+            Where it does not fit the machine.
+        """
+        if not isinstance(self.work, Gemm) or self.pace is None or not isinstance(self.schedule, Schedule):
+            raise TypeError("only a GeMM whose blocks are known has a plan")
+        weights = GroupedWeights(self.work.weights)
+        return make_plan(self.hardware, self.work, self.pace.activations, weights, self.schedule)
+
+    def scheduled(self, schedule: Schedule | None) -> Piece:
+        """The same piece with these blocks."""
+        return replace(self, schedule=schedule)
+
+
+class Pieces:
+    """Makes the pieces of one machine."""
+
+    def __init__(self, arch: Arch) -> None:
+        self._arch, self._visible = arch, _visible(arch)
+
+    def of_gemm(self, gemm: Gemm, pace: Pace) -> Piece:
+        """The piece of one instance of a GeMM.
+
+        Raises
+        ------
+        InputError
+            Where it does not fit the machine.
+        """
+        arch, work, name = self._arch, replace(gemm, name="", module="other", count=1), f"{self._arch.name} {gemm.name}"
+        if not isinstance(arch.schedule, Schedule):
+            seen = _nameless(arch) if arch.schedule == "best-energy" else self._visible
+            return Piece(work, seen, pace, arch.schedule, name)
+        schedule = unsourced(arch.schedule)
+        plan = Piece(gemm, arch, pace, schedule).plan()  # as the user knows it, for the message where it does not fit
+        return Piece(work, _filled(self._visible, plan), pace, schedule, name)
+
+    def of_vector_work(self, work: VectorWork) -> Piece:
+        """The piece of one instance of vector work."""
+        name = f"{self._arch.name} {work.name or 'vector work'}"
+        return Piece(replace(work, name="", module="other", count=1), self._visible, None, None, name)
+
+
+def unsourced(section: AnySection) -> AnySection:
+    """A section, and those in it, without the texts that nothing computes with."""
+    inner = {name: getattr(section, name) for name in type(section).model_fields}
+    changed = {name: unsourced(value) for name, value in inner.items() if isinstance(value, Section)}
+    return section.model_copy(update={**changed, "source": ""})
+
+
+def _nameless(arch: Arch) -> Arch:
+    bare = unsourced(arch).model_copy(update={"name": ""})
+    bare._source = None
+    return bare
+
+
+def _visible(arch: Arch) -> Hardware:
+    """What units can see; the PE stands in the pace."""
+    bare = unsourced(arch)
+    sections = {name: getattr(bare, name) for name in Hardware.model_fields}
+    sections["mxu"] = bare.mxu.model_copy(update={"pe": "", "lanes": None, "mantissa_bits": None})
+    return Hardware.model_construct(None, **sections)
+
+
+def _filled(hardware: Hardware, plan: Plan) -> Hardware:
+    """The machine with its buffers cut down to what the plan can fill; the number of banks is a matter of cost."""
+    activation, weight = hardware.buffers.activation, hardware.buffers.weight
+    data, side = _most(plan, plan.activations, plan.tokens, plan.activations_resident, activation.double_buffered)
+    weights, _ = _most(plan, plan.weights, plan.outputs, plan.weights_resident, weight.double_buffered)
+    cut = {"bytes": min(activation.bytes, data), "exponent_bytes": min(activation.exponent_bytes, side), "banks": 1}
+    buffers = {
+        "activation": activation.model_copy(update=cut),
+        "weight": weight.model_copy(update={"bytes": min(weight.bytes, weights), "banks": 1}),
+    }
+    return hardware.model_copy(update={"buffers": hardware.buffers.model_copy(update=buffers)})
+
+
+def _most(plan: Plan, operand: Operand, extent: Extent, resident: bool, double_buffered: bool) -> tuple[int, int]:
+    """Bytes of the largest block, or tile where tiles are streamed, once or twice: in the buffer, and beside it."""
+    lanes = min(extent.tile, extent.size)
+    tiles = extent.tiles(min(extent.block, extent.size)) if resident else 1
+    blocks = (2 if double_buffered else 1) * tiles
+    chunks = [plan.chunk(index) for index in range(plan.chunks)]
+    data = sum(operand.data_bytes(lanes, *chunk) for chunk in chunks)
+    return blocks * data, blocks * sum(operand.side_bytes(lanes, *chunk) for chunk in chunks)
