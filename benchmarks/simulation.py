@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from sim.arch.load import load_arch
+from sim.result import Result
 from sim.simulation import simulate
 from sim.workload.load import load_workload
 
@@ -27,16 +28,16 @@ def main() -> None:
     print(json.dumps({"wall_seconds": wall, "cpu_seconds": cpu, **_facts(result)}))
 
 
-def _facts(result: dict[str, Any]) -> dict[str, Any]:
+def _facts(result: Result) -> dict[str, Any]:
     """What was simulated: cycles, work, the MACs a cycle that the machine could do, and how busy the memory was."""
-    totals = result["totals"]
-    gemms = [layer for layer in result["layers"] if layer["unit"] == "mxu"]
+    totals = result.totals
+    gemms = [layer for layer in result.layers if layer.unit == "mxu"]
     return {
-        "cycles": totals["cycles"],
-        "macs": totals["macs"],
-        "peak_macs_per_cycle": sorted({layer["peak_macs_per_cycle"] for layer in gemms}),
-        "dram_busy": result["units"]["dram"]["busy_cycles"] / totals["cycles"],
-        "gemms": [[layer["m"], layer["k"], layer["n"]] for layer in gemms],
+        "cycles": totals.cycles,
+        "macs": totals.macs,
+        "peak_macs_per_cycle": sorted({layer.peak_macs_per_cycle for layer in gemms}),
+        "dram_busy": result.units["dram"].busy_cycles / totals.cycles,
+        "gemms": [[layer.m, layer.k, layer.n] for layer in gemms],
     }
 
 

@@ -20,11 +20,10 @@ from sim.errors import InputError
 from sim.formats import block_float, int4
 from sim.report.figures.frame import Figure, words
 from sim.report.quantities import percent, ratio, si
+from sim.result import Layer, Result
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-SimResult = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Entry:
         return self.roofline_seconds / self.seconds
 
 
-def compare(results: Sequence[SimResult], labels: Sequence[str], record: Record, baseline: int = 0) -> list[Entry]:
+def compare(results: Sequence[Result], labels: Sequence[str], record: Record, baseline: int = 0) -> list[Entry]:
     """Entries of all platforms, GeMM by GeMM, the machines first.
 
     Parameters
@@ -83,45 +82,44 @@ def compare(results: Sequence[SimResult], labels: Sequence[str], record: Record,
     entries: list[Entry] = []
     for shape in shared:
         machines = [
-            _simulated(label, result, found[shape], results[baseline], record.ceilings)
+            _simulated(label, shape, result, found[shape], results[baseline], record.ceilings)
             for label, result, found in zip(labels, results, layers, strict=True)
             if shape in found
         ]
-        entries += _relative(machines, layers[baseline][shape]["cycles"] / results[baseline]["clock_hertz"])
+        entries += _relative(machines, layers[baseline][shape].cycles / results[baseline].clock_hertz)
         rows = record.rows_for(shape)
         fp16 = next((row.median_seconds for row in rows if row.source == "fp16"), None)
         entries += _relative([_measured(row, record.device.name) for row in rows], fp16)
     return entries
 
 
-def _layers(result: SimResult) -> dict[Shape, Mapping[str, Any]]:
+def _layers(result: Result) -> dict[Shape, Layer]:
     """The GeMMs of a result, each shape once."""
-    found: dict[Shape, Mapping[str, Any]] = {}
-    for layer in result["layers"]:
-        if layer["m"] is not None:
-            found.setdefault(Shape(layer["m"], layer["n"], layer["k"]), layer)
+    found: dict[Shape, Layer] = {}
+    for layer in result.layers:
+        if layer.m is not None and layer.n is not None and layer.k is not None:
+            found.setdefault(Shape(layer.m, layer.n, layer.k), layer)
     return found
 
 
-def _simulated(label: str, result: SimResult, layer: Mapping[str, Any], base: SimResult, card: Ceilings) -> Entry:
-    shape = Shape(layer["m"], layer["n"], layer["k"])
-    clock, cycles = result["clock_hertz"], layer["cycles"]
-    peak = 2 * layer["peak_macs_per_cycle"] * clock
-    bandwidth = result["peak"]["dram_bytes_per_cycle"] * clock
-    moved = least_bytes(shape, layer["mantissa_bits"])
+def _simulated(label: str, shape: Shape, result: Result, layer: Layer, base: Result, card: Ceilings) -> Entry:
+    clock, cycles = result.clock_hertz, layer.cycles
+    peak = 2 * layer.peak_macs_per_cycle * clock
+    bandwidth = result.peak.dram_bytes_per_cycle * clock
+    moved = least_bytes(shape, layer.mantissa_bits)
     bound = max(shape.operations / peak, moved / bandwidth)
-    base_peak = 2 * base["peak"]["macs_per_cycle"] * base["clock_hertz"]
+    base_peak = 2 * base.peak.macs_per_cycle * base.clock_hertz
     scaled_peak = peak * card.fp16_operations_per_second / base_peak
     scaled_bound = max(shape.operations / scaled_peak, moved / card.bytes_per_second)
     return Entry(
         platform=label,
         kernel="simulated",
         shape=shape,
-        mantissa_bits=layer["mantissa_bits"],
+        mantissa_bits=layer.mantissa_bits,
         seconds=cycles / clock,
         roofline_seconds=bound,
         normalised_seconds=scaled_bound * (cycles / clock) / bound,
-        energy_joules=layer["energy_picojoules"] * 1e-12,
+        energy_joules=layer.energy_picojoules * 1e-12,
     )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sim.report.comparison import Standing, standings
-from sim.report.files import load_result
-from sim.report.result import Result
+from sim.result import Result
+from sim.result.json import load_result
 
 MACHINES = ("fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8", "anda-hpca25")
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,15 +26,15 @@ def table(ranking: Sequence[Standing]) -> str:
         "|---|---:|---:|---:|---:|---:|---|",
     ]
     for one in ranking:
-        totals, limit = one.result["totals"], one.result["limit"]
+        totals, limit = one.result.totals, one.result.limit
         cells = [
             one.label,
-            f"{totals['cycles']:,}",
+            f"{totals.cycles:,}",
             f"{one.speedup:.2f}",
             f"{one.energy_efficiency:.2f}",
-            f"{totals['area_square_millimetres']:.2f}",
+            f"{totals.area_square_millimetres:.2f}",
             f"{one.area_efficiency:.2f}",
-            f"{limit['unit']}: {limit['cause']}",
+            f"{limit.unit}: {limit.cause}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

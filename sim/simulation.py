@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from sim.arch.schema import Arch
 from sim.cost.technology import technology
 from sim.machine.assembly import Options
 from sim.machine.machine import Machine
+from sim.result import Result
+from sim.result.summarise import summarise
 from sim.runs.runs import Progress, Runs, Tracer
-from sim.summary import summarise
 from sim.workload.gemm import Item, Workload
-
-Result = dict[str, Any]
 
 
 def simulate(
@@ -38,8 +36,8 @@ def simulate(
 
     Returns
     -------
-    dict
-        The result as written to result.json.
+    Result
+        As `sim.result` describes it.
 
     Raises
     ------

@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -93,13 +93,14 @@ def layer() -> list[Case]:
 def worse_schedules(model: str) -> Outcome:
     """Where the best schedule is worse than the published one: on its objective, or in cycles where it may not be."""
     workload = load_workload(model, phase="prefill")
-    published = simulate(load_arch("anda-hpca25"), workload)["layers"]
+    published = simulate(load_arch("anda-hpca25"), workload).layers
     problems = []
     for objective, bounded in OBJECTIVES.items():
-        found = simulate(load_arch("anda-hpca25", [f"schedule={objective}"]), workload)["layers"]
+        found = simulate(load_arch("anda-hpca25", [f"schedule={objective}"]), workload).layers
         for given, best in zip(published, found, strict=True):
-            worse = [f"{name} {best[name]}, not {given[name]}" for name in bounded if best[name] > given[name]]
-            problems += [f"{model} {given['name']}, {objective}: {problem}" for problem in worse]
+            before, after = asdict(given), asdict(best)
+            worse = [f"{name} {after[name]}, not {before[name]}" for name in bounded if after[name] > before[name]]
+            problems += [f"{model} {given.name}, {objective}: {problem}" for problem in worse]
     return Outcome(differences=tuple(problems))
 
 

@@ -13,7 +13,7 @@ from sim.workload.load import load_workload
 def test_the_table_and_the_picture_are_those_of_make_run() -> None:
     work = load_workload("llama-13b", tokens=2048, precision="wikitext2-1%")
     results = simulate_all([load_arch(name) for name in readme.MACHINES], work)
-    ranking = readme.ranked(results)  # type: ignore[arg-type]
+    ranking = readme.ranked(results)
     written = (readme.ROOT / "README.md").read_text(encoding="utf-8")
     assert readme.table(ranking) in written
     assert (readme.ROOT / "results" / "llama-13b.svg").read_text(encoding="utf-8") == readme.picture(ranking)

@@ -1,4 +1,4 @@
-"""`list` and `schema`: what there is to simulate, and what a YAML may hold."""
+"""`list` and `schema`: what there is to simulate, and what a file of the tool's may hold."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Kind(StrEnum):
     ARCH = "arch"
     WORKLOAD = "workload"
     SWEEP = "sweep"
+    RESULT = "result"
 
 
 def list_() -> None:
@@ -42,14 +43,18 @@ def list_() -> None:
         console.print(table)
 
 
-def schema(kind: Annotated[Kind, typer.Argument(help="arch, workload or sweep")]) -> None:
-    """Print the JSON Schema of a YAML file, for editors."""
+def schema(kind: Annotated[Kind, typer.Argument(help="arch, workload, sweep or result")]) -> None:
+    """Print the JSON Schema of a YAML file, for editors, or of result.json, for those who read it."""
     print(json.dumps(schema_of(kind), indent=2))
 
 
 def schema_of(kind: Kind) -> dict[str, Any]:
-    """The JSON Schema of a kind of YAML file. A file that extends another may leave out any key, so only the sections
-    of one that extends none are required."""
+    """The JSON Schema of a kind of file. A YAML that extends another may leave out any key, so only the sections of one
+    that extends none are required."""
+    if kind is Kind.RESULT:
+        from sim.result.json import schema as result_schema
+
+        return result_schema()
     from sim.arch.schema import Arch
     from sim.sweep.schema import Sweep
     from sim.workload.model import Model

@@ -18,8 +18,9 @@ def report(
     """Write one page about one result or several, and show them here."""
     from rich.console import Console
 
-    from sim.report.files import load_result, write_page
+    from sim.report.files import write_page
     from sim.report.terminal import print_comparison, print_run
+    from sim.result.json import load_result
 
     loaded = [load_result(path) for path in results]
     write_page(loaded, out, overwrite)

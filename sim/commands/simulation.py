@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sim.arch.schema import Arch
     from sim.machine.assembly import Options
     from sim.mapping.plan import Plan
+    from sim.result import Result
     from sim.runs.runs import Progress
     from sim.workload.gemm import Gemm
 
@@ -147,11 +148,11 @@ def _simulate(
     folder = outcome.out or _free(Path("runs") / f"{name}_{work.name}")
     with new_folder(folder, outcome.overwrite) as inside:
         with TraceWriter(inside / "trace.json") if outcome.trace else nullcontext() as tracer, _progress() as progress:
-            results: list[Any] = simulate_all(
+            results = simulate_all(
                 machines, work, options=how, jobs=jobs or default_jobs(), tracer=tracer, progress=progress
             )
-        for result in results:
-            result["provenance"]["command"] = " ".join(["sim.py", *sys.argv[1:]])
+        command = " ".join(["sim.py", *sys.argv[1:]])
+        results = [replace(result, provenance=replace(result.provenance, command=command)) for result in results]
         added = measured.figures(results) if measured else ()
         computed = _values(machines[0], Path(workload), work.precision, inside) if outcome.values else None
         if len(results) == 1:
@@ -193,7 +194,7 @@ class _Measured:
         self.record = load(path)
         self.entries: list[Any] = []
 
-    def figures(self, results: list[Any]) -> list[tuple[str, Any]]:
+    def figures(self, results: list[Result]) -> list[tuple[str, Any]]:
         """A figure for each layer that was both simulated and measured."""
         from gpu_ref.compare import compare, speedup_figure
         from gpu_ref.show import heading
@@ -292,9 +293,12 @@ def _progress() -> Iterator[Progress | None]:
         yield lambda done, total, name: bar.update(task, completed=done, total=total, description=f"simulated {name}")
 
 
-def _show(results: list[Any], folder: Path, as_json: bool, measured: _Measured | None, computed: Any) -> None:
+def _show(results: list[Result], folder: Path, as_json: bool, measured: _Measured | None, computed: Any) -> None:
     if as_json:
-        json.dump(results[0] if len(results) == 1 else results, sys.stdout)
+        from sim.result.json import as_data
+
+        told = [as_data(result) for result in results]
+        json.dump(told[0] if len(told) == 1 else told, sys.stdout)
         sys.stdout.write("\n")
         return
     from rich.console import Console

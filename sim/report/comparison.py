@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import count
 
 from sim.errors import InputError
-from sim.report.result import Result
 from sim.report.vocabulary import MODULES, ordered
 from sim.report.work import settings, shapes
+from sim.result import Result
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def standings(results: Sequence[Result], baseline: int = 0) -> list[Standing]:
 
 def labels(results: Sequence[Result]) -> list[str]:
     """A name for every result: its machine's; where machines share one, with precision, else number, behind it."""
-    names = [str(result["arch"]["name"]) for result in results]
+    names = [result.machine_name for result in results]
     precise = [_with_precision(name, result) for name, result in zip(names, results, strict=True)]
     shared = Counter(names)
     chosen = [full if shared[name] > 1 else name for name, full in zip(names, precise, strict=True)]
@@ -65,7 +65,7 @@ def labels(results: Sequence[Result]) -> list[str]:
 
 def module_names(results: Sequence[Result]) -> list[str]:
     """Every module that occurs in a result, in the order of the vocabulary."""
-    return ordered((name for result in results for name in result["modules"]), MODULES)
+    return ordered((name for result in results for name in result.modules), MODULES)
 
 
 def _with_precision(name: str, result: Result) -> str:
@@ -73,22 +73,20 @@ def _with_precision(name: str, result: Result) -> str:
 
 
 def _standing(name: str, result: Result, base: Result) -> Standing:
-    speedup = base["totals"]["seconds"] / result["totals"]["seconds"]
+    speedup = base.totals.seconds / result.totals.seconds
     return Standing(
         label=name,
         result=result,
         speedup=speedup,
-        energy_efficiency=base["totals"]["energy_picojoules"] / result["totals"]["energy_picojoules"],
-        area_efficiency=speedup
-        * base["totals"]["area_square_millimetres"]
-        / result["totals"]["area_square_millimetres"],
+        energy_efficiency=base.totals.energy_picojoules / result.totals.energy_picojoules,
+        area_efficiency=speedup * base.totals.area_square_millimetres / result.totals.area_square_millimetres,
         module_speedups={
-            module: (base["modules"][module]["cycles"] / base["clock_hertz"]) / (own["cycles"] / result["clock_hertz"])
-            for module, own in result["modules"].items()
-            if own["cycles"] and module in base["modules"]
+            module: (base.modules[module].cycles / base.clock_hertz) / (own.cycles / result.clock_hertz)
+            for module, own in result.modules.items()
+            if own.cycles and module in base.modules
         },
     )
 
 
 def _work_text(result: Result) -> str:
-    return f"{result['workload']['name']}, {result['totals']['macs']} MACs in {shapes(result).total()} operations"
+    return f"{result.workload_name}, {result.totals.macs} MACs in {shapes(result).total()} operations"

@@ -3,22 +3,20 @@
     run         result.json, layers.csv, report.html
     comparison  comparison.json, comparison.csv, report.html, and a folder a machine with result.json and layers.csv
 
-Writers put a folder in place complete or not at all (sim.report.folder). `load_result` reads back what they wrote.
+Writers put a folder in place complete or not at all (sim.report.folder); sim.result.json reads results back.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from sim.errors import InputError, Place
 from sim.report.comparison import Standing, standings
@@ -26,7 +24,8 @@ from sim.report.document import GENERATOR
 from sim.report.figures.frame import Figure
 from sim.report.folder import new_folder, writing
 from sim.report.html import page
-from sim.report.result import SCHEMA_VERSION, Result
+from sim.result import SCHEMA_VERSION, Layer, Result
+from sim.result.json import as_data, text
 
 Added = Sequence[tuple[str, Figure]]
 """Captions and figures that a page shows beside its results."""
@@ -78,11 +77,11 @@ def fill_comparison(
             _fill_machine(result, machine)
         comparison = {
             "schema_version": SCHEMA_VERSION,
-            "workload": results[baseline]["workload"],
+            "workload": results[baseline].workload,
             "baseline": ranking[baseline].label,
             "machines": rows,
         }
-        _write_text(folder / "comparison.json", _json(comparison))
+        _write_text(folder / "comparison.json", text(comparison))
         _write_csv(folder / "comparison.csv", rows)
         if with_page:
             _write_text(folder / "report.html", page(results, datetime.now(UTC), baseline, added))
@@ -104,60 +103,22 @@ def write_page(results: Sequence[Result], path: Path, overwrite: bool = False, b
                 "allowed": "another file, or --overwrite" if own else "another file",
             }
             raise InputError("exists", place=Place(str(path)), field="--out", facts=facts)
-        text = page(results, datetime.now(UTC), baseline)
+        written = page(results, datetime.now(UTC), baseline)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as holder:
-            _write_text(Path(holder) / path.name, text)
+            _write_text(Path(holder) / path.name, written)
             os.replace(Path(holder) / path.name, path)
-
-
-def load_result(path: Path) -> Result:
-    """The result in a result.json, or in the folder that holds one.
-
-    Raises
-    ------
-    InputError
-        Where there is none, its JSON is broken, it is of another schema version, or keys are missing or wrong.
-    """
-    file = path / "result.json" if path.is_dir() else path
-    if path.is_dir() and not file.exists():
-        machines = sorted(inner.parent.name for inner in path.glob("*/result.json"))
-        allowed = ", ".join(str(path / name) for name in machines) or "a folder that a run has written"
-        raise InputError("holds no result.json", place=Place(str(path)), facts={"allowed": allowed})
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", place=Place(str(file))) from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg}", place=Place(str(file), error.lineno)) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}", place=Place(str(file))) from None
-    if not isinstance(value, dict) or value.get("schema_version") != SCHEMA_VERSION:
-        found = value.get("schema_version", "none") if isinstance(value, dict) else "no result"
-        facts = {"found": str(found), "allowed": SCHEMA_VERSION}
-        raise InputError("not a result of this version", place=Place(str(file)), field="schema_version", facts=facts)
-    try:
-        TypeAdapter(Result).validate_python(value, strict=True)
-    except ValidationError as error:
-        issue = error.errors()[0]
-        field = ".".join(str(part) for part in issue["loc"])
-        raise InputError(f"not a whole result: {issue['msg']}", place=Place(str(file)), field=field) from None
-    return cast(Result, value)
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
     """Nested keys joined by dots, so that a layer is a row: `units.mxu.busy_cycles`."""
     row: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             row |= {f"{key}.{inner}": one for inner, one in flat(value).items()}
         else:
             row[key] = value
     return row
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _row(one: Standing) -> dict[str, Any]:
@@ -165,22 +126,26 @@ def _row(one: Standing) -> dict[str, Any]:
     result = one.result
     return {
         "machine": one.label,
-        "clock_hertz": result["clock_hertz"],
-        **result["totals"],
+        "clock_hertz": result.clock_hertz,
+        **asdict(result.totals),
         "speedup": one.speedup,
         "energy_efficiency": one.energy_efficiency,
         "area_efficiency": one.area_efficiency,
         **{f"speedup.{module}": value for module, value in one.module_speedups.items()},
-        **{f"energy_picojoules.{group}": value for group, value in result["energy_groups"].items()},
-        **{f"limit.{key}": value for key, value in result["limit"].items()},
+        **{f"energy_picojoules.{group}": value for group, value in result.energy_groups.items()},
+        **{f"limit.{key}": value for key, value in asdict(result.limit).items()},
     }
 
 
 def _fill_machine(result: Result, folder: Path) -> None:
-    _write_text(folder / "result.json", _json(result))
-    _write_csv(
-        folder / "layers.csv", [flat({**layer, "schedule": layer["schedule"] or {}}) for layer in result["layers"]]
-    )
+    _write_text(folder / "result.json", text(as_data(result)))
+    _write_csv(folder / "layers.csv", [_layer_row(layer) for layer in result.layers])
+
+
+def _layer_row(layer: Layer) -> dict[str, Any]:
+    """A layer's line; work of the vector unit leaves the columns about blocks empty."""
+    told = asdict(layer)
+    return flat({**told, **{key: told[key] or {} for key in ("schedule", "dram_floor")}})
 
 
 def _folder_name(label: str, beside: Path) -> str:
@@ -190,10 +155,6 @@ def _folder_name(label: str, beside: Path) -> str:
     while (beside / (name if number == 1 else f"{name}-{number}")).exists():
         number += 1
     return name if number == 1 else f"{name}-{number}"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _write_text(path: Path, text: str) -> None:

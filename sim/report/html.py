@@ -7,6 +7,7 @@ so that it opens, and stays as it was, without a network.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 import yaml
@@ -21,9 +22,9 @@ from sim.report.figures.stacked import stacked
 from sim.report.figures.stalls import stalls
 from sim.report.markup import Html, join, tag
 from sim.report.quantities import si
-from sim.report.result import Result
 from sim.report.vocabulary import BASELINE, COMPONENTS, MODULES, colours, explained, label, limiting
 from sim.report.work import work_details
+from sim.result import Result
 
 
 def page(
@@ -47,7 +48,7 @@ def page(
     """
     names = labels(results)
     who = " and ".join(names) if len(names) < 3 else f"{len(names)} machines"
-    title = f"{who} on {results[baseline]['workload']['name']}"
+    title = f"{who} on {results[baseline].workload_name}"
     body = join(
         [
             tag("h1", title),
@@ -62,9 +63,9 @@ def page(
 def _provenance(results: Sequence[Result], written: datetime) -> Html:
     told: dict[str, list[str]] = {"page written": [f"{written:%Y-%m-%d %H:%M %Z}".strip()]}
     for result in results:
-        for key, value in result["provenance"].items():
+        for key, value in asdict(result.provenance).items():
             text = ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
-            if text not in told.setdefault(key, []):
+            if value is not None and text not in told.setdefault(key, []):
                 told[key].append(text)
     rows = (
         part
@@ -104,14 +105,14 @@ def _sections(
         yield fold(name, tables.modules(result), tables.layers(result), opened=len(results) == 1)
     yield tag("h2", "Configuration")
     for name, result in zip(names, results, strict=True):
-        yield fold(f"{name}: machine", tag("pre", _yaml(result["arch"])))
-        yield fold(f"{name}: workload", tag("pre", _yaml(result["workload"])))
-        yield fold(f"{name}: counters", tag("pre", _yaml(result["counters"])))
+        yield fold(f"{name}: machine", tag("pre", _yaml(result.arch)))
+        yield fold(f"{name}: workload", tag("pre", _yaml(result.workload)))
+        yield fold(f"{name}: counters", tag("pre", _yaml(result.counters)))
 
 
 def _one(result: Result) -> Iterator[Html]:
     yield tables.key_figures(result)
-    yield tag("p", tag("strong", f"Limited by {limiting(result['limit'])}. "), explained(result["limit"]))
+    yield tag("p", tag("strong", f"Limited by {limiting(result.limit)}. "), explained(result.limit))
 
 
 def _several(ranking: Sequence[Standing], baseline: int, colour: Mapping[str, str]) -> Iterator[Html]:
@@ -127,23 +128,22 @@ def _several(ranking: Sequence[Standing], baseline: int, colour: Mapping[str, st
 
 def _parts(results: Sequence[Result], names: Sequence[str]) -> Iterator[Html]:
     yield tag("h2", "Time by module")
-    if len({result["clock_hertz"] for result in results}) == 1:
-        cycles = [{name: one["cycles"] for name, one in result["modules"].items()} for result in results]
+    if len({result.clock_hertz for result in results}) == 1:
+        cycles = [{name: one.cycles for name, one in result.modules.items()} for result in results]
         yield drawn(stacked(names, cycles, MODULES, "time, cycles", si), "Cycles of all layers of a module.")
     else:
         seconds = [
-            {name: one["cycles"] / result["clock_hertz"] for name, one in result["modules"].items()}
-            for result in results
+            {name: one.cycles / result.clock_hertz for name, one in result.modules.items()} for result in results
         ]
         figure = stacked(names, seconds, MODULES, "time, seconds", lambda value: si(value, "s"))
         yield drawn(figure, "Time of all layers of a module; the machines' clocks differ.")
     yield tag("h2", "Energy by component")
-    joules = [{name: one * 1e-12 for name, one in result["energy"].items()} for result in results]
+    joules = [{name: one * 1e-12 for name, one in result.energy.items()} for result in results]
     yield drawn(
         stacked(names, joules, COMPONENTS, "energy, joules", lambda value: si(value, "J")), "Energy of the whole run."
     )
     yield tag("h2", "Area by component")
-    area = [result["area"] for result in results]
+    area = [result.area for result in results]
     yield drawn(stacked(names, area, COMPONENTS, "area, mm²", lambda value: f"{value:.3f} mm²"), "Area of the chip.")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.report.result import Layer, Result
+from sim.result import Layer, Result
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,18 @@ class Ceiling:
 def points(result: Result) -> list[Point]:
     """The GeMMs that read or write DRAM, equal ones together."""
     alike: dict[tuple[str, float, float], list[Layer]] = {}
-    for layer in result["layers"]:
-        if layer["macs"] and layer["dram_bytes"]:
-            speed = layer["macs"] / layer["cycles"] * result["clock_hertz"]
-            alike.setdefault((layer["module"], layer["macs"] / layer["dram_bytes"], speed), []).append(layer)
+    for layer in result.layers:
+        if layer.macs and layer.dram_bytes:
+            speed = layer.macs / layer.cycles * result.clock_hertz
+            alike.setdefault((layer.module, layer.macs / layer.dram_bytes, speed), []).append(layer)
     return [
-        Point(module, intensity, speed, tuple(dict.fromkeys(layer["name"] for layer in layers)), layers[0])
+        Point(module, intensity, speed, tuple(dict.fromkeys(layer.name for layer in layers)), layers[0])
         for (module, intensity, speed), layers in alike.items()
     ]
 
 
 def ceilings(result: Result) -> set[Ceiling]:
     """A ceiling for every peak at which a GeMM of the result runs."""
-    clock = result["clock_hertz"]
-    bandwidth = result["peak"]["dram_bytes_per_cycle"] * clock
-    return {Ceiling(layer["peak_macs_per_cycle"] * clock, bandwidth) for layer in result["layers"] if layer["macs"]}
+    clock = result.clock_hertz
+    bandwidth = result.peak.dram_bytes_per_cycle * clock
+    return {Ceiling(layer.peak_macs_per_cycle * clock, bandwidth) for layer in result.layers if layer.macs}

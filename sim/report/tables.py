@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
 
 from sim.report.comparison import Standing
 from sim.report.markup import Html, join, table, tag
 from sim.report.quantities import percent, picojoules, ratio, si
-from sim.report.result import Limit, Result
 from sim.report.vocabulary import MODULES, explained, label, limiting, ordered, skipped
+from sim.result import DramFloor, LayerSchedule, Limit, Result
 
 
 def key_figures(result: Result) -> Html:
     """What a reader asks first, each in a tile of its own."""
-    totals, bounds = result["totals"], result["bounds"]
+    totals, bounds = result.totals, result.bounds
     tiles = (
-        ("cycles", si(totals["cycles"]), f"bounds {si(bounds['lower_cycles'])} to {si(bounds['upper_cycles'])}"),
-        ("time", si(totals["seconds"], "s"), f"at {si(result['clock_hertz'], 'Hz')}"),
-        ("utilisation", percent(totals["utilisation"]), f"of the peak; {si(totals['macs'])} MACs"),
+        ("cycles", si(totals.cycles), f"bounds {si(bounds.lower_cycles)} to {si(bounds.upper_cycles)}"),
+        ("time", si(totals.seconds, "s"), f"at {si(result.clock_hertz, 'Hz')}"),
+        ("utilisation", percent(totals.utilisation), f"of the peak; {si(totals.macs)} MACs"),
         (
             "energy",
-            picojoules(totals["energy_picojoules"]),
-            f"{totals['energy_picojoules'] / totals['macs']:.3g} pJ a MAC",
+            picojoules(totals.energy_picojoules),
+            f"{totals.energy_picojoules / totals.macs:.3g} pJ a MAC",
         ),
-        ("area", f"{totals['area_square_millimetres']:.3f} mm²", ""),
-        ("DRAM", si(totals["dram_bytes"], "B"), f"{si(totals['dram_bytes'] / totals['seconds'], 'B/s')} on average"),
-        ("SRAM", si(totals["sram_bytes"], "B"), ""),
-        *([("simulated", "", skipped(result["fast_forward"], totals["cycles"]))] if "fast_forward" in result else []),
+        ("area", f"{totals.area_square_millimetres:.3f} mm²", ""),
+        ("DRAM", si(totals.dram_bytes, "B"), f"{si(totals.dram_bytes / totals.seconds, 'B/s')} on average"),
+        ("SRAM", si(totals.sram_bytes, "B"), ""),
+        ("simulated", "", skipped(result.fast_forward, totals.cycles)),
     )
     return tag(
         "div",
@@ -44,21 +44,21 @@ def machines(ranking: Sequence[Standing], colour: Mapping[str, str]) -> Html:
     )  # fmt: skip
     rows = []
     for one in ranking:
-        result, totals = one.result, one.result["totals"]
+        result, totals = one.result, one.result.totals
         rows.append(
             [
                 join([tag("span", "", class_="swatch", style=f"background:{colour[one.label]}"), one.label]),
-                si(totals["cycles"]),
-                si(totals["seconds"], "s"),
+                si(totals.cycles),
+                si(totals.seconds, "s"),
                 ratio(one.speedup),
-                percent(totals["utilisation"]),
-                picojoules(totals["energy_picojoules"]),
+                percent(totals.utilisation),
+                picojoules(totals.energy_picojoules),
                 ratio(one.energy_efficiency),
-                f"{totals['area_square_millimetres']:.3f}",
+                f"{totals.area_square_millimetres:.3f}",
                 ratio(one.area_efficiency),
-                si(totals["dram_bytes"], "B"),
-                si(totals["sram_bytes"], "B"),
-                _limit(result["limit"]),
+                si(totals.dram_bytes, "B"),
+                si(totals.sram_bytes, "B"),
+                _limit(result.limit),
             ]
         )
     return table(columns, rows, words=(0, len(columns) - 1))
@@ -66,12 +66,12 @@ def machines(ranking: Sequence[Standing], colour: Mapping[str, str]) -> Html:
 
 def energy_groups(ranking: Sequence[Standing], baseline: Standing) -> Html:
     """One row a machine, one column a group, in percent of the baseline's energy."""
-    whole = baseline.result["totals"]["energy_picojoules"]
-    groups = list(baseline.result["energy_groups"])
+    whole = baseline.result.totals.energy_picojoules
+    groups = list(baseline.result.energy_groups)
     rows = (
         [one.label, *(percent(part / whole) for part in (*(own.get(group, 0) for group in groups), sum(own.values())))]
         for one in ranking
-        for own in [one.result["energy_groups"]]
+        for own in [one.result.energy_groups]
     )
     return table(("machine", *map(label, groups), "all"), rows)
 
@@ -80,20 +80,20 @@ def modules(result: Result) -> Html:
     """One row a module of one machine."""
     columns = ("module", "M", "cycles", "share", "utilisation", "MACs", "DRAM", "SRAM", "energy", "limit")
     rows = []
-    for name in ordered(result["modules"], MODULES):
-        one = result["modules"][name]
+    for name in ordered(result.modules, MODULES):
+        one = result.modules[name]
         rows.append(
             [
                 label(name),
-                str(one["mantissa_bits"] or ""),
-                si(one["cycles"]),
-                percent(one["cycles"] / result["totals"]["cycles"]),
-                percent(one["utilisation"]),
-                si(one["macs"]),
-                si(one["dram_bytes"], "B"),
-                si(one["sram_bytes"], "B"),
-                picojoules(one["energy_picojoules"]),
-                one["limit"],
+                str(one.mantissa_bits or ""),
+                si(one.cycles),
+                percent(one.cycles / result.totals.cycles),
+                percent(one.utilisation),
+                si(one.macs),
+                si(one.dram_bytes, "B"),
+                si(one.sram_bytes, "B"),
+                picojoules(one.energy_picojoules),
+                one.limit,
             ]
         )
     return table(columns, rows, words=(0, len(columns) - 1))
@@ -108,39 +108,38 @@ def layers(result: Result) -> Html:
     )  # fmt: skip
     rows = (
         [
-            layer["name"],
-            label(layer["module"]),
-            layer["phase"],
-            str(layer["count"]),
-            *("" if size is None else str(size) for size in (layer["m"], layer["k"], layer["n"])),
-            str(layer["mantissa_bits"] or ""),
-            f"{layer['cycles']:,}",
-            percent(layer["count"] * layer["cycles"] / result["totals"]["cycles"]),
-            percent(layer["utilisation"]),
-            f"{layer['peak_macs_per_cycle']:,.6g}",
-            si(layer["dram_bytes"], "B"),
-            *_floor(layer.get("dram_floor")),
-            si(layer["sram_bytes"], "B"),
-            picojoules(layer["energy_picojoules"]),
-            f"{layer['bounds']['lower_cycles']:,}",
-            f"{layer['bounds']['upper_cycles']:,}",
-            _limit(layer["limit"]),
-            ", ".join(f"{label(key)} {value}" for key, value in (layer["schedule"] or {}).items()),
-            _skips(layer.get("fast_forward")),
+            layer.name,
+            label(layer.module),
+            layer.phase,
+            str(layer.count),
+            *("" if size is None else str(size) for size in (layer.m, layer.k, layer.n)),
+            str(layer.mantissa_bits or ""),
+            f"{layer.cycles:,}",
+            percent(layer.count * layer.cycles / result.totals.cycles),
+            percent(layer.utilisation),
+            f"{layer.peak_macs_per_cycle:,.6g}",
+            si(layer.dram_bytes, "B"),
+            *_floor(layer.dram_floor),
+            si(layer.sram_bytes, "B"),
+            picojoules(layer.energy_picojoules),
+            f"{layer.bounds.lower_cycles:,}",
+            f"{layer.bounds.upper_cycles:,}",
+            _limit(layer.limit),
+            _schedule(layer.schedule),
+            layer.fast_forward.levels or layer.fast_forward.obstacle or "",
         ]
-        for layer in result["layers"]
+        for layer in result.layers
     )
     return table(columns, rows, words=(0, 1, 2, len(columns) - 3, len(columns) - 2, len(columns) - 1))
 
 
-def _floor(floor: Mapping[str, int] | None) -> tuple[str, str]:
+def _floor(floor: DramFloor | None) -> tuple[str, str]:
     """The two limits on a GeMM's DRAM bytes: every operand once, and what the memory on the chip allows."""
-    return ("", "") if floor is None else (si(floor["compulsory_bytes"], "B"), si(floor["communication_bytes"], "B"))
+    return ("", "") if floor is None else (si(floor.compulsory_bytes, "B"), si(floor.communication_bytes, "B"))
 
 
-def _skips(fast_forward: Mapping[str, Any] | None) -> str:
-    """Where fast-forward skipped, or why it did not."""
-    return "" if fast_forward is None else fast_forward["levels"] or fast_forward["obstacle"] or ""
+def _schedule(schedule: LayerSchedule | None) -> str:
+    return "" if schedule is None else ", ".join(f"{label(key)} {value}" for key, value in asdict(schedule).items())
 
 
 def _limit(limit: Limit) -> Html:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sim.report.comparison import Standing, labels, module_names, standings
 from sim.report.quantities import percent, picojoules, ratio, si
-from sim.report.result import Result
 from sim.report.vocabulary import COMPONENTS, MODULES, explained, label, limiting, ordered, skipped
 from sim.report.work import work_details
+from sim.result import Result
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -25,7 +25,7 @@ def print_run(result: Result, console: Console) -> None:
     """One machine on one workload: the totals, energy and area by component, and the modules."""
     [name] = labels([result])
     console.print()
-    console.print(_text(f"{name} on {result['workload']['name']}", "bold"))
+    console.print(_text(f"{name} on {result.workload_name}", "bold"))
     console.print(_text(work_details(result), "dim"))
     console.print()
     console.print(_totals(result))
@@ -44,7 +44,7 @@ def print_comparison(results: Sequence[Result], console: Console, baseline: int 
     """
     ranking = standings(results, baseline)
     console.print()
-    console.print(_text(f"{results[baseline]['workload']['name']}, relative to {ranking[baseline].label}", "bold"))
+    console.print(_text(f"{results[baseline].workload_name}, relative to {ranking[baseline].label}", "bold"))
     console.print(_text(work_details(results[baseline]), "dim"))
     machines, modules = _machines(ranking), _module_speedups(ranking)
     if _needed(machines, console).maximum > console.width:  # the limits stand in the second table instead
@@ -57,33 +57,33 @@ def print_comparison(results: Sequence[Result], console: Console, baseline: int 
 
 
 def _totals(result: Result) -> Table:
-    totals, bounds = result["totals"], result["bounds"]
+    totals, bounds = result.totals, result.bounds
     return _pairs(
         [
-            ("cycles", f"{si(totals['cycles'])} at {si(result['clock_hertz'], 'Hz')}"),
-            ("bounds", f"{si(bounds['lower_cycles'])} to {si(bounds['upper_cycles'])} cycles"),
-            ("time", si(totals["seconds"], "s")),
-            ("utilisation", f"{percent(totals['utilisation'])} of the peak, {si(totals['macs'])} MACs"),
-            ("limited by", limiting(result["limit"])),
-            ("", explained(result["limit"])),
-            ("DRAM", si(totals["dram_bytes"], "B")),
-            ("SRAM", si(totals["sram_bytes"], "B")),
-            ("energy", picojoules(totals["energy_picojoules"])),
-            ("area", f"{totals['area_square_millimetres']:.3f} mm2"),
-            *([("simulated", skipped(result["fast_forward"], totals["cycles"]))] if "fast_forward" in result else []),
+            ("cycles", f"{si(totals.cycles)} at {si(result.clock_hertz, 'Hz')}"),
+            ("bounds", f"{si(bounds.lower_cycles)} to {si(bounds.upper_cycles)} cycles"),
+            ("time", si(totals.seconds, "s")),
+            ("utilisation", f"{percent(totals.utilisation)} of the peak, {si(totals.macs)} MACs"),
+            ("limited by", limiting(result.limit)),
+            ("", explained(result.limit)),
+            ("DRAM", si(totals.dram_bytes, "B")),
+            ("SRAM", si(totals.sram_bytes, "B")),
+            ("energy", picojoules(totals.energy_picojoules)),
+            ("area", f"{totals.area_square_millimetres:.3f} mm2"),
+            ("simulated", skipped(result.fast_forward, totals.cycles)),
         ]
     )
 
 
 def _components(result: Result) -> Table:
-    energy, area = result["energy"], result["area"]
+    energy, area = result.energy, result.area
     rows = []
     for name in ordered([*energy, *area], COMPONENTS):
         row = [label(name), "", "", "", ""]
         if name in energy:
-            row[1:3] = picojoules(energy[name]), _share(energy[name], result["totals"]["energy_picojoules"])
+            row[1:3] = picojoules(energy[name]), _share(energy[name], result.totals.energy_picojoules)
         if name in area:
-            row[3:5] = f"{area[name]:.3f}", _share(area[name], result["totals"]["area_square_millimetres"])
+            row[3:5] = f"{area[name]:.3f}", _share(area[name], result.totals.area_square_millimetres)
         rows.append(row)
     return _table({"component": LEFT, "energy": RIGHT, "share ": RIGHT, "area, mm2": RIGHT, "share": RIGHT}, rows)
 
@@ -92,16 +92,16 @@ def _modules(result: Result) -> Table:
     rows = [
         [
             label(name),
-            str(one["mantissa_bits"] or ""),
-            si(one["cycles"]),
-            _share(one["cycles"], result["totals"]["cycles"]),
-            percent(one["utilisation"]),
-            si(one["dram_bytes"], "B"),
-            picojoules(one["energy_picojoules"]),
-            one["limit"].partition(":")[0],
+            str(one.mantissa_bits or ""),
+            si(one.cycles),
+            _share(one.cycles, result.totals.cycles),
+            percent(one.utilisation),
+            si(one.dram_bytes, "B"),
+            picojoules(one.energy_picojoules),
+            one.limit.partition(":")[0],
         ]
-        for name in ordered(result["modules"], MODULES)
-        for one in [result["modules"][name]]
+        for name in ordered(result.modules, MODULES)
+        for one in [result.modules[name]]
     ]
     columns = dict.fromkeys(("M", "cycles", "share", "utilised", "DRAM", "energy"), RIGHT)
     return _table({"module": LEFT, **columns, "limit": LEFT}, rows)
@@ -110,19 +110,19 @@ def _modules(result: Result) -> Table:
 def _machines(ranking: Sequence[Standing]) -> Table:
     rows = []
     for one in ranking:
-        totals = one.result["totals"]
+        totals = one.result.totals
         rows.append(
             [
                 one.label,
-                si(totals["cycles"]),
-                si(totals["seconds"], "s"),
+                si(totals.cycles),
+                si(totals.seconds, "s"),
                 ratio(one.speedup),
-                picojoules(totals["energy_picojoules"]),
+                picojoules(totals.energy_picojoules),
                 ratio(one.energy_efficiency),
-                f"{totals['area_square_millimetres']:.2f}",
+                f"{totals.area_square_millimetres:.2f}",
                 ratio(one.area_efficiency),
-                si(totals["dram_bytes"], "B"),
-                limiting(one.result["limit"]),
+                si(totals.dram_bytes, "B"),
+                limiting(one.result.limit),
             ]
         )
     numbers = ("cycles", "time", "speedup", "energy", "energy\neff.", "area,\nmm2", "area\neff.", "DRAM")

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from itertools import cycle
-from typing import Any
 
-from sim.report.result import Limit
+from sim.result import FastForward, Limit
 
 LABELS = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM", "sram": "SRAM", "up": "up/gate"}
 
@@ -87,22 +86,22 @@ def state_words(state: str) -> str:
 
 def limiting(limit: Limit) -> str:
     """The limiting unit and why it limits, such as `MXU: weights`."""
-    return f"{label(limit['unit'])}: {label(limit['cause'])}"
+    return f"{label(limit.unit)}: {label(limit.cause)}"
 
 
-def skipped(fast_forward: Mapping[str, Any], cycles: int) -> str:
+def skipped(fast_forward: FastForward, cycles: int) -> str:
     """How much fast-forward skipped, and what kept it from skipping more."""
-    words = f"{fast_forward['skipped_cycles'] / cycles:.1%} of the cycles skipped by fast-forward"
-    if fast_forward["obstacles"]:
-        words += "; not everywhere: " + "; ".join(fast_forward["obstacles"])
-    if fast_forward["dram_rounding"] > 0:
-        words += f"; the time quantum adds {fast_forward['dram_rounding']:.2%} to DRAM's time"
+    words = f"{fast_forward.skipped_cycles / cycles:.1%} of the cycles skipped by fast-forward"
+    if fast_forward.obstacles:
+        words += "; not everywhere: " + "; ".join(fast_forward.obstacles)
+    if fast_forward.dram_rounding > 0:
+        words += f"; the time quantum adds {fast_forward.dram_rounding:.2%} to DRAM's time"
     return words
 
 
 def explained(limit: Limit) -> str:
     """The sentence about a limit, less the cause where it begins with that."""
-    return limit["text"].removeprefix(f"{limit['cause']}: ")
+    return limit.text.removeprefix(f"{limit.cause}: ")
 
 
 def ordered(names: Iterable[str], known: Collection[str]) -> list[str]:

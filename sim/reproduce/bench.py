@@ -10,9 +10,10 @@ from typing import Any
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.machine.machine import Machine
+from sim.result import Result
+from sim.result.summarise import summarise
 from sim.runs.runs import Runs
-from sim.simulation import Result, items_of
-from sim.summary import summarise
+from sim.simulation import items_of
 from sim.workload.gemm import Workload
 from sim.workload.load import load_workload
 

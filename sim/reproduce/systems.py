@@ -7,13 +7,13 @@ modules  mean of the ratios of its modules, weighted with their multiply-accumul
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sim.reproduce.bench import Bench, Case
 from sim.reproduce.published import Published
-from sim.simulation import Result
+from sim.result import Module, Result
 
 LABELS = {
     "fp-fp": "FP-FP",
@@ -61,20 +61,20 @@ def run_all(bench: Bench, chosen: Sequence[System], models: Sequence[str], **mor
 def speedup(base: Result, own: Result, mean: str) -> float:
     """How many times faster `own` is, as ratio of total times or mean of modules."""
     if mean == "times":
-        return float(base["totals"]["seconds"] / own["totals"]["seconds"])
-    return _module_mean(base, own, "cycles") * float(own["clock_hertz"] / base["clock_hertz"])
+        return base.totals.seconds / own.totals.seconds
+    return _module_mean(base, own, lambda module: module.cycles) * (own.clock_hertz / base.clock_hertz)
 
 
 def energy_ratio(base: Result, own: Result, mean: str) -> float:
     """How many times less energy `own` takes, as ratio of totals or mean of modules."""
     if mean == "times":
-        return float(base["totals"]["energy_picojoules"] / own["totals"]["energy_picojoules"])
-    return _module_mean(base, own, "energy_picojoules")
+        return base.totals.energy_picojoules / own.totals.energy_picojoules
+    return _module_mean(base, own, lambda module: module.energy_picojoules)
 
 
-def _module_mean(base: Result, own: Result, key: str) -> float:
-    modules = [(base["modules"][name], module) for name, module in own["modules"].items()]
-    return float(sum(theirs[key] / mine[key] * mine["macs"] for theirs, mine in modules) / own["totals"]["macs"])
+def _module_mean(base: Result, own: Result, figure: Callable[[Module], float]) -> float:
+    modules = [(base.modules[name], module) for name, module in own.modules.items()]
+    return sum(figure(theirs) / figure(mine) * mine.macs for theirs, mine in modules) / own.totals.macs
 
 
 def geometric_mean(values: Iterable[float]) -> float:

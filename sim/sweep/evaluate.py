@@ -14,8 +14,8 @@ from sim.arch.schema import Arch
 from sim.cost.technology import technology
 from sim.errors import InputError
 from sim.machine.machine import Machine
+from sim.result.summarise import summarise
 from sim.runs.runs import Runs
-from sim.summary import summarise
 from sim.sweep.results import Totals, totals_of
 from sim.workload.gemm import Workload
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from sim.errors import InputError
+from sim.result import Result
 
 Totals = dict[str, Any]
 
@@ -34,35 +35,29 @@ QUANTITIES = {
 JOULES_PER_PICOJOULE = 1e-12
 
 
-def totals_of(result: dict[str, Any]) -> Totals:
-    """The quantities of a result, those of its phases, and what limits it.
-
-    Parameters
-    ----------
-    result
-        As `sim.simulation` returns it.
-    """
-    totals, hertz = result["totals"], result["clock_hertz"]
-    cycles = dict.fromkeys((layer["phase"] for layer in result["layers"]), 0)
-    for layer in result["layers"]:
-        cycles[layer["phase"]] += layer["count"] * layer["cycles"]
-    energy = totals["energy_picojoules"] * JOULES_PER_PICOJOULE
+def totals_of(result: Result) -> Totals:
+    """The quantities of a result, those of its phases, and what limits it."""
+    totals, hertz = result.totals, result.clock_hertz
+    cycles = dict.fromkeys((layer.phase for layer in result.layers), 0)
+    for layer in result.layers:
+        cycles[layer.phase] += layer.count * layer.cycles
+    energy = totals.energy_picojoules * JOULES_PER_PICOJOULE
     kept: Totals = {
-        "cycles": totals["cycles"],
-        "seconds": totals["seconds"],
+        "cycles": totals.cycles,
+        "seconds": totals.seconds,
         "energy": energy,
-        "energy_delay": energy * totals["seconds"],
-        "area": totals["area_square_millimetres"],
-        "dram_bytes": totals["dram_bytes"],
-        "sram_bytes": totals["sram_bytes"],
-        "macs": totals["macs"],
-        "utilisation": totals["utilisation"],
-        "limit": result["limit"]["text"],
+        "energy_delay": energy * totals.seconds,
+        "area": totals.area_square_millimetres,
+        "dram_bytes": totals.dram_bytes,
+        "sram_bytes": totals.sram_bytes,
+        "macs": totals.macs,
+        "utilisation": totals.utilisation,
+        "limit": result.limit.text,
     }
     if "prefill" in cycles:
         kept["time_to_first_token"] = cycles["prefill"] / hertz
     if "decode" in cycles:
-        kept["time_per_token"] = cycles["decode"] / hertz / result["workload"]["run"]["steps"]
+        kept["time_per_token"] = cycles["decode"] / hertz / result.workload["run"]["steps"]
     return kept
 
 

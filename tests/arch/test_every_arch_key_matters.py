@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Iterator
 from functools import cache
+from operator import attrgetter
 from typing import Any, Literal
 
 import pytest
@@ -105,7 +106,7 @@ def at(values: Any, path: tuple[str, ...]) -> Any:
 def counted(scenario: str, *overrides: str) -> dict[str, Any]:
     name, fixed, work = SCENARIOS[scenario]
     result = simulate(load_arch(name, [*fixed, *overrides]), work)
-    return {key: result[key] for key in COUNTED}
+    return {key: getattr(result, key) for key in COUNTED}
 
 
 @cache
@@ -149,12 +150,13 @@ def test_each_objective_of_a_searched_schedule_is_met_best_by_its_own_search() -
     }
     given = counted("searched")["totals"]
     for name, quantity in (("cycles", "cycles"), ("dram-bytes", "dram_bytes"), ("energy", "energy_picojoules")):
-        least = totals[f"best-{name}"][quantity]
-        assert least == min(total[quantity] for total in totals.values())
-        assert least < given[quantity]
+        of = attrgetter(quantity)
+        least = of(totals[f"best-{name}"])
+        assert least == min(map(of, totals.values()))
+        assert least < of(given)
     best = counted("searched", "schedule=best")["totals"]
-    assert best["dram_bytes"] < given["dram_bytes"]
-    assert best["cycles"] <= given["cycles"]
+    assert best.dram_bytes < given.dram_bytes
+    assert best.cycles <= given.cycles
 
 
 def test_names_and_sources_change_nothing() -> None:

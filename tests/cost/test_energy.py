@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import pytest
 
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.cost.energy import GROUPS, by_group, energy_picojoules
+from sim.result import Result
 from sim.simulation import simulate
 from sim.workload.gemm import Gemm, Phase, VectorWork, Workload
 from tests.cost.cacti import TABLE
@@ -33,15 +33,15 @@ WORK = Workload(
 
 
 @cache
-def result(name: str) -> dict[str, Any]:
+def result(name: str) -> Result:
     return simulate(load_arch(name), WORK)
 
 
-def expected(found: dict[str, Any]) -> dict[str, float]:
+def expected(found: Result) -> dict[str, float]:
     """Energy by component, from the counters and the description in a result, and the table's rows."""
-    arch, counters = found["arch"], found["counters"]
+    arch, counters = found.arch, found.counters
     cost, mxu = arch["cost"], arch["mxu"]
-    seconds = found["totals"]["cycles"] / (arch["clock"]["frequency_megahertz"] * 1e6)
+    seconds = found.totals.cycles / (arch["clock"]["frequency_megahertz"] * 1e6)
 
     def standing(milliwatts: float) -> float:
         return milliwatts * 1e-3 * seconds * 1e12
@@ -87,23 +87,23 @@ def expected(found: dict[str, Any]) -> dict[str, float]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_energy_of_a_result_follows_from_its_counters(name: str) -> None:
     found = result(name)
-    assert found["energy"] == pytest.approx(expected(found), rel=ROUNDING, abs=0)
-    assert all(energy > 0 for component, energy in found["energy"].items() if component != "bpc" or name == NAMES[0])
+    assert found.energy == pytest.approx(expected(found), rel=ROUNDING, abs=0)
+    assert all(energy > 0 for component, energy in found.energy.items() if component != "bpc" or name == NAMES[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_parts_add_up_over_components_groups_and_layers(name: str) -> None:
     found = result(name)
-    total = found["totals"]["energy_picojoules"]
-    assert sum(found["energy_groups"].values()) == pytest.approx(total, rel=ROUNDING)
-    layers = sum(layer["count"] * layer["energy_picojoules"] for layer in found["layers"])
+    total = found.totals.energy_picojoules
+    assert sum(found.energy_groups.values()) == pytest.approx(total, rel=ROUNDING)
+    layers = sum(layer.count * layer.energy_picojoules for layer in found.layers)
     assert layers == pytest.approx(total, rel=ROUNDING)
-    modules = sum(module["energy_picojoules"] for module in found["modules"].values())
+    modules = sum(module.energy_picojoules for module in found.modules.values())
     assert modules == pytest.approx(total, rel=ROUNDING)
 
 
 def test_every_component_belongs_to_one_group() -> None:
-    assert set(GROUPS) == set(result("anda-hpca25")["energy"])
+    assert set(GROUPS) == set(result("anda-hpca25").energy)
     parts = {component: 2.0**i for i, component in enumerate(GROUPS)}
     groups = by_group(parts)
     assert sum(groups.values()) == sum(parts.values())
@@ -113,7 +113,7 @@ def test_every_component_belongs_to_one_group() -> None:
 @pytest.mark.parametrize("name", ["anda-hpca25", "fp-fp"])
 def test_energy_grows_with_each_count_by_the_price_of_one(name: str) -> None:
     arch = load_arch(name)
-    counters = dict.fromkeys(result(name)["counters"], 0)
+    counters = dict.fromkeys(result(name).counters, 0)
     nothing = energy_picojoules(arch, counters, 0)
     assert set(nothing.values()) == {0.0}
     for counter, component, price in prices(arch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from gpu_ref.compare import compare, least_bytes, print_entries, speedup_figure
 from gpu_ref.cupy_card import read_card
 from gpu_ref.program import Shape
 from sim.errors import InputError
+from sim.result import Result
+from sim.workload.gemm import Gemm, VectorWork
+from tests.results import simulated, with_layer, work_of
 
 SHAPE = Shape(16, 4096, 11008)
 
@@ -60,12 +63,14 @@ def made(**more: Any) -> record.Record:
     return record.Record.model_validate({**content, **more})
 
 
-def result(cycles: int, macs_per_cycle: float, mantissa_bits: int | None) -> dict[str, Any]:
-    layer = {"m": SHAPE.tokens, "n": SHAPE.columns, "k": SHAPE.depth, "cycles": cycles}
-    layer |= {"mantissa_bits": mantissa_bits, "peak_macs_per_cycle": macs_per_cycle, "energy_picojoules": 3e9}
-    peak = {"macs_per_cycle": macs_per_cycle, "dram_bytes_per_cycle": 1000.0}
-    vector = {**layer, "m": None, "n": None, "k": None}
-    return {"clock_hertz": 10**9, "peak": peak, "layers": [vector, layer]}
+def result(cycles: int, macs_per_cycle: float, mantissa_bits: int | None) -> Result:
+    """A result of vector work and a GeMM of the measured shape, its figures round numbers."""
+    gemm = Gemm("up", "up", SHAPE.tokens, SHAPE.depth, SHAPE.columns, mantissa_bits=mantissa_bits)
+    norm = VectorWork("norm", "norm", operations=100, read_bytes=100, write_bytes=100)
+    made = simulated("anda-hpca25" if mantissa_bits else "fp-fp", work=work_of(norm, gemm))
+    figures = {"cycles": cycles, "peak_macs_per_cycle": macs_per_cycle, "energy_picojoules": 3e9}
+    peak = replace(made.peak, macs_per_cycle=macs_per_cycle, dram_bytes_per_cycle=1000.0)
+    return replace(with_layer(made, 1, **figures), clock_hertz=10**9, peak=peak)
 
 
 def test_a_record_survives_being_saved(tmp_path: Path) -> None:
@@ -170,8 +175,7 @@ def test_the_least_bytes_count_weights_activations_and_outputs_once() -> None:
 
 
 def test_a_comparison_without_a_common_gemm_names_both_sides() -> None:
-    other = result(1, 1.0, None)
-    other["layers"][1]["m"] = 3
+    other = with_layer(result(1, 1.0, None), 1, m=3)
     with pytest.raises(InputError, match="no GeMM was both simulated and measured") as caught:
         compare([other], ["fp-fp"], made())
     assert caught.value.facts == {"simulated": "3 x 4096 x 11008", "measured": "16 x 4096 x 11008"}

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from sim.arch.load import load_arch
+from sim.result import Result
 from sim.simulation import simulate
 from sim.workload.load import load_workload
 
 
-def run(arch: str, model: str, overrides: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
+def run(arch: str, model: str, overrides: tuple[str, ...] = (), **options: Any) -> Result:
     return simulate(load_arch(arch, overrides), load_workload(model, **options))
 
 
@@ -21,12 +22,12 @@ def test_an_anda_group_costs_a_cycle_a_plane_and_one_for_the_signs_but_not_less_
     # 16 x 64 INT4 weights through 1,024 bits a cycle take 4 cycles; sign row and M planes take M + 1.
     # 16 tokens are one row tile: 4,096 / 16 output tiles of 4,096 / 64 groups each.
     result = run("anda-hpca25", "llama-7b", precision=str(bits), tokens=16)
-    mxu = next(layer for layer in result["layers"] if layer["module"] == "o")["units"]["mxu"]
+    mxu = next(layer for layer in result.layers if layer.module == "o").units["mxu"]
     groups = (4096 // 16) * (4096 // 64)
-    assert mxu["busy_cycles"] == groups * (bits + 1)
-    waiting = mxu["stalled_cycles"]["weights"] + mxu["stalled_cycles"].get("activations", 0)
+    assert mxu.busy_cycles == groups * (bits + 1)
+    waiting = mxu.stalled_cycles["weights"] + mxu.stalled_cycles.get("activations", 0)
     first_fill = 200  # cycles until the first chunks have come from DRAM
-    assert groups * max(bits + 1, 4) <= mxu["busy_cycles"] + waiting <= groups * max(bits + 1, 4) + first_fill
+    assert groups * max(bits + 1, 4) <= mxu.busy_cycles + waiting <= groups * max(bits + 1, 4) + first_fill
 
 
 AMPLE = ("dram.bandwidth_gigabytes_per_second=25600", "dram.time_quantum=null")
@@ -37,8 +38,8 @@ AMPLE = ("dram.bandwidth_gigabytes_per_second=25600", "dram.time_quantum=null")
 def test_with_ample_bandwidth_anda_is_16_over_planes_times_as_fast(model: str, bits: int) -> None:
     anda = run("anda-hpca25", model, AMPLE, precision=str(bits))
     fp = run("fp-fp", model, AMPLE, precision=str(bits))
-    for module, cycles in fp["modules"].items():
-        speedup = Fraction(cycles["cycles"], anda["modules"][module]["cycles"])
+    for module, base in fp.modules.items():
+        speedup = Fraction(base.cycles, anda.modules[module].cycles)
         assert abs(speedup / Fraction(16, bits + 1) - 1) < Fraction(1, 100), module
 
 
@@ -50,27 +51,27 @@ def test_the_other_machines_are_as_fast_as_their_lanes(arch: str, cycles: int) -
     assert machine.mxu.lanes is not None
     assert -(-64 // machine.mxu.lanes) == cycles
     other, fp = run(arch, "llama-7b", AMPLE), run("fp-fp", "llama-7b", AMPLE)
-    for module in fp["modules"]:
-        speedup = Fraction(fp["modules"][module]["cycles"], other["modules"][module]["cycles"])
+    for module in fp.modules:
+        speedup = Fraction(fp.modules[module].cycles, other.modules[module].cycles)
         assert abs(speedup / Fraction(16, cycles) - 1) < Fraction(1, 100), module
 
 
 def test_prefill_is_compute_bound_on_the_published_machine() -> None:
     result = run("anda-hpca25", "llama-13b")
-    assert (result["limit"]["unit"], result["limit"]["cause"]) == ("mxu", "compute")
-    assert result["totals"]["utilisation"] > 0.99
+    assert (result.limit.unit, result.limit.cause) == ("mxu", "compute")
+    assert result.totals.utilisation > 0.99
 
 
 def test_decode_of_one_sequence_is_limited_by_row_occupancy_there() -> None:
     result = run("anda-hpca25", "llama-7b", phase="decode", batch=1)
-    assert (result["limit"]["unit"], result["limit"]["cause"]) == ("mxu", "row occupancy")
-    assert "1 of 16 rows" in result["limit"]["text"]
-    assert result["totals"]["utilisation"] == pytest.approx(1 / 16, rel=0.02)
+    assert (result.limit.unit, result.limit.cause) == ("mxu", "row occupancy")
+    assert "1 of 16 rows" in result.limit.text
+    assert result.totals.utilisation == pytest.approx(1 / 16, rel=0.02)
 
 
 def test_decode_is_memory_bound_with_many_weight_ports() -> None:
     result = run("anda-datacenter", "llama2-70b", phase="decode", batch=1)
-    assert (result["limit"]["unit"], result["limit"]["cause"]) == ("dram", "bandwidth")
+    assert (result.limit.unit, result.limit.cause) == ("dram", "bandwidth")
 
 
 @pytest.mark.parametrize("bits", [3, 4, 6, 8])
@@ -89,12 +90,12 @@ def test_a_tenth_of_the_bandwidth_binds_decode_where_the_weights_of_a_group_outr
         precision=str(bits),
     )
     expected = ("dram", "bandwidth") if demand > tenth else ("mxu", "row occupancy")
-    assert (result["limit"]["unit"], result["limit"]["cause"]) == expected
-    busy = result["units"]["dram"]["busy_cycles"] / result["totals"]["cycles"]
+    assert (result.limit.unit, result.limit.cause) == expected
+    busy = result.units["dram"].busy_cycles / result.totals.cycles
     assert busy == pytest.approx(min(1, float(demand / tenth)), abs=0.03)
 
 
 def test_the_published_tuple_makes_a_tenth_of_the_bandwidth_bind_decode() -> None:
     # OPT-6.7B at wikitext2-1% multiplies most weights at 4 and 5 bits.
     result = run("anda-hpca25", "opt-6.7b", ("dram.bandwidth_gigabytes_per_second=25.6",), phase="decode", batch=1)
-    assert result["limit"]["unit"] == "dram"
+    assert result.limit.unit == "dram"

@@ -1,6 +1,7 @@
 """What the figures draw adds up to what the result says."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -13,6 +14,7 @@ from sim.report.figures.stacked import stacked
 from sim.report.figures.stalls import cycles_by_state, stalls
 from sim.report.roofline import Ceiling, ceilings, points
 from sim.report.vocabulary import COMPONENTS, MODULES, STATES, UNITS, colours, ordered
+from tests.results import with_layer
 
 
 def test_the_bars_of_every_unit_fill_a_hundred_percent(paper):
@@ -21,14 +23,14 @@ def test_the_bars_of_every_unit_fill_a_hundred_percent(paper):
     for trace in figure["data"]:
         for unit, share in zip(trace["y"], trace["x"], strict=True):
             sums[trace["xaxis"], unit] = sums.get((trace["xaxis"], unit), 0) + share
-    assert len(sums) == sum(len(result["units"]) for result in paper)
+    assert len(sums) == sum(len(result.units) for result in paper)
     assert all(total == pytest.approx(100, rel=1e-12) for total in sums.values())
 
 
 def test_a_stall_is_as_long_as_the_result_says(anda):
     [trace] = [trace for trace in stalls(["anda"], [anda])["data"] if trace["name"] == "waits for weights"]
     share = dict(zip(trace["y"], trace["x"], strict=True))["MXU"]
-    assert share == 100 * anda["units"]["mxu"]["stalled_cycles"]["weights"] / anda["totals"]["cycles"]
+    assert share == 100 * anda.units["mxu"].stalled_cycles["weights"] / anda.totals.cycles
 
 
 def test_units_stand_in_the_order_in_which_data_flows(anda):
@@ -38,34 +40,35 @@ def test_units_stand_in_the_order_in_which_data_flows(anda):
 
 
 def test_states_of_a_unit_are_all_of_its_cycles(anda):
-    for unit in anda["units"].values():
-        assert sum(cycles_by_state(unit).values()) == anda["totals"]["cycles"]
+    for unit in anda.units.values():
+        assert sum(cycles_by_state(unit).values()) == anda.totals.cycles
 
 
 def test_stacked_bars_hold_every_part_of_every_machine(paper):
-    figure = stacked(labels(paper), [result["energy"] for result in paper], COMPONENTS, "energy, pJ", str)
+    figure = stacked(labels(paper), [result.energy for result in paper], COMPONENTS, "energy, pJ", str)
     for index, result in enumerate(paper):
         drawn = [trace["x"][index] for trace in figure["data"]]
-        assert sorted(drawn) == sorted(result["energy"].values())
+        assert sorted(drawn) == sorted(result.energy.values())
     assert [trace["name"] for trace in figure["data"]][:2] == ["MXU", "BPC"]
     totals = [note["x"] for note in figure["layout"]["annotations"]]
-    assert totals == [pytest.approx(math.fsum(result["energy"].values())) for result in paper]
+    assert totals == [pytest.approx(math.fsum(result.energy.values())) for result in paper]
 
 
 def test_a_machine_without_a_part_has_none_of_it(paper):
-    del paper[0]["energy"]["bpc"]
-    figure = stacked(labels(paper), [result["energy"] for result in paper], COMPONENTS, "energy, pJ", str)
+    without = {part: amount for part, amount in paper[0].energy.items() if part != "bpc"}
+    paper = [replace(paper[0], energy=without), *paper[1:]]
+    figure = stacked(labels(paper), [result.energy for result in paper], COMPONENTS, "energy, pJ", str)
     [bpc] = [trace for trace in figure["data"] if trace["name"] == "BPC"]
     assert bpc["x"][0] == 0
-    assert bpc["x"][1] == paper[1]["energy"]["bpc"]
+    assert bpc["x"][1] == paper[1].energy["bpc"]
 
 
 def test_a_point_is_macs_a_byte_against_macs_a_second(anda):
     found = {name: point for point in points(anda) for name in point.names}
-    for layer in anda["layers"]:
-        point = found[layer["name"]]
-        assert point.intensity == layer["macs"] / layer["dram_bytes"]
-        assert point.speed == pytest.approx(layer["macs"] / (layer["cycles"] / anda["clock_hertz"]), rel=1e-15)
+    for layer in anda.layers:
+        point = found[layer.name]
+        assert point.intensity == layer.macs / layer.dram_bytes
+        assert point.speed == pytest.approx(layer.macs / (layer.cycles / anda.clock_hertz), rel=1e-15)
 
 
 def test_equal_gemms_are_one_point_with_all_their_names(anda):
@@ -75,9 +78,8 @@ def test_equal_gemms_are_one_point_with_all_their_names(anda):
 
 
 def test_work_without_macs_or_without_dram_traffic_has_no_point(anda):
-    anda["layers"][0]["macs"] = 0
-    anda["layers"][3]["dram_bytes"] = 0
-    assert {name for point in points(anda) for name in point.names} == {
+    found = with_layer(with_layer(anda, 0, macs=0), 3, dram_bytes=0)
+    assert {name for point in points(found) for name in point.names} == {
         "attention.k", "attention.v", "mlp.gate", "mlp.up", "mlp.down",
     }  # fmt: skip
 
@@ -91,9 +93,9 @@ def test_a_ceiling_for_every_mantissa_length(anda):
 
 def test_no_point_lies_above_the_ceiling_of_its_peak(paper):
     for result in paper:
-        bandwidth = result["peak"]["dram_bytes_per_cycle"] * result["clock_hertz"]
+        bandwidth = result.peak.dram_bytes_per_cycle * result.clock_hertz
         for point in points(result):
-            peak = point.layer["peak_macs_per_cycle"] * result["clock_hertz"]
+            peak = point.layer.peak_macs_per_cycle * result.clock_hertz
             assert point.speed <= min(peak, point.intensity * bandwidth)
 
 
@@ -126,9 +128,8 @@ def test_labels_of_ceilings_never_cover_one_another(speeds):
 
 
 def test_a_result_without_gemms_has_an_empty_roofline(anda):
-    for layer in anda["layers"]:
-        layer["macs"] = 0
-    assert roofline(["anda"], [anda], {"anda": "#000000"})["data"] == []
+    without = replace(anda, layers=tuple(replace(layer, macs=0) for layer in anda.layers))
+    assert roofline(["anda"], [without], {"anda": "#000000"})["data"] == []
 
 
 def test_a_name_keeps_its_colour_whoever_stands_beside_it():

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -11,6 +12,8 @@ import pytest
 from sim.errors import InputError
 from sim.report.html import page
 from sim.report.quantities import percent, picojoules, ratio, si
+from sim.result import Limit
+from tests.results import COMMAND, simulated, small_llama
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 EVIL = '</script><script>alert("1")</script><b>&amp;'
@@ -83,22 +86,33 @@ def test_plotly_stands_in_the_page_once_and_dominates_it(paper, plotly):
 
 def poisoned(result):
     """The result with the evil name wherever a user's file may put one."""
-    result["arch"] |= {"name": EVIL, "note": EVIL, EVIL: 1}
-    result["workload"] |= {"name": EVIL, "run": {"phase": "prefill", "precision": EVIL}}
-    result["provenance"] |= {"command": EVIL, "versions": {EVIL: EVIL}}
-    result["limit"] = {"unit": EVIL, "cause": EVIL, "text": EVIL}
-    for key in ("energy", "area", "units", "modules", "counters"):
-        result[key][EVIL] = next(iter(result[key].values()))
-    result["units"]["mxu"]["stalled_cycles"][EVIL] = 5
-    for layer in result["layers"]:
-        layer |= {"name": EVIL, "module": EVIL, "phase": EVIL, "limit": result["limit"], "schedule": {EVIL: EVIL}}
-    return result
+    limit, layers = Limit(EVIL, EVIL, EVIL), result.layers
+    mxu = result.units["mxu"]
+    units = {**result.units, "mxu": replace(mxu, stalled_cycles={**mxu.stalled_cycles, EVIL: 5})}
+
+    def with_evil(parts):
+        return {**parts, EVIL: next(iter(parts.values()))}
+
+    return replace(
+        result,
+        arch={**result.arch, "name": EVIL, "note": EVIL, EVIL: 1},
+        workload={"name": EVIL, "run": {"phase": "prefill", "precision": EVIL}},
+        provenance=replace(result.provenance, command=EVIL, versions={EVIL: EVIL}),
+        limit=limit,
+        energy=with_evil(result.energy),
+        area=with_evil(result.area),
+        units=with_evil(units),
+        modules=with_evil(result.modules),
+        counters=with_evil(result.counters),
+        fast_forward=replace(result.fast_forward, obstacles=(EVIL,)),
+        layers=tuple(replace(layer, name=EVIL, module=EVIL, phase=EVIL, limit=limit) for layer in layers),
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_name_is_text_wherever_it_stands(make_result, count):
-    clean = read([make_result(name="a") for _ in range(count)])
-    found = read([poisoned(make_result()) for _ in range(count)])
+def test_a_name_is_text_wherever_it_stands(anda, count):
+    clean = read([anda] * count)
+    found = read([poisoned(anda)] * count)
     # plotly.js and the starter are the only scripts that run, as they are without such names.
     assert found.scripts == clean.scripts
     assert {tag for tag, _ in found.tags} == {tag for tag, _ in clean.tags}
@@ -112,59 +126,59 @@ def test_a_name_is_text_wherever_it_stands(make_result, count):
 
 
 def test_one_result_shows_its_key_figures_and_how_it_was_obtained(anda):
-    words, totals = " ".join(read([anda]).words), anda["totals"]
+    words, totals = " ".join(read([anda]).words), anda.totals
     for figure in (
-        si(totals["cycles"]),
-        si(totals["seconds"], "s"),
-        percent(totals["utilisation"]),
-        picojoules(totals["energy_picojoules"]),
-        f"{totals['area_square_millimetres']:.3f} mm²",
-        si(totals["dram_bytes"], "B"),
-        si(totals["sram_bytes"], "B"),
-        f"bounds {si(anda['bounds']['lower_cycles'])} to {si(anda['bounds']['upper_cycles'])}",
+        si(totals.cycles),
+        si(totals.seconds, "s"),
+        percent(totals.utilisation),
+        picojoules(totals.energy_picojoules),
+        f"{totals.area_square_millimetres:.3f} mm²",
+        si(totals.dram_bytes, "B"),
+        si(totals.sram_bytes, "B"),
+        f"bounds {si(anda.bounds.lower_cycles)} to {si(anda.bounds.upper_cycles)}",
         "2026-01-02 12:00 UTC",
-        "anda-sim 0.1.0, python 3.11.2, numpy 2.4.6",
-        "sim.py run anda-hpca25 llama-13b --tokens 2048",
+        ", ".join(f"{package} {version}" for package, version in anda.provenance.versions.items()),
+        COMMAND,
         "seed",
-        "Limited by MXU: compute",
+        f"Limited by MXU: {anda.limit.cause}",
     ):
         assert figure in words
 
 
 def test_the_resolved_configuration_stands_in_the_page_as_yaml(anda):
     words = "".join(read([anda]).words)
-    assert "mxu:\n  rows: 16\n  columns: 16\n" in words
-    assert "run:\n  phase: prefill\n  batch: 1\n  tokens: 2048\n" in words
+    rows, columns = anda.arch["mxu"]["rows"], anda.arch["mxu"]["columns"]
+    assert f"\n  rows: {rows}\n  columns: {columns}\n" in words.partition("mxu:\n")[2]
+    assert "run:\n  phase: prefill\n  batch: 1\n  tokens: 64\n" in words
 
 
 def test_every_layer_has_its_row(anda):
     words = read([anda]).words
-    for layer in anda["layers"]:
-        assert layer["name"] in words
-        assert f"{layer['cycles']:,}" in words
-        assert f"{layer['bounds']['upper_cycles']:,}" in words
+    for layer in anda.layers:
+        assert layer.name in words
+        assert f"{layer.cycles:,}" in words
+        assert f"{layer.bounds.upper_cycles:,}" in words
 
 
-def test_work_of_the_vector_unit_has_a_row_without_a_shape(anda):
-    anda["layers"][0] |= {
-        "name": "softmax", "m": None, "k": None, "n": None, "macs": 0, "schedule": None, "dram_bytes": 0,
-    }  # fmt: skip
-    assert "softmax" in read([anda]).words
+def test_work_of_the_vector_unit_has_a_row_without_a_shape():
+    everything = simulated(work=small_llama(scope="all"))
+    [softmax] = {layer.name for layer in everything.layers if layer.module == "softmax"}
+    assert softmax in read([everything]).words
 
 
 def test_several_results_show_their_ratios_to_the_baseline(paper):
     words = read(paper, baseline=1).words
     assert "Relative to fp-int" in words
-    base, own = paper[1]["totals"], paper[-1]["totals"]
-    assert ratio(base["seconds"] / own["seconds"]) in words
-    assert ratio(base["energy_picojoules"] / own["energy_picojoules"]) in words
+    base, own = paper[1].totals, paper[-1].totals
+    assert ratio(base.seconds / own.seconds) in words
+    assert ratio(base.energy_picojoules / own.energy_picojoules) in words
     # Energy groups in percent of the baseline's energy.
-    assert percent(paper[-1]["energy_groups"]["dram"] / base["energy_picojoules"]) in words
+    assert percent(paper[-1].energy_groups["dram"] / base.energy_picojoules) in words
 
 
-def test_results_of_other_work_are_refused(make_result):
+def test_results_of_other_work_are_refused(anda):
     with pytest.raises(InputError, match="does other work"):
-        page([make_result(), make_result(gemms=[("q", "qkv", "prefill", 16, 64, 64, 1)])], NOON)
+        page([anda, simulated(work=small_llama(tokens=32))], NOON)
 
 
 def test_a_page_of_seven_machines_is_written_in_under_three_seconds(paper):

@@ -2,12 +2,14 @@
 
 import io
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.terminal import print_comparison, print_run
+from tests.results import named
 
 
 def printed(print_it, *arguments, width=80, **options):
@@ -24,37 +26,37 @@ def row_of(text, first_cell):
 
 
 def test_a_run_shows_its_totals(anda):
-    totals, text = anda["totals"], printed(print_run, anda)
+    totals, text = anda.totals, printed(print_run, anda)
     for figure in (
-        si(totals["cycles"]),
-        si(totals["seconds"], "s"),
-        percent(totals["utilisation"]),
-        si(totals["dram_bytes"], "B"),
-        si(totals["sram_bytes"], "B"),
-        picojoules(totals["energy_picojoules"]),
-        f"{totals['area_square_millimetres']:.3f} mm2",
-        f"{si(anda['bounds']['lower_cycles'])} to {si(anda['bounds']['upper_cycles'])}",
-        "MXU: compute",
-        "the MXU is busy 99% of the time",
-        "prefill; batch 1; tokens 2048; scope fp-int; precision wikitext2-1%",
+        si(totals.cycles),
+        si(totals.seconds, "s"),
+        percent(totals.utilisation),
+        si(totals.dram_bytes, "B"),
+        si(totals.sram_bytes, "B"),
+        picojoules(totals.energy_picojoules),
+        f"{totals.area_square_millimetres:.3f} mm2",
+        f"{si(anda.bounds.lower_cycles)} to {si(anda.bounds.upper_cycles)}",
+        f"MXU: {anda.limit.cause}",
+        anda.limit.text.removeprefix(f"{anda.limit.cause}: "),
+        "prefill; batch 1; tokens 64; scope fp-int; precision wikitext2-1%",
     ):
         assert figure in text
 
 
 def test_components_show_energy_area_and_their_shares(anda):
     text = printed(print_run, anda)
-    for name, picojoule in anda["energy"].items():
+    for name, picojoule in anda.energy.items():
         shown = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM"}.get(name, name.replace("_", " "))
         line = next(line for line in text.split("component")[1].splitlines() if line.startswith(f"{shown} "))
         assert picojoules(picojoule) in line
-        assert percent(picojoule / math.fsum(anda["energy"].values())) in line
-        if name in anda["area"]:
-            assert f"{anda['area'][name]:.3f}" in line
-            assert percent(anda["area"][name] / math.fsum(anda["area"].values())) in line
+        assert percent(picojoule / math.fsum(anda.energy.values())) in line
+        if name in anda.area:
+            assert f"{anda.area[name]:.3f}" in line
+            assert percent(anda.area[name] / math.fsum(anda.area.values())) in line
 
 
 def test_the_modules_come_in_the_order_of_a_layer_with_their_own_figures(anda):
-    anda["modules"] = dict(reversed(anda["modules"].items()))
+    anda = replace(anda, modules=dict(reversed(anda.modules.items())))
     lines = printed(print_run, anda).splitlines()
     found = [
         line.split()[0] for line in lines if line.split()[:1] and line.split()[0] in ("qkv", "o", "up/gate", "down")
@@ -62,33 +64,33 @@ def test_the_modules_come_in_the_order_of_a_layer_with_their_own_figures(anda):
     assert found == ["qkv", "o", "up/gate", "down"]
     text = "\n".join(lines)
     cells = row_of(text, "up/gate")
-    own = anda["modules"]["up"]
+    own = anda.modules["up"]
     assert cells[1] == "6"
-    assert f"{cells[2]} {cells[3]}" == si(own["cycles"])
-    assert f"{cells[4]} %" == percent(own["cycles"] / anda["totals"]["cycles"])
-    assert cells[-1] == "compute"
+    assert f"{cells[2]} {cells[3]}" == si(own.cycles)
+    assert f"{cells[4]} %" == percent(own.cycles / anda.totals.cycles)
+    assert cells[-1] == own.limit.partition(":")[0]
 
 
 def test_a_comparison_has_one_row_a_machine_with_its_ratios(paper):
     text = printed(print_comparison, paper, width=100)
-    base = paper[0]["totals"]
+    base = paper[0].totals
     for result in paper:
-        own = result["totals"]
-        cells = " ".join(row_of(text, result["arch"]["name"]))
-        speedup = base["cycles"] / own["cycles"]  # one clock for all
-        area = base["area_square_millimetres"] / own["area_square_millimetres"]
+        own = result.totals
+        cells = " ".join(row_of(text, result.machine_name))
+        speedup = base.cycles / own.cycles  # one clock for all
+        area = base.area_square_millimetres / own.area_square_millimetres
         assert cells == " ".join(
             (
-                result["arch"]["name"],
-                si(own["cycles"]),
-                si(own["cycles"] / 285e6, "s"),
+                result.machine_name,
+                si(own.cycles),
+                si(own.cycles / 285e6, "s"),
                 ratio(speedup),
-                picojoules(own["energy_picojoules"]),
-                ratio(base["energy_picojoules"] / own["energy_picojoules"]),
-                f"{own['area_square_millimetres']:.2f}",
+                picojoules(own.energy_picojoules),
+                ratio(base.energy_picojoules / own.energy_picojoules),
+                f"{own.area_square_millimetres:.2f}",
                 ratio(speedup * area),
-                si(own["dram_bytes"], "B"),
-                "MXU: compute",
+                si(own.dram_bytes, "B"),
+                f"MXU: {result.limit.cause}",
             )
         )
 
@@ -97,7 +99,7 @@ def test_speedups_by_module_are_cycles_over_cycles(paper):
     text = printed(print_comparison, paper).split("Speedup by module")[1]
     cells = row_of(text, "anda-hpca25")
     for shown, module in zip(cells[1:], ("qkv", "o", "up", "down"), strict=False):
-        cycles = [result["modules"][module]["cycles"] for result in (paper[0], paper[-1])]
+        cycles = [result.modules[module].cycles for result in (paper[0], paper[-1])]
         assert shown == ratio(cycles[0] / cycles[1])
 
 
@@ -112,14 +114,14 @@ def test_the_baseline_can_be_another_machine(paper):
 def test_no_line_is_wider_than_the_terminal_and_no_limit_is_lost(paper, width):
     text = printed(print_comparison, paper, width=width)
     assert max(len(line) for line in text.splitlines()) <= width
-    assert text.count("MXU: compute") == len(paper)
+    assert text.count("MXU: ") == len(paper) == [result.limit.unit for result in paper].count("mxu")
 
 
 def test_a_terminal_too_narrow_gets_whole_numbers(paper):
     text = printed(print_comparison, paper, width=30)
     for result in paper:
-        assert si(result["totals"]["cycles"]) in text
-        assert si(result["totals"]["dram_bytes"], "B") in text
+        assert si(result.totals.cycles) in text
+        assert si(result.totals.dram_bytes, "B") in text
 
 
 def test_a_pipe_gets_no_colours_and_ascii_is_enough_for_it(paper):
@@ -135,6 +137,6 @@ def test_a_terminal_gets_emphasis(anda):
     assert "\x1b[1m" in printed(print_run, anda, force_terminal=True, color_system="standard")
 
 
-def test_names_are_text_and_not_commands_to_the_terminal(make_result):
-    text = printed(print_run, make_result(name="[red]x[/red]\x1b[2J"))
+def test_names_are_text_and_not_commands_to_the_terminal(anda):
+    text = printed(print_run, named(anda, "[red]x[/red]\x1b[2J"))
     assert "[red]x[/red]?[2J" in text

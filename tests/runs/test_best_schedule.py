@@ -81,10 +81,10 @@ def test_exhaustive_search_finds_nothing_better(seed: int) -> None:
 
 def test_llama_13b_moves_at_most_a_third_of_the_bytes_in_no_more_cycles() -> None:
     work = load_workload("llama-13b", tokens=2048, precision="wikitext2-1%")
-    given = simulate(load_arch("anda-hpca25"), work)["totals"]
-    best = simulate(load_arch("anda-hpca25", ["schedule=best"]), work)["totals"]
-    assert best["cycles"] <= given["cycles"]
-    assert 3 * best["dram_bytes"] <= given["dram_bytes"]
+    given = simulate(load_arch("anda-hpca25"), work).totals
+    best = simulate(load_arch("anda-hpca25", ["schedule=best"]), work).totals
+    assert best.cycles <= given.cycles
+    assert 3 * best.dram_bytes <= given.dram_bytes
 
 
 @pytest.mark.parametrize(
@@ -97,11 +97,11 @@ def test_llama_13b_moves_at_most_a_third_of_the_bytes_in_no_more_cycles() -> Non
 )
 def test_never_worse_than_the_given_schedule_on_its_objective(arch: str, objective: str, quantity: str) -> None:
     work = load_workload("opt-125m", tokens=64, precision="6")
-    given = simulate(load_arch(arch), work)["totals"]
-    best = simulate(load_arch(arch, [f"schedule={objective}"]), work)["totals"]
-    assert best[quantity] <= given[quantity]
+    given = simulate(load_arch(arch), work).totals
+    best = simulate(load_arch(arch, [f"schedule={objective}"]), work).totals
+    assert getattr(best, quantity) <= getattr(given, quantity)
     if objective == "best":
-        assert best["cycles"] <= given["cycles"]
+        assert best.cycles <= given.cycles
 
 
 def test_a_gemm_that_no_schedule_fits_names_the_buffer_and_both_sizes() -> None:

@@ -49,8 +49,8 @@ def test_machines_that_differ_only_in_cost_share_their_runs(path: Path) -> None:
         figna, base = Bench(runs)([FIGNA, FP_INT])
         # q, k, v and o are one shape of 256 x 256; up and down are two more
         assert runs.simulated == once == 3
-        assert figna["totals"]["cycles"] == base["totals"]["cycles"]
-        assert figna["totals"]["energy_picojoules"] < base["totals"]["energy_picojoules"]
+        assert figna.totals.cycles == base.totals.cycles
+        assert figna.totals.energy_picojoules < base.totals.energy_picojoules
 
 
 def test_a_changed_machine_is_simulated_anew_and_a_changed_cost_is_not(path: Path) -> None:

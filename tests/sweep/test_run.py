@@ -42,21 +42,21 @@ def test_a_point_holds_the_totals_of_a_simulation_of_its_own(write: Write, tmp_p
         assert design.workload is not None
         result = simulate(design.arch, design.workload)
         by_phase = dict.fromkeys(("prefill", "decode"), 0)
-        for layer in result["layers"]:
-            by_phase[layer["phase"]] += layer["count"] * layer["cycles"]
-        hertz = result["clock_hertz"]
-        joules = result["totals"]["energy_picojoules"] * 1e-12
+        for layer in result.layers:
+            by_phase[layer.phase] += layer.count * layer.cycles
+        hertz = result.clock_hertz
+        joules = result.totals.energy_picojoules * 1e-12
         assert one.totals == {
-            "cycles": result["totals"]["cycles"],
-            "seconds": result["totals"]["seconds"],
+            "cycles": result.totals.cycles,
+            "seconds": result.totals.seconds,
             "energy": joules,
-            "energy_delay": joules * result["totals"]["seconds"],
-            "area": result["totals"]["area_square_millimetres"],
-            "dram_bytes": result["totals"]["dram_bytes"],
-            "sram_bytes": result["totals"]["sram_bytes"],
-            "macs": result["totals"]["macs"],
-            "utilisation": result["totals"]["utilisation"],
-            "limit": result["limit"]["text"],
+            "energy_delay": joules * result.totals.seconds,
+            "area": result.totals.area_square_millimetres,
+            "dram_bytes": result.totals.dram_bytes,
+            "sram_bytes": result.totals.sram_bytes,
+            "macs": result.totals.macs,
+            "utilisation": result.totals.utilisation,
+            "limit": result.limit.text,
             "time_to_first_token": by_phase["prefill"] / hertz,
             "time_per_token": by_phase["decode"] / hertz,
         }

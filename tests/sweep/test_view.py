@@ -96,8 +96,8 @@ def test_the_command_of_a_point_runs_it_again(view: View) -> None:
         sets = {flag: [b for a, b in pairwise(words) if a == flag] for flag in ("--set", "--set-workload")}
         arch, work = load_arch(words[3], sets["--set"]), load_workload(words[4], overrides=sets["--set-workload"])
         result = simulate(arch, work)
-        assert result["totals"]["cycles"] == (point.stored.totals or {})["cycles"]
-        assert result["totals"]["area_square_millimetres"] == (point.stored.totals or {})["area"]
+        assert result.totals.cycles == (point.stored.totals or {})["cycles"]
+        assert result.totals.area_square_millimetres == (point.stored.totals or {})["area"]
 
 
 def test_the_tables_hold_every_point_in_both_forms(view: View, tmp_path: Path) -> None:

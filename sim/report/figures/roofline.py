@@ -12,9 +12,9 @@ from typing import Any
 
 from sim.report.figures.frame import GREY, Figure, axis, layout, words
 from sim.report.quantities import si
-from sim.report.result import Result
 from sim.report.roofline import Ceiling, Point, ceilings, points
 from sim.report.vocabulary import MODULES, label, ordered
+from sim.result import Result
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 _NAMES_SHOWN = 4
@@ -133,13 +133,13 @@ def _key(module: str, symbol: str) -> dict[str, Any]:
 
 def _told(machine: str, point: Point) -> str:
     layer = point.layer
-    bits = f", M = {layer['mantissa_bits']}" if layer["mantissa_bits"] else ""
+    bits = f", M = {layer.mantissa_bits}" if layer.mantissa_bits else ""
     lines = (
         f"<b>{_few(point.names)}</b>, {words(machine)}",
-        f"m x k x n = {layer['m']} x {layer['k']} x {layer['n']}{bits}",
+        f"m x k x n = {layer.m} x {layer.k} x {layer.n}{bits}",
         f"{point.intensity:.4g} MAC a byte, {si(point.speed, 'MAC/s')}",
-        f"{layer['macs'] / layer['cycles']:.4g} of at most {layer['peak_macs_per_cycle']:.4g} MAC a cycle",
-        words(layer["limit"]["text"]),
+        f"{layer.macs / layer.cycles:.4g} of at most {layer.peak_macs_per_cycle:.4g} MAC a cycle",
+        words(layer.limit.text),
     )
     return "<br>".join(lines)
 

@@ -8,25 +8,25 @@ from typing import Any
 
 from sim.report.figures.frame import Figure, axis, layout, words
 from sim.report.quantities import percent, si
-from sim.report.result import Result, Unit
 from sim.report.vocabulary import STATES, UNITS, colours, label, ordered, state_words
+from sim.result import Result, UnitTime
 
 _BAR, _PANEL_TITLE = 19, 46  # pixels
 
 
-def cycles_by_state(unit: Unit) -> dict[str, int]:
+def cycles_by_state(unit: UnitTime) -> dict[str, int]:
     """The unit's cycles under `busy`, `idle` and every cause of a stall; they add up to the cycles of the run."""
-    return {"busy": unit["busy_cycles"], **unit["stalled_cycles"], "idle": unit["idle_cycles"]}
+    return {"busy": unit.busy_cycles, **unit.stalled_cycles, "idle": unit.idle_cycles}
 
 
 def stalls(machines: Sequence[str], results: Sequence[Result]) -> Figure:
     """Stacked bars, a unit each, in percent of the cycles of its machine's run."""
     columns = min(len(results), 3)
-    units = ordered((name for result in results for name in result["units"]), UNITS)
+    units = ordered((name for result in results for name in result.units), UNITS)
     found = (
         state
         for result in results
-        for unit in result["units"].values()
+        for unit in result.units.values()
         for state, cycles in cycles_by_state(unit).items()
         if cycles
     )
@@ -74,9 +74,9 @@ def stalls(machines: Sequence[str], results: Sequence[Result]) -> Figure:
 
 
 def _trace(state: str, colour: str, result: Result, units: Sequence[str]) -> dict[str, Any]:
-    total = result["totals"]["cycles"]
-    present = [name for name in units if name in result["units"]]
-    cycles = [cycles_by_state(result["units"][name]).get(state, 0) for name in present]
+    total = result.totals.cycles
+    present = [name for name in units if name in result.units]
+    cycles = [cycles_by_state(result.units[name]).get(state, 0) for name in present]
     kind = state_words(state)
     return {
         "type": "bar",

@@ -14,11 +14,11 @@ def section(paper: Published, bench: Bench) -> Section:
     """Anda's printed total is less than its rows add up to, so both stand here."""
     chosen, models = systems(paper), paper.systems.models
     results = run_all(bench, chosen, models)
-    base_area = results[0][0]["totals"]["area_square_millimetres"]
+    base_area = results[0][0].totals.area_square_millimetres
     printed = paper.chip.printed_total.square_millimetres
     cells, areas = [], []
     for system, row in zip(chosen, results, strict=True):
-        own = row[0]["totals"]["area_square_millimetres"]
+        own = row[0].totals.area_square_millimetres
         totals = {"printed total": printed, "rows' sum": own} if system.tolerance else {"printed total": own}
         areas += [Cell(system.label, total, area, tolerance=None) for total, area in totals.items()]
         for total, area in totals.items():

@@ -19,19 +19,17 @@ def section(paper: Published, bench: Bench) -> Section:
     chip = paper.chip
     [result] = bench([Case("anda-hpca25", chip.model, f"wikitext2-{chip.tolerance}")])
     milliwatts = {
-        name: picojoules / result["totals"]["seconds"] * 1e-9
-        for name, picojoules in result["energy"].items()
-        if name != "dram"
+        name: picojoules / result.totals.seconds * 1e-9 for name, picojoules in result.energy.items() if name != "dram"
     }
     areas, powers = [], []
     for name, block in chip.blocks.items():
-        areas.append(_input(label(name), "area", result["area"][name], block.square_millimetres))
+        areas.append(_input(label(name), "area", result.area[name], block.square_millimetres))
         powers.append(
             Cell(label(name), "power", milliwatts[name], block.milliwatts, is_input=name not in SIMULATED_POWER)
         )
     powers.append(Cell("leakage", "power", milliwatts["leakage"], tolerance=None))
     total = chip.printed_total
-    areas.append(_input("total", "area", sum(result["area"].values()), total.square_millimetres))
+    areas.append(_input("total", "area", sum(result.area.values()), total.square_millimetres))
     powers.append(Cell("total", "power", sum(milliwatts.values()), total.milliwatts))
     arch = arch_of(paper.machine.arch).model_dump()
     keys = (_input(key, "value", _at(arch, key), printed) for key, printed in paper.machine.keys.items())

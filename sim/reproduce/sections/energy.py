@@ -62,16 +62,16 @@ def breakdown(paper: Published, bench: Bench) -> Section:
     """Energy by group in percent of the FP-FP total."""
     model, chosen = paper.energy_breakdown.model, systems(paper)
     results = [row[0] for row in run_all(bench, chosen, [model])]
-    whole = results[0]["totals"]["energy_picojoules"]
+    whole = results[0].totals.energy_picojoules
     groups = (
-        Cell(system.label, group, 100 * result["energy_groups"][group] / whole, printed, POINTS)
+        Cell(system.label, group, 100 * result.energy_groups[group] / whole, printed, POINTS)
         for system, result in zip(chosen, results, strict=True)
         for group, printed in paper.energy_breakdown.machines[system.name].items()
     )
     components = (
         Cell(system.label, component, 100 * energy / whole, tolerance=None)
         for system, result in zip(chosen, results, strict=True)
-        for component, energy in result["energy"].items()
+        for component, energy in result.energy.items()
     )
     title = "% of the FP-FP total"
     return Section(

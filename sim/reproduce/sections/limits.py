@@ -10,7 +10,7 @@ from sim.reproduce.bench import Bench, Case
 from sim.reproduce.cells import Cell, Section, Table, alone
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS, energy_ratio, speedup
-from sim.simulation import Result
+from sim.result import Result
 
 MODEL, PRECISION = "llama-13b", "wikitext2-1%"
 MACHINES = ("figna", "figna-m8", "anda-hpca25")
@@ -31,7 +31,7 @@ def section(paper: Published, bench: Bench) -> Section:
         bench,
         BATCHES,
         lambda value: {"options": (("phase", "decode"), ("context", 2048), ("batch", value))},
-        lambda base, own: own["totals"]["macs"] / own["totals"]["seconds"] * 1e-9,
+        lambda base, own: own.totals.macs / own.totals.seconds * 1e-9,
         with_base=True,
     )
     return Section(
@@ -71,8 +71,8 @@ def contexts(paper: Published, bench: Bench) -> Section:
             results = bench([_case(arch, options=options) for arch in ("fp-fp", *MACHINES)])
             for arch, own in zip(("fp-fp", *MACHINES), results, strict=True):
                 fast.append(alone(LABELS[arch], str(tokens), speedup(results[0], own, "times")))
-                attention = sum(own["modules"][name]["cycles"] for name in ATTENTION)
-                share.append(alone(LABELS[arch], str(tokens), 100 * attention / own["totals"]["cycles"]))
+                attention = sum(own.modules[name].cycles for name in ATTENTION)
+                share.append(alone(LABELS[arch], str(tokens), 100 * attention / own.totals.cycles))
         shared: dict[str, Any] = {"picture": "lines", "x_title": "context, tokens", "log_x": True}
         tables += [
             Table(f"speedup, {phase}", "speedup over FP-FP", tuple(fast), unit="x", **shared),
@@ -107,8 +107,8 @@ def _precision(bench: Bench) -> tuple[Table, ...]:
 
 
 def _area_efficiency(theirs: Result, own: Result) -> float:
-    areas = theirs["totals"]["area_square_millimetres"] / own["totals"]["area_square_millimetres"]
-    return speedup(theirs, own, "times") * float(areas)
+    areas = theirs.totals.area_square_millimetres / own.totals.area_square_millimetres
+    return speedup(theirs, own, "times") * areas
 
 
 def _bandwidth(options: tuple[tuple[str, Any], ...], value: int) -> dict[str, Any]:

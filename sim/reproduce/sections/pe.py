@@ -7,7 +7,7 @@ from sim.reproduce.bench import Bench, Case, arch_of
 from sim.reproduce.cells import Cell, Section, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS
-from sim.simulation import Result
+from sim.result import Result
 
 MODEL = "llama-13b"
 ANDA, BASE = "anda-hpca25", "fp-fp"
@@ -29,7 +29,10 @@ def section(paper: Published, bench: Bench) -> Section:
 
 
 def _cycles(by_length: dict[int, Result]) -> Table:
-    cells = (Cell("Anda", str(bits), _cycles_a_group(result), float(bits + 1)) for bits, result in by_length.items())
+    cells = (
+        Cell("Anda", str(bits), _cycles_a_group(arch_of(ANDA), result), float(bits + 1))
+        for bits, result in by_length.items()
+    )
     note = "The paper's labels are proportional to 1 / (M + 1): a sign and M planes, one a cycle."
     return Table(
         "cycles a group", "cycles a PE takes for 64 values", tuple(cells), unit="", picture="lines",
@@ -37,10 +40,10 @@ def _cycles(by_length: dict[int, Result]) -> Table:
     )  # fmt: skip
 
 
-def _cycles_a_group(result: Result) -> float:
-    mxu = result["arch"]["mxu"]
-    groups = result["totals"]["macs"] / (mxu["rows"] * mxu["columns"] * mxu["dot_length"])
-    return float(result["units"]["mxu"]["busy_cycles"] / groups)
+def _cycles_a_group(arch: Arch, result: Result) -> float:
+    mxu = arch.mxu
+    groups = result.totals.macs / (mxu.rows * mxu.columns * mxu.dot_length)
+    return result.units["mxu"].busy_cycles / groups
 
 
 def _efficiencies(paper: Published, base: Result, by_length: dict[int, Result]) -> Table:
@@ -48,8 +51,8 @@ def _efficiencies(paper: Published, base: Result, by_length: dict[int, Result]) 
     areas = base_cost.area_square_millimetres / cost.area_square_millimetres
     cells = []
     for bits, own in by_length.items():
-        area = areas * _cycles_a_group(base) / _cycles_a_group(own)
-        energy = base["energy"]["mxu"] / own["energy"]["mxu"]
+        area = areas * _cycles_a_group(arch_of(BASE), base) / _cycles_a_group(arch_of(ANDA), own)
+        energy = base.energy["mxu"] / own.energy["mxu"]
         printed_area = labels.area_efficiency_times_cycles / (bits + 1)
         printed_energy = labels.energy_efficiency_times_cycles / (bits + 1)
         cells += [

@@ -31,7 +31,7 @@ def phases(paper: Published, bench: Bench) -> Section:
         for system, [own] in zip(chosen, rows, strict=True):
             fast.append(alone(system.label, phase, speedup(base, own, "times")))
             frugal.append(alone(system.label, phase, energy_ratio(base, own, "times")))
-            used.append(alone(system.label, phase, 100 * own["totals"]["utilisation"]))
+            used.append(alone(system.label, phase, 100 * own.totals.utilisation))
     return Section(
         "phases",
         "Decode and mixed batches",

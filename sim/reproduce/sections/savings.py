@@ -14,7 +14,7 @@ def section(paper: Published, bench: Bench) -> Section:
     for model, combinations in models.items():
         base, *others = bench([Case("fp-fp", model), *(Case("anda-hpca25", model, name) for name in combinations)])
         for name, own in zip(combinations, others, strict=True):
-            saving = base["totals"]["bit_operations"] / own["totals"]["bit_operations"]
+            saving = base.totals.bit_operations / own.totals.bit_operations
             cells.append(Cell(model, name.replace("-", " "), saving, combinations[name].bit_operation_saving, SAVING))
     return Section(
         "savings",

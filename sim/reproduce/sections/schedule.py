@@ -6,7 +6,7 @@ from sim.reproduce.bench import Bench
 from sim.reproduce.cells import Cell, Section, Table, alone
 from sim.reproduce.published import Published
 from sim.reproduce.systems import energy_ratio, run_all, speedup, systems
-from sim.simulation import Result
+from sim.result import Result
 
 BEST = ("schedule=best",)
 MODELS = ("opt-6.7b", "llama-13b", "opt-30b")
@@ -52,23 +52,23 @@ def _gains(labels: list[str], before: list[Result], after: list[Result]) -> tupl
         cells += [
             alone(label, "time", speedup(old, new, "times")),
             alone(label, "energy", energy_ratio(old, new, "times")),
-            alone(label, "DRAM", old["totals"]["dram_bytes"] / new["totals"]["dram_bytes"]),
+            alone(label, "DRAM", old.totals.dram_bytes / new.totals.dram_bytes),
         ]
     return tuple(cells)
 
 
 def _groups(labels: list[str], results: list[Result]) -> tuple[Cell, ...]:
-    whole = results[0]["totals"]["energy_picojoules"]
+    whole = results[0].totals.energy_picojoules
     return tuple(
         alone(label, group, 100 * energy / whole)
         for label, result in zip(labels, results, strict=True)
-        for group, energy in result["energy_groups"].items()
+        for group, energy in result.energy_groups.items()
     )
 
 
 def _traffic(labels: list[str], before: list[Result], after: list[Result]) -> tuple[Cell, ...]:
     return tuple(
-        alone(label, name, result["totals"]["dram_bytes"] * 1e-9)
+        alone(label, name, result.totals.dram_bytes * 1e-9)
         for name, results in (("paper's schedule", before), ("best schedule", after))
         for label, result in zip(labels, results, strict=True)
     )

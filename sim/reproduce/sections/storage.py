@@ -5,7 +5,7 @@ from __future__ import annotations
 from sim.reproduce.bench import Bench, Case
 from sim.reproduce.cells import Cell, Section, Table
 from sim.reproduce.published import Published
-from sim.simulation import Result
+from sim.result import Result
 
 MODEL = "llama-13b"
 
@@ -37,4 +37,4 @@ def section(paper: Published, bench: Bench) -> Section:
 
 
 def _bytes(result: Result) -> int:
-    return int(result["counters"]["dram.activation_bytes"])
+    return result.counters["dram.activation_bytes"]

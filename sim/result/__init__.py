@@ -1,0 +1,191 @@
+"""What a result holds: one machine on one workload, every figure with its unit of measure in its name.
+
+Quantities of a layer are those of ONE instance of it; totals and modules sum count x quantity over the layers.
+What machines differ in by name (units, components, counters, modules) are maps; all else are fields.
+sim.result.summarise makes results out of runs, sim.result.json writes and reads them with these names as keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from sim.laws.bounds import Bounds, DramFloor
+from sim.limits import Limit
+from sim.units.unit import Grain
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Bounds",
+    "DramFloor",
+    "FastForward",
+    "Layer",
+    "LayerFastForward",
+    "LayerSchedule",
+    "Limit",
+    "Module",
+    "Peak",
+    "Provenance",
+    "Result",
+    "Totals",
+    "UnitTime",
+]
+
+SCHEMA_VERSION = 1
+
+# Figures that the reports divide by.
+Count = Annotated[int, Field(gt=0)]
+Amount = Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is needed to run it again, beside the machine and the workload; `command` where a command line did it."""
+
+    versions: Mapping[str, str]
+    seed: int
+    grain: Grain
+    fast_forward: bool
+    verify: bool
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class UnitTime:
+    """Where a unit's cycles went; the three kinds add up to the run's cycles."""
+
+    busy_cycles: int
+    idle_cycles: int
+    stalled_cycles: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The run's sums; utilisation is MACs done over MACs possible at peak."""
+
+    cycles: Count
+    seconds: Amount
+    macs: Count
+    bit_operations: int
+    dram_bytes: int
+    sram_bytes: int
+    energy_picojoules: Amount
+    utilisation: float
+    area_square_millimetres: Amount
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Ceilings of the machine; the MACs are the mean over the work, weighted with its MACs."""
+
+    macs_per_cycle: Amount
+    dram_bytes_per_cycle: Amount
+
+
+@dataclass(frozen=True)
+class FastForward:
+    """Cycles that were skipped, what kept more from it, and the share of DRAM's time that the time quantum adds."""
+
+    skipped_cycles: int
+    obstacles: tuple[str, ...]
+    dram_rounding: float
+
+
+@dataclass(frozen=True)
+class LayerFastForward:
+    """Cycles that were skipped, at which levels of the loops, or why none were."""
+
+    skipped_cycles: int
+    levels: str
+    obstacle: str | None
+
+
+@dataclass(frozen=True)
+class LayerSchedule:
+    """How a GeMM was cut into blocks, which loop is the outer one, and which operands stay in their buffers."""
+
+    token_block: int
+    output_block: int
+    k_block: int
+    order: Literal["tokens_outer", "outputs_outer"]
+    activations: Literal["resident", "streamed"]
+    weights: Literal["resident", "streamed"]
+
+
+@dataclass(frozen=True)
+class Module:
+    """The layers of one module type (qkv, o, ...) together; mantissa bits where they have them in common."""
+
+    cycles: int
+    macs: int
+    dram_bytes: int
+    sram_bytes: int
+    energy_picojoules: float
+    utilisation: float
+    mantissa_bits: int | None
+    limit: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A GeMM of shape (m, k) x (k, n), or work of the vector unit, that has no shape; it occurs `count` times."""
+
+    name: str
+    module: str
+    phase: str
+    unit: Literal["mxu", "vector"]
+    m: int | None
+    k: int | None
+    n: int | None
+    count: int
+    mantissa_bits: int | None
+    cycles: Count
+    macs: int
+    bit_operations: int
+    dram_bytes: int
+    sram_bytes: int
+    energy_picojoules: float
+    utilisation: float
+    peak_macs_per_cycle: float
+    limit: Limit
+    bounds: Bounds
+    schedule: LayerSchedule | None
+    dram_floor: DramFloor | None
+    fast_forward: LayerFastForward
+    units: Mapping[str, UnitTime]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One machine on one workload; energies in picojoules, areas in square millimetres."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    schema_version: int
+    arch: Mapping[str, Any]
+    workload: Mapping[str, Any]
+    provenance: Provenance
+    clock_hertz: Count
+    totals: Totals
+    units: Mapping[str, UnitTime]
+    counters: Mapping[str, int]
+    energy: Mapping[str, float]
+    energy_groups: Mapping[str, float]
+    area: Mapping[str, float]
+    limit: Limit
+    fast_forward: FastForward
+    peak: Peak
+    bounds: Bounds
+    modules: Mapping[str, Module]
+    layers: tuple[Layer, ...]
+
+    @property
+    def machine_name(self) -> str:
+        return str(self.arch["name"])
+
+    @property
+    def workload_name(self) -> str:
+        return str(self.workload["name"])

@@ -1,0 +1,128 @@
+"""A layer of a result: one instance of a piece of work, from its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sim.cost.energy import energy_picojoules
+from sim.laws.bounds import DramFloor, dram_floor
+from sim.laws.expectation import Expectation, GemmExpectation, expect
+from sim.limits import Occupancy, limit_of
+from sim.machine.assembly import Run
+from sim.machine.machine import Machine
+from sim.mapping.operands import ceil_div
+from sim.result import Layer, LayerFastForward, LayerSchedule
+from sim.result.counted import dram_bytes, sram_bytes, unit_times
+from sim.runs.runs import Runs
+from sim.workload.gemm import Gemm, Item
+
+
+@dataclass(frozen=True)
+class Done:
+    """A layer, and what sums over layers need of its run.
+
+    Parameters
+    ----------
+    work
+        MACs, or operations where there are none; `layer.peak_macs_per_cycle` of them fit into a cycle.
+    energy
+        Picojoules by component.
+    """
+
+    layer: Layer
+    run: Run
+    work: int
+    energy: Mapping[str, float]
+    occupancy: Occupancy
+
+
+def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
+    """The layer of an item, out of the run of what the machine makes of it: a GeMM, or work of the vector unit."""
+    piece = machine.piece(item)
+    run = runs[piece]
+    expected = expect(piece.scheduled(run.schedule))
+    gemm = item if isinstance(item, Gemm) else None
+    on_mxu = piece.work if isinstance(piece.work, Gemm) else None
+    macs = gemm.m * gemm.k * gemm.n if gemm else 0
+    work = macs if on_mxu else run.counters["vector.operations"]
+    peak = _peak(machine, on_mxu) if on_mxu else float(machine.arch.vector.fpus)
+    energy = energy_picojoules(machine.arch, run.counters, run.cycles)
+    occupancy = _occupancy(machine, expected)
+    layer = Layer(
+        name=item.name,
+        module=item.module,
+        phase=phase,
+        unit="mxu" if on_mxu else "vector",
+        m=gemm.m if gemm else None,
+        k=gemm.k if gemm else None,
+        n=gemm.n if gemm else None,
+        count=item.count,
+        mantissa_bits=on_mxu.mantissa_bits if on_mxu else None,
+        cycles=run.cycles,
+        macs=macs,
+        bit_operations=macs * _product_bits(machine, gemm if on_mxu else None),
+        dram_bytes=dram_bytes(run.counters),
+        sram_bytes=sram_bytes(run.counters),
+        energy_picojoules=sum(energy.values()),
+        utilisation=work / (peak * run.cycles),
+        peak_macs_per_cycle=peak,
+        limit=limit_of(run.states, run.cycles, occupancy),
+        bounds=expected.bounds,
+        schedule=_schedule(expected),
+        dram_floor=_floor(machine, expected),
+        fast_forward=LayerFastForward(
+            skipped_cycles=sum(skip.cycles for skip in run.skips),
+            levels=", ".join(dict.fromkeys(skip.level for skip in run.skips)),
+            obstacle=run.obstacle,
+        ),
+        units=unit_times(run.states),
+    )
+    return Done(layer, run, macs or work, energy, occupancy)
+
+
+def _product_bits(machine: Machine, gemm: Gemm | None) -> int:
+    """Bits of an activation times bits of a weight; the vector unit multiplies FP16 by FP16."""
+    return machine.pe.activation_bits(gemm.mantissa_bits) * gemm.weights.bits if gemm else 16 * 16
+
+
+def _peak(machine: Machine, gemm: Gemm) -> float:
+    """MACs a cycle of a GeMM with every row and column at work and all operands there."""
+    arch, mxu = machine.arch, machine.arch.mxu
+    words = machine.pe.cycles(gemm.mantissa_bits)
+    word = ceil_div(mxu.rows * machine.pe.word_bits, arch.activation_dispatcher.port_bits)
+    block = ceil_div(mxu.columns * mxu.dot_length * gemm.weights.bits, arch.weight_dispatcher.port_bits)
+    return mxu.rows * mxu.columns * mxu.count * mxu.dot_length / max(words * word, block)
+
+
+def _occupancy(machine: Machine, expected: Expectation) -> Occupancy:
+    if not isinstance(expected, GemmExpectation):
+        return Occupancy()
+    shares = []
+    for extent in (expected.plan.tokens, expected.plan.outputs):
+        whole, rest = divmod(extent.size, extent.block)
+        tiles = whole * extent.tiles(extent.block) + extent.tiles(rest)
+        shares.append(extent.size / (tiles * extent.tile))
+    mxu = machine.arch.mxu
+    return Occupancy(shares[0], shares[1], mxu.rows, mxu.columns * mxu.count)
+
+
+def _floor(machine: Machine, expected: Expectation) -> DramFloor | None:
+    """With all of the machine's memory, whatever the schedule uses of it."""
+    if not isinstance(expected, GemmExpectation):
+        return None
+    return dram_floor(machine.arch, expected.plan, expected.pace)
+
+
+def _schedule(expected: Expectation) -> LayerSchedule | None:
+    if not isinstance(expected, GemmExpectation):
+        return None
+    plan = expected.plan
+    return LayerSchedule(
+        token_block=plan.tokens.block,
+        output_block=plan.outputs.block,
+        k_block=plan.chunk_groups * plan.group_size,
+        order=plan.order,
+        activations="resident" if plan.activations_resident else "streamed",
+        weights="resident" if plan.weights_resident else "streamed",
+    )

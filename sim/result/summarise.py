@@ -1,0 +1,56 @@
+"""Makes the result of a workload on a machine out of the runs of its pieces."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from sim.cost.area import area_square_millimetres
+from sim.cost.energy import by_group
+from sim.machine.machine import Machine
+from sim.result import SCHEMA_VERSION, Provenance, Result
+from sim.result.layer import Done, do
+from sim.result.sums import Sum
+from sim.runs.runs import Runs
+from sim.workload.gemm import Workload
+
+
+def summarise(machine: Machine, workload: Workload, runs: Runs) -> Result:
+    """The result of a workload, out of the runs of its pieces."""
+    done = [do(machine, phase.name, item, runs) for phase in workload.phases for item in phase.items]
+    modules: dict[str, list[Done]] = {}
+    for one in done:
+        modules.setdefault(one.layer.module, []).append(one)
+    whole, area = Sum(machine, done), area_square_millimetres(machine.arch)
+    return Result(
+        schema_version=SCHEMA_VERSION,
+        arch=machine.arch.model_dump(mode="json"),
+        workload={"name": workload.name, **workload.resolved},
+        provenance=Provenance(versions=_versions(), seed=0, **asdict(runs.options)),
+        clock_hertz=int(machine.arch.clock.hertz),
+        totals=whole.totals(sum(area.values())),
+        units=whole.units(),
+        counters=whole.counters,
+        energy=whole.energy,
+        energy_groups=by_group(whole.energy),
+        area=area,
+        limit=whole.limit(),
+        fast_forward=whole.fast_forward(),
+        peak=whole.peak(),
+        bounds=whole.bounds(),
+        modules={name: Sum(machine, own).module() for name, own in modules.items()},
+        layers=tuple(one.layer for one in done),
+    )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("anda-sim", "numpy", "simpy", "pydantic", "pyyaml"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

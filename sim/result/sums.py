@@ -1,0 +1,123 @@
+"""Layers added up, each as often as it occurs: the totals of a result, and those of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sim.engine.activity import State
+from sim.laws.bounds import Bounds
+from sim.limits import Limit, Occupancy, limit_of
+from sim.machine.machine import Machine
+from sim.result import FastForward, Module, Peak, Totals, UnitTime
+from sim.result.counted import dram_bytes, sram_bytes, unit_times
+from sim.result.layer import Done
+
+Number = TypeVar("Number", int, float)
+
+
+class Sum:
+    """Layers of one machine added up.
+
+    Attributes
+    ----------
+    counters, energy
+        By counter, and picojoules by component.
+    """
+
+    def __init__(self, machine: Machine, done: Sequence[Done]) -> None:
+        self._arch, self._done = machine.arch, done
+        self._cycles = self._sum(lambda one: one.run.cycles)
+        self._macs = self._sum(lambda one: one.layer.macs)
+        self._peak_cycles = sum((one.layer.count * one.work / one.layer.peak_macs_per_cycle for one in done), 0.0)
+        self.counters: dict[str, int] = {}
+        self.energy: dict[str, float] = {}
+        self._states: dict[str, dict[State, int]] = {}
+        for one in done:
+            self._add(one)
+        for states in self._states.values():
+            # A unit that a piece of work does not use rests meanwhile.
+            states[State.IDLE] += self._cycles - sum(states.values())
+
+    def _sum(self, of: Callable[[Done], Number]) -> Number:
+        return sum(one.layer.count * of(one) for one in self._done)
+
+    def _add(self, one: Done) -> None:
+        count = one.layer.count
+        for name, value in one.run.counters.items():
+            self.counters[name] = self.counters.get(name, 0) + count * value
+        for component, picojoules in one.energy.items():
+            self.energy[component] = self.energy.get(component, 0.0) + count * picojoules
+        for unit, states in one.run.states.items():
+            mine = self._states.setdefault(unit, dict.fromkeys(State, 0))
+            for state, cycles in states.items():
+                mine[state] += count * cycles
+
+    def totals(self, area_square_millimetres: float) -> Totals:
+        return Totals(
+            cycles=self._cycles,
+            seconds=float(self._cycles / self._arch.clock.hertz),
+            macs=self._macs,
+            bit_operations=self._sum(lambda one: one.layer.bit_operations),
+            dram_bytes=dram_bytes(self.counters),
+            sram_bytes=sram_bytes(self.counters),
+            energy_picojoules=sum(self.energy.values()),
+            utilisation=self._peak_cycles / self._cycles,
+            area_square_millimetres=area_square_millimetres,
+        )
+
+    def module(self) -> Module:
+        lengths = {one.layer.mantissa_bits for one in self._done}
+        return Module(
+            cycles=self._cycles,
+            macs=self._macs,
+            dram_bytes=dram_bytes(self.counters),
+            sram_bytes=sram_bytes(self.counters),
+            energy_picojoules=sum(self.energy.values()),
+            utilisation=self._peak_cycles / self._cycles,
+            mantissa_bits=lengths.pop() if len(lengths) == 1 else None,
+            limit=self.limit().text,
+        )
+
+    def units(self) -> dict[str, UnitTime]:
+        return unit_times(self._states)
+
+    def limit(self) -> Limit:
+        """What limits all of it, the MXU's rows and columns as they were used while it was busy."""
+        busy = self._sum(lambda one: float(one.run.states.get("mxu", {}).get(State.BUSY, 0)))
+
+        def mean(share: Callable[[Occupancy], float]) -> float:
+            used = self._sum(lambda one: one.run.states.get("mxu", {}).get(State.BUSY, 0) * share(one.occupancy))
+            return used / busy if busy else 1.0
+
+        mxu = self._arch.mxu
+        occupancy = Occupancy(
+            mean(lambda share: share.rows), mean(lambda share: share.columns), mxu.rows, mxu.columns * mxu.count
+        )
+        return limit_of(self._states, self._cycles, occupancy)
+
+    def fast_forward(self) -> FastForward:
+        return FastForward(
+            skipped_cycles=self._sum(lambda one: one.layer.fast_forward.skipped_cycles),
+            obstacles=tuple(sorted({one.run.obstacle for one in self._done if one.run.obstacle})),
+            dram_rounding=self._dram_rounding(),
+        )
+
+    def _dram_rounding(self) -> float:
+        """Share of the channel's time that the time quantum added."""
+        bandwidth = self._arch.dram_bytes_per_cycle
+        exact = dram_bytes(self.counters) / bandwidth
+        ticks = self._arch.dram.time_quantum or bandwidth.numerator
+        return float(self.counters.get("dram.busy_ticks", 0) / (exact * ticks) - 1) if exact else 0.0
+
+    def peak(self) -> Peak:
+        work = self._macs or self.counters.get("vector.operations", 0)
+        return Peak(
+            macs_per_cycle=work / self._peak_cycles, dram_bytes_per_cycle=float(self._arch.dram_bytes_per_cycle)
+        )
+
+    def bounds(self) -> Bounds:
+        return Bounds(
+            lower_cycles=self._sum(lambda one: one.layer.bounds.lower_cycles),
+            upper_cycles=self._sum(lambda one: one.layer.bounds.upper_cycles),
+        )
