@@ -63,3 +63,8 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name`, or None where none is alike."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return matches[0] if matches else None
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text for a message: what is longer is cut, and its length told."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"

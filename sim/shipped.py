@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sim.errors import InputError, nearest_name
+from sim.errors import InputError, nearest_name, shortened
 
 _PACKAGE = Path(__file__).resolve().parent
 _INSTALLED = _PACKAGE / "shipped_data"
@@ -24,17 +24,32 @@ def find(name: str, folder: str, suffixes: tuple[str, ...] = (".yaml", ".yml")) 
     InputError
         Where neither exists; names the nearest shipped one.
     """
-    path = Path(name).expanduser()
-    if path.suffix in suffixes or path.is_file():
-        if path.is_file():
+    path = _expanded(name)
+    if path.suffix in suffixes or is_file(path):
+        if is_file(path):
             return path
-        raise InputError("no such file", field=name, nearest=nearest_name(path.stem, names(folder)))
+        raise InputError("no such file", field=shortened(name), nearest=nearest_name(path.stem, names(folder)))
     shipped = ROOT / folder / f"{name}.yaml"
-    if shipped.is_file():
+    if is_file(shipped):
         return shipped
     raise InputError(
         f"neither a file nor a shipped name of {folder}",
-        field=name,
+        field=shortened(name),
         nearest=nearest_name(name, names(folder)),
         facts={"shipped": ", ".join(names(folder))},
     )
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is that of none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # the home of a user that does not exist
+        return Path(name)

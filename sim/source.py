@@ -8,30 +8,29 @@ validate        a pydantic model of it, or one InputError that points at the lin
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from sim import shipped
-from sim.errors import InputError, Place, nearest_name
+from sim.errors import InputError, Place, nearest_name, shortened
+from sim.yaml_reader import DEEPEST, Path_, parse
 
-Path_ = tuple[str | int, ...]
-LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's, several times faster, where PyYAML was built with it."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Plain data and where each key of it stands."""
+    """Plain data and where each key of it stands; of values that were computed, the expressions."""
 
     values: dict[str, Any]
     places: Mapping[Path_, Place]
     file: str
+    expressions: Mapping[Path_, str] = field(default_factory=dict)
 
     def place(self, path: Path_) -> Place:
         """The place of `path`, or of the nearest key above it that was written down."""
@@ -39,6 +38,10 @@ class Source:
             if path[:length] in self.places:
                 return self.places[path[:length]]
         return Place(self.file)
+
+    def facts(self, path: Path_) -> dict[str, object]:
+        """How a value came about, for a message about it."""
+        return {"expression": self.expressions[path]} if path in self.expressions else {}
 
 
 def load(path: Path, folder: str) -> Source:
@@ -62,14 +65,13 @@ def _load(path: Path, folder: str, seen: tuple[Path, ...]) -> Source:
         return own
     place = own.place(("extends",))
     if not isinstance(parent_name, str):
-        raise InputError(f"expected the name of a file, found {parent_name!r}", place=place, field="extends")
+        raise InputError(f"expected the name of a file, found {_shown(parent_name)}", place=place, field="extends")
     beside = path.parent / parent_name
     try:
-        parent_path = beside if beside.is_file() else shipped.find(parent_name, folder)
+        parent_path = beside if shipped.is_file(beside) else shipped.find(parent_name, folder)
     except InputError as error:
-        raise InputError(
-            error.problem, place=place, field=f"extends: {parent_name}", nearest=error.nearest, facts=error.facts
-        ) from None
+        named = f"extends: {shortened(parent_name)}"
+        raise InputError(error.problem, place=place, field=named, nearest=error.nearest, facts=error.facts) from None
     parent = _load(parent_path, folder, (*seen, path.resolve()))
     values = _merged(parent.values, own.values)
     return Source(values, {**parent.places, **own.places}, str(path))
@@ -83,44 +85,11 @@ def read(path: Path) -> Source:
         raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
     except UnicodeDecodeError:
         raise InputError("not a text file in UTF-8", place=Place(str(path))) from None
-    places: dict[Path_, Place] = {}
-    try:
-        node = yaml.compose(text, Loader=LOADER)
-        values = {} if node is None else _build(node, (), str(path), places)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        raise InputError(f"not YAML: {error.problem}", place=Place(str(path), line)) from None
-    except yaml.YAMLError as error:
-        raise InputError(f"not YAML: {error}", place=Place(str(path))) from None
+    values, places = parse(text, lambda mark: Place(str(path), mark.line + 1 if mark else None))
+    values = {} if values is None else values
     if not isinstance(values, dict):
         raise InputError(f"expected keys and values, found {_kind(values)}", place=Place(str(path), 1))
     return Source(values, places, str(path))
-
-
-def _build(node: yaml.Node, path: Path_, file: str, places: dict[Path_, Place]) -> Any:
-    if path:
-        places.setdefault(path, Place(file, node.start_mark.line + 1))
-    if isinstance(node, yaml.MappingNode):
-        result: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            key = _scalar(key_node, file)
-            here = Place(file, key_node.start_mark.line + 1)
-            if key in result:
-                raise InputError("written twice", place=here, field=".".join(map(str, (*path, key))))
-            places[(*path, key)] = here
-            result[key] = _build(value_node, (*path, key), file, places)
-        return result
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(item, (*path, index), file, places) for index, item in enumerate(node.value)]
-    return _scalar(node, file)
-
-
-def _scalar(node: yaml.Node, file: str) -> Any:
-    try:
-        return yaml.constructor.SafeConstructor().construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError, TypeError):
-        raise InputError(f"cannot be read: {node.value!r}", place=Place(file, node.start_mark.line + 1)) from None
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -137,15 +106,14 @@ def with_overrides(source: Source, assignments: Iterable[str]) -> Source:
     """Lay `key.path=value` assignments of the command line over a source; values are read as YAML."""
     values, places = copy.deepcopy(source.values), dict(source.places)
     for assignment in assignments:
-        place = Place(f"--set {assignment}")
+        place = Place(f"--set {shortened(assignment)}")
         dotted, equals, text = assignment.partition("=")
         if not equals or not all(dotted.split(".")):
             raise InputError("expected KEY=VALUE, such as mxu.rows=32", place=place)
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise InputError(f"not a YAML value: {text!r}", place=place) from None
+        value, _ = parse(text, lambda mark, place=place: place)  # type: ignore[misc]
         *parents, last = dotted.split(".")
+        if len(parents) > DEEPEST:
+            raise InputError(f"more than {DEEPEST} levels of sections", place=place)
         level = values
         for parent in parents:
             level = level.setdefault(parent, {})
@@ -169,15 +137,24 @@ def validate(model: type[Model], source: Source) -> Model:
     try:
         return model.model_validate(source.values, strict=True)
     except ValidationError as error:
-        raise _explained(error, model, source) from None
+        raise _explained(error.errors(), model, source) from None
 
 
-def _explained(error: ValidationError, model: type[BaseModel], source: Source) -> InputError:
+def check(model: type[Model], source: Source, *, besides: Container[Path_]) -> None:
+    """Refuse what `validate` refuses, the values at some paths aside."""
+    try:
+        model.model_validate(source.values, strict=True)
+    except ValidationError as error:
+        issues = [issue for issue in error.errors() if _without_tags(issue["loc"], source.values) not in besides]
+        if issues:
+            raise _explained(issues, model, source) from None
+
+
+def _explained(issues: list[ErrorDetails], model: type[BaseModel], source: Source) -> InputError:
     # An unknown key often explains the missing one beside it, so it is told first.
-    issues = error.errors()
     issue = next((item for item in issues if item["type"] == "extra_forbidden"), issues[0])
     path = _without_tags(issue["loc"], source.values)
-    place, field = source.place(path), ".".join(str(part) for part in path)
+    place, field, facts = source.place(path), shortened(".".join(str(part) for part in path)), source.facts(path)
     if issue["type"] == "extra_forbidden":
         allowed = sorted(_keys_at(model, path[:-1]))
         nearest = nearest_name(str(path[-1]), allowed)
@@ -187,18 +164,19 @@ def _explained(error: ValidationError, model: type[BaseModel], source: Source) -
     if issue["type"] == "missing":
         return InputError("missing", place=place, field=field)
     if issue["type"] == "value_error":
-        return InputError(f"{issue['ctx']['error']}", place=place, field=field or None)
+        return InputError(f"{issue['ctx']['error']}", place=place, field=field or None, facts=facts)
     if issue["type"] == "literal_error":
         allowed_text = issue["ctx"]["expected"].replace("'", "")
         nearest = nearest_name(str(issue["input"]), allowed_text.replace(" or ", ", ").split(", "))
-        return InputError(
-            f"found {issue['input']!r}", place=place, field=field, nearest=nearest, facts={"allowed": allowed_text}
-        )
+        problem = f"found {shortened(repr(issue['input']))}"
+        return InputError(problem, place=place, field=field, nearest=nearest, facts={"allowed": allowed_text} | facts)
     expected = issue["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     if issue["type"] in ("model_type", "dict_type", "model_attributes_type"):
         expected = "a section of keys"
+    if issue["type"] == "invalid_key":
+        return InputError(f"expected a name, found {_shown(path[-1])}", place=place, field=field)
     problem = f"expected {expected}, found {_shown(issue['input'])}"
-    return InputError(problem, place=place, field=field or None)
+    return InputError(problem, place=place, field=field or None, facts=facts)
 
 
 def _without_tags(path: Path_, values: Any) -> Path_:
@@ -228,7 +206,7 @@ def _keys_at(model: Any, path: Path_) -> set[str]:
 
 
 def _kind(value: object) -> str:
-    return "a list" if isinstance(value, list) else f"the single value {value!r}"
+    return "a list" if isinstance(value, list) else f"the single value {shortened(repr(value))}"
 
 
 def _shown(value: object) -> str:
@@ -236,8 +214,8 @@ def _shown(value: object) -> str:
         return "a section of keys"
     if isinstance(value, str):
         hint = " (text; YAML writes it 1.0e+9)" if _looks_like_float(value) else " (text)"
-        return repr(value) + hint
-    return repr(value)
+        return shortened(repr(value)) + hint
+    return shortened(repr(value))
 
 
 def _looks_like_float(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import yaml
@@ -25,19 +26,33 @@ def with_recorded_cost(described: Source) -> Source:
     InputError
         For a PE that was not synthesised.
     """
-    cost, mxu = described.values.get("cost"), described.values.get("mxu")
-    if not isinstance(cost, dict) or cost.get("pe") != NAME or not isinstance(mxu, dict):
+    mxu = described.values.get("mxu")
+    if not asks_for_record(described) or not isinstance(mxu, dict):
         return described
-    entries: list[dict[str, Any]] = yaml.safe_load(RECORD.read_text(encoding="utf-8"))
+    entries = _entries()
     for entry in entries:
         if all(mxu.get(key, Mxu.model_fields[key].default) == value for key, value in entry["mxu"].items()):
-            return replace(described, values=described.values | {"cost": cost | {"pe": entry["cost"]}})
+            cost = described.values["cost"] | {"pe": entry["cost"]}
+            written = {**described.expressions, ("cost", "pe"): NAME}
+            return replace(described, values=described.values | {"cost": cost}, expressions=written)
     raise InputError(
         "this PE was not synthesised",
         place=described.place(("cost", "pe")),
         field=f"cost.pe: {NAME}",
         facts={"recorded": "; ".join(_words(entry["mxu"]) for entry in entries)},
     )
+
+
+def asks_for_record(described: Source) -> bool:
+    """Whether the description names the record instead of giving figures."""
+    cost = described.values.get("cost")
+    return isinstance(cost, dict) and cost.get("pe") == NAME
+
+
+@cache
+def _entries() -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = yaml.safe_load(RECORD.read_text(encoding="utf-8"))
+    return entries
 
 
 def _words(mxu: dict[str, Any]) -> str:

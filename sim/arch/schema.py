@@ -1,11 +1,13 @@
 """What a machine is: the keys of an arch YAML, with units in their names and their limits beside them.
 
 Every section may carry `source` (text, or a text for each key), which the report prints and nothing computes with.
+Wherever a number stands an expression over other keys may stand instead; see sim/arch/resolve.py.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
@@ -19,10 +21,21 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+def _or_expression(schema: dict[str, Any]) -> None:
+    """What an editor accepts: a text wherever a number stands."""
+    for key, described in schema.get("properties", {}).items():
+        types = described.get("anyOf", [described])
+        if any(one.get("type") in ("integer", "number") for one in types):
+            told = {name: described.pop(name) for name in ("title", "description", "default") if name in described}
+            schema["properties"][key] = {"anyOf": [*types, {"type": "string"}], **told}
+
+
 class Section(BaseModel):
     """A frozen group of keys; unknown ones are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_extra=_or_expression
+    )
     source: str | dict[str, str] = ""
     """Where the numbers of this section come from."""
 
@@ -236,10 +249,16 @@ class Hardware(Section):
         """Outputs of a run of column tiles: whole tiles, and whole groups of the next GeMM's input."""
         return math.lcm(self.mxu.dot_length, self.tile_columns)
 
+    @property
+    def expressions(self) -> Mapping[tuple[str | int, ...], str]:
+        """Expressions that gave values of this machine, by path."""
+        return self._source.expressions if self._source else {}
+
     def refuse(self, field: str, problem: str, *, nearest: str | None = None, **facts: object) -> InputError:
         """An error at one key of this machine, with the file and line where the key was written."""
-        place = self._source.place(tuple(field.split("."))) if self._source else None
-        return InputError(problem, place=place, field=field, nearest=nearest, facts=facts)
+        path = tuple(field.split("."))
+        place, how = (self._source.place(path), self._source.facts(path)) if self._source else (None, {})
+        return InputError(problem, place=place, field=field, nearest=nearest, facts=how | facts)
 
 
 Objective = Literal["best", "best-cycles", "best-dram-bytes", "best-energy"]

@@ -62,9 +62,6 @@ def axes_of(sweep: Sweep, source: Source) -> list[Axis]:
                 raise InputError(f"also on axis `{owner[key]}`", place=source.place(("axes", name)), field=key)
             owner[key] = name
         axes.append(axis)
-    for key in sweep.tied:
-        if key in owner:
-            raise InputError(f"also on axis `{owner[key]}`", place=source.place(("tied", key)), field=f"tied.{key}")
     return axes
 
 

@@ -7,9 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sim import shipped, source
 from sim.arch import load as arch_files
-from sim.arch.schema import Arch
+from sim.arch.resolve import replaced
 from sim.sweep.axes import Overrides
 from sim.workload import load as workload_files
 from sim.workload.gemm import Workload
@@ -24,9 +23,12 @@ def file_beside(name: str, beside: str) -> str:
 
 
 def arch_values(name: str, beside: str) -> Config:
-    """Every key of a machine, those of its defaults included."""
-    file = shipped.find(file_beside(name, beside), arch_files.FOLDER)
-    return source.validate(Arch, source.load(file, arch_files.FOLDER)).model_dump(mode="json")
+    """Every key of a machine, those of its defaults included; expressions as they are written."""
+    arch = arch_files.load_arch(file_beside(name, beside))
+    values = arch.model_dump(mode="json")
+    for path, text in arch.expressions.items():
+        values = replaced(values, path, text)
+    return values
 
 
 @lru_cache(maxsize=512)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sim.errors import InputError, Place, nearest_name
+from sim.expression import Expression, Lookup, parse
 from sim.source import Source
-from sim.sweep.expression import Expression, Lookup, parse
 from sim.sweep.results import QUANTITIES
 from sim.sweep.schema import Sweep
 
@@ -34,8 +34,6 @@ class Formulas:
     def __init__(self, sweep: Sweep, keys: Iterable[str], source: Source) -> None:
         self._keys, self._source = frozenset(keys), source
         self._meaning: dict[str, str] = {}
-        self._known: list[str] = []
-        self.tied = {key: self._parsed(text, ("tied", key)) for key, text in sweep.tied.items()}
         self._known = list(QUANTITIES)
         self.derived: dict[str, Expression] = {}
         for name, text in sweep.derived.items():

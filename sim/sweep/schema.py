@@ -6,8 +6,8 @@ axes:
   arch.buffers.weight.bytes: {ratio: [0.5, 1, 2], of: arch.buffers.activation.bytes}
   arch.mxu.columns, arch.mxu.count: [[16, 4], [32, 2], [64, 1]]     # keys that change together
   workload.run.precision: [wikitext2-1%, [7, 6, 6, 6], 8]
-tied:
-  arch.activation_dispatcher.port_bits: 64 * arch.mxu.rows          # a key that follows others
+
+Keys that follow others do so by the expressions of the base machine; a value of an axis may be one too.
 """
 
 from __future__ import annotations
@@ -94,8 +94,6 @@ class Sweep(Section):
     axes: Axes = {}
     """Values by key, `arch.` or `workload.` in front; keys that change together are separated by commas. The last axis
     changes fastest; a grid takes less time where the first ones are those that leave nothing to share, such as rows."""
-    tied: dict[str, Formula] = {}
-    """Keys that follow others, in order; expressions over keys."""
     derived: dict[str, Formula] = {}
     """Named quantities, in order; expressions over keys, results and the ones before."""
     constraints: list[Formula] = []

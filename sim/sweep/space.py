@@ -1,6 +1,6 @@
 """The space of a sweep: every point has a number, its levels in mixed radix, the first axis slowest.
 
-number -> levels -> overrides (plain axes, then ratios, then tied keys) -> machine and workload -> key
+number -> levels -> overrides (plain axes, then ratios) -> machine and workload -> key
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from sim import source
+from sim.arch.load import arch_of, check_arch
 from sim.arch.schema import Arch
 from sim.cost.area import area_square_millimetres
 from sim.errors import InputError, Place, nearest_name
 from sim.runs.code import code_version
-from sim.source import Path_, Source
-from sim.sweep.axes import Axis, Overrides, axes_of, check_side
+from sim.source import Source
+from sim.sweep.axes import Axis, Overrides, axes_of
 from sim.sweep.bases import Config, arch_values, assignments, file_beside, load_work, unsourced
 from sim.sweep.formulas import Formulas, at, keys_of
 from sim.sweep.schema import Sweep
 from sim.workload.gemm import Workload
-
-UNKNOWN = "unknown key"
+from sim.yaml_reader import Path_
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,10 @@ class Space:
         self._archs = [arch_values(name, described.file) for name in sweep.archs]
         self._files = [file_beside(name, described.file) for name in sweep.workloads]
         self._works = [load_work(file, ()).resolved for file in self._files]
-        for key in sweep.tied:
-            check_side(key, described.place(("tied", key)), f"tied.{key}")
         self.keys = sorted(
             {key for values in self._archs for key in keys_of(unsourced(values), "arch.")}
             | {key for values in self._works for key in keys_of(unsourced(values), "workload.")}
             | {key for axis in self.axes for key in axis.keys}
-            | set(sweep.tied)
         )
         self.formulas = Formulas(sweep, self.keys, described)
         self.size = math.prod(len(axis.levels) for axis in self.axes)
@@ -101,7 +97,7 @@ class Space:
         overrides: Overrides = {}
         try:
             overrides = self._overrides(levels)
-            arch = source.validate(Arch, Source(self._laid(levels[0], overrides), {}, ""))
+            arch = arch_of(Source(self._laid(levels[0], overrides), {}, ""))
             workload = load_work(self._files[levels[1]], assignments(overrides))
         except InputError as error:
             bases = [axis.levels[level] for axis, level in zip(self.axes[:2], levels, strict=False)]
@@ -126,22 +122,26 @@ class Space:
 
     def _overrides(self, levels: Sequence[int]) -> Overrides:
         overrides: Overrides = {}
-        base = {"arch": self._archs[levels[0]], "workload": self._works[levels[1]]}
-
-        def value(key: str) -> Any:
-            return overrides[key] if key in overrides else at(base, key)
-
         chosen = list(zip(self.axes, levels, strict=True))
         for axis, level in chosen:
             if not axis.ratio:
                 overrides |= axis.settings(level)
         for axis, level in chosen:
             if axis.ratio:
-                overrides[axis.keys[0]] = _multiple(axis, axis.levels[level], value(axis.of or axis.keys[0]))
-        look = self.formulas.lookup(value, value)
-        for key, expression in self.formulas.tied.items():
-            overrides[key] = expression(look)
+                of = self._value(axis.of or axis.keys[0], levels, overrides)
+                overrides[axis.keys[0]] = _multiple(axis, axis.levels[level], of)
         return overrides
+
+    def _value(self, key: str, levels: Sequence[int], overrides: Overrides) -> Any:
+        """The value of a key under overrides, expressions evaluated."""
+        value = overrides[key] if key in overrides else at(self._base(levels), key)
+        if not isinstance(value, str):
+            return value
+        arch = arch_of(Source(self._laid(levels[0], overrides), {}, ""))
+        return at({"arch": arch.model_dump(mode="json")} | {"workload": self._works[levels[1]]}, key)
+
+    def _base(self, levels: Sequence[int]) -> Config:
+        return {"arch": self._archs[levels[0]], "workload": self._works[levels[1]]}
 
     def _laid(self, base: int, overrides: Overrides) -> Config:
         values = self._archs[base]
@@ -164,7 +164,6 @@ class Space:
                 for base in range(len(self._archs)):
                     for work in range(len(self._works)):
                         self._check_level(first, axis, level, base, work)
-        self._check_ties()
         names = [axis.name for axis in self.axes]
         for index, name in enumerate(self.sweep.front_per or ()):
             if name not in names:
@@ -174,9 +173,7 @@ class Space:
     def _check_level(self, first: Overrides, axis: Axis, level: int, base: int, work: int) -> None:
         try:
             if axis.ratio:
-                of = axis.of or axis.keys[0]
-                bases = {"arch": self._archs[base], "workload": self._works[work]}
-                value = _multiple(axis, axis.levels[level], first[of] if of in first else at(bases, of))
+                value = _multiple(axis, axis.levels[level], self._value(axis.of or axis.keys[0], (base, work), first))
                 overrides = first | {axis.keys[0]: value}
             else:
                 overrides = first | axis.settings(level)
@@ -184,7 +181,7 @@ class Space:
         except InputError as error:
             raise self._refused(self._owner(error.field, axis), error.problem) from None
         places = {path: place for one in self.axes for path, place in self._places(one).items()}
-        source.validate(Arch, Source(laid, places, self._source.file))
+        check_arch(Source(laid, places, self._source.file))
         try:
             load_work(self._files[work], assignments(overrides))
         except InputError as error:
@@ -199,22 +196,6 @@ class Space:
 
     def _places(self, axis: Axis) -> dict[Path_, Place]:
         return _places(axis.keys, self._source.place(("axes", axis.name)))
-
-    def _check_ties(self) -> None:
-        """Refuse tied keys that do not exist; values that do not fit are a matter of their points."""
-        try:
-            origin = self._overrides([0] * len(self.axes))
-        except InputError:
-            return
-        for key in self.sweep.tied:
-            place, overrides = self._source.place(("tied", key)), {key: origin[key]}
-            try:
-                source.validate(Arch, Source(self._laid(0, overrides), _places([key], place), self._source.file))
-                load_work(self._files[0], assignments(overrides))
-            except InputError as error:
-                if error.problem == UNKNOWN:
-                    facts, nearest = error.facts, error.nearest
-                    raise InputError(UNKNOWN, place=place, field=f"tied.{key}", nearest=nearest, facts=facts) from None
 
     def _refused(self, axis: Axis, problem: str) -> InputError:
         return InputError(problem, place=self._source.place(("axes", axis.name)), field=f"axes.{axis.name}")

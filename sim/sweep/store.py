@@ -24,7 +24,7 @@ from sim.sweep.formulas import at
 from sim.sweep.schema import Sweep
 from sim.sweep.space import Design
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x616E6461  # "anda" in the header of the file
 WAIT_SECONDS = 60
 _TABLES = (

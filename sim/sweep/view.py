@@ -113,8 +113,8 @@ class View:
             yield row
 
     def _following(self) -> list[str]:
-        """Keys whose values no level shows: those of ratios, and tied ones."""
-        return [key for axis in self.axes if axis.ratio for key in axis.keys] + list(self.sweep.tied)
+        """Keys whose values no level shows: those of ratios."""
+        return [key for axis in self.axes if axis.ratio for key in axis.keys]
 
     def choices(self, point: Point) -> dict[str, str]:
         """A point's levels on the varied axes, in words: `rows` to `8`."""

@@ -6,12 +6,13 @@ from typing import Any
 
 from sim import source
 from sim.errors import InputError, Place
-from sim.source import Path_, Source
+from sim.source import Source
 from sim.workload.gemm import Workload
 from sim.workload.model import TAKES, Model, Run
 from sim.workload.options import Options
 from sim.workload.phases import build_phases
 from sim.workload.precision import Precision, resolve
+from sim.yaml_reader import Path_
 
 
 def workload_of(described: Source, options: Options) -> Workload:

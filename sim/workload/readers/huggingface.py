@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, Place, nearest_name
-from sim.source import Path_, Source
+from sim.source import Source
 from sim.workload.gemm import Workload
 from sim.workload.model_source import workload_of
 from sim.workload.options import Options
+from sim.yaml_reader import Path_
 
 ACTIVATIONS = {
     "relu": "relu",

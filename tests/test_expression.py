@@ -7,7 +7,7 @@ import math
 import pytest
 
 from sim.errors import InputError
-from sim.sweep.expression import parse
+from sim.expression import parse
 
 NAMES = {"rows": 16, "mxu.columns": 8, "area": 2.5, "pe": "anda", "absent": None}
 

@@ -1,10 +1,10 @@
-"""Safe expressions over keys and results: `rows * columns == 256`, `area <= 5`.
+"""Safe expressions over keys and results: `mxu.rows * pe.word_bits`, `area <= 5`.
 
 A text is parsed and its tree turned, node by node, into nested functions; whatever is not in this grammar is refused,
 and nothing is ever handed to eval.
 
     + - * / // % **     == != < <= > >= (chained)     and or not     A if B else C
-    abs ceil floor log2 max min round sqrt            numbers, 'texts', true, false, none, names such as mxu.rows
+    abs ceil floor lcm log2 max min round sqrt        numbers, 'texts', true, false, none, names such as mxu.rows
 """
 
 from __future__ import annotations
@@ -16,28 +16,40 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sim.errors import InputError, Place
+from sim.errors import InputError, Place, shortened
 
 Value = Any
 """bool, int, float, str, None, or a list that came out of a config."""
 Lookup = Callable[[str], Value]
 Function = Callable[[Lookup], Value]
 
-GRAMMAR = "numbers, names, + - * / // % **, comparisons, and, or, not, if-else, abs ceil floor log2 max min round sqrt"
+GRAMMAR = (
+    "numbers, names, + - * / // % **, comparisons, and, or, not, if-else, abs ceil floor lcm log2 max min round sqrt"
+)
+LONGEST_TEXT = 1000
 LARGEST_TREE = 200
-"""Nodes; deeper trees than this could exhaust the stack."""
+"""Nodes, and so the depth; deeper trees than this could exhaust the stack."""
 LARGEST_BITS = 4096
 """Of an integer power."""
+LARGEST_VALUE_BITS = 1023
+"""Of an integer that comes out: one that a float can hold too."""
+
+
+def _rounded(value: int | float) -> int:
+    """To the nearest whole number, halves to the even one; decimals are not asked for."""
+    return round(value)
+
 
 _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "none": None}
 _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "abs": abs,
     "ceil": math.ceil,
     "floor": math.floor,
+    "lcm": math.lcm,
     "log2": math.log2,
     "max": max,
     "min": min,
-    "round": round,
+    "round": _rounded,
     "sqrt": math.sqrt,
 }
 _COMPARISONS: dict[type, Callable[[Value, Value], bool]] = {
@@ -70,10 +82,15 @@ class Expression:
         try:
             value = self.function(lookup)
         except (TypeError, ValueError, ArithmeticError) as error:
-            raise InputError(f"{self.text}: {error}", field=self.field) from None
+            raise self._refused(str(error)) from None
         if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{self.text}: not a finite number", field=self.field)
+            raise self._refused("not a finite number")
+        if isinstance(value, int) and value.bit_length() > LARGEST_VALUE_BITS:
+            raise self._refused(f"a whole number of more than {LARGEST_VALUE_BITS} bits")
         return value
+
+    def _refused(self, problem: str) -> InputError:
+        return InputError(problem, field=self.field, facts={"expression": self.text})
 
 
 def parse(text: str, field: str, place: Place | None = None) -> Expression:
@@ -86,14 +103,17 @@ def parse(text: str, field: str, place: Place | None = None) -> Expression:
     """
     names: set[str] = set()
     try:
+        if len(text) > LONGEST_TEXT:
+            raise _RefusedError(f"longer than {LONGEST_TEXT} characters")
         tree = ast.parse(text.strip(), mode="eval")
         if sum(1 for _ in ast.walk(tree)) > LARGEST_TREE:
-            raise _RefusedError("too long")
+            raise _RefusedError(f"more than {LARGEST_TREE} parts")
         function = _function(tree.body, names)
     except (_RefusedError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         refused = f": {error}" if isinstance(error, _RefusedError) else ""
         problem = f"not an expression{refused}"
-        raise InputError(problem, place=place, field=field, facts={"found": text, "allowed": GRAMMAR}) from None
+        facts = {"expression": shortened(text), "allowed": GRAMMAR}
+        raise InputError(problem, place=place, field=field, facts=facts) from None
     return Expression(text, frozenset(names), function, field)
 
 
