@@ -5,7 +5,6 @@ Safetensors only; nothing is downloaded and no code of the folder is run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConf
 from transformers.utils import logging
 
 from sim.errors import InputError, Place
+from sim.trace.identity import of_files
 from sim.trace.linears import Site, linearise
 from sim.trace.quantised import Layout, Packed, layout_of, unpack
 
@@ -41,6 +41,8 @@ class Loaded:
         Its weight GeMMs.
     packed
         INT4 weights that the checkpoint holds, by the name of their layer; the model holds them dequantised.
+    revision
+        SHA-256 of config.json and, where weights were read, of every byte of their files.
     """
 
     name: str
@@ -80,7 +82,7 @@ def read_config(folder: Path) -> PretrainedConfig:
     InputError
         Where there is none, or none that transformers knows.
     """
-    path = folder if folder.suffix == ".json" else folder / "config.json"
+    path = _config_file(folder)
     if not path.is_file():
         raise InputError("not a model: no config.json in it", place=Place(str(folder)))
     try:
@@ -97,7 +99,7 @@ def load_shapes(folder: Path) -> Loaded:
     config.__dict__.pop("quantization_config", None)
     with torch.device("meta"):
         model = _architecture(config, folder)(config).eval()
-    return Loaded(_name(folder), model, linearise(model), folder, _revision(folder))
+    return Loaded(_name(folder), model, linearise(model), folder, of_files([_config_file(folder)]))
 
 
 def load_weights(folder: Path) -> Loaded:
@@ -138,7 +140,8 @@ def load_weights(folder: Path) -> Loaded:
     unplaced = packed.keys() - {site.name for site in sites}
     if unplaced:
         raise InputError("packed weights of no linear layer", place=Place(str(folder)), field=min(unplaced))
-    return Loaded(_name(folder), model, sites, folder, _revision(folder), layout, packed)
+    revision = of_files([_config_file(folder), *files])
+    return Loaded(_name(folder), model, sites, folder, revision, layout, packed)
 
 
 def _architecture(config: PretrainedConfig, folder: Path) -> Any:
@@ -195,17 +198,8 @@ def _state(files: list[Path], layout: Layout | None) -> tuple[dict[str, torch.Te
     return state, packed
 
 
-def _revision(folder: Path) -> str:
-    """SHA-256 of config.json and of the names, sizes and headers of the weight files."""
-    digest = hashlib.sha256()
-    if folder.suffix == ".json":
-        return hashlib.sha256(folder.read_bytes()).hexdigest()
-    digest.update((folder / "config.json").read_bytes())
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            digest.update(f"{file.name} {file.stat().st_size}".encode() + stream.read(length))
-    return digest.hexdigest()
+def _config_file(folder: Path) -> Path:
+    return folder if folder.suffix == ".json" else folder / "config.json"
 
 
 def _name(folder: Path) -> str:

@@ -37,7 +37,8 @@ class TracedModel(Section):
     name: str
     architecture: str
     revision: str
-    """SHA-256 of config.json and of the weight files' headers and sizes; empty for a module made in Python."""
+    """SHA-256 of config.json and of every byte of the weight files, where weights were read; empty for a module made in
+    Python."""
     parameters: int
 
 
