@@ -52,6 +52,10 @@ class InputError(Exception):
         self.facts = dict(facts or {})
         super().__init__(self.render())
 
+    def at(self, place: Place) -> InputError:
+        """The same error, with the place that only a caller knows."""
+        return InputError(self.problem, place=place, field=self.field, nearest=self.nearest, facts=self.facts)
+
     def render(self) -> str:
         head = ": ".join(str(part) for part in (self.place, self.field, self.problem) if part)
         if self.nearest:

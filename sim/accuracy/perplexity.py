@@ -12,17 +12,22 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from sim.accuracy.convert import Rounding, to_block_float, to_fp16
+from sim.accuracy.likelihood import log_likelihoods
 from sim.errors import InputError
+from sim.trace.identity import of_code
 from sim.trace.linears import Site
 from sim.trace.load import Loaded
 from sim.trace.weights import int4_sites
 from sim.workload.precision import Precision, mantissa_bits
 
 TOKENS_AT_ONCE = 4096
+Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,11 @@ class Evaluator:
     method
         How the weights were made, for the fingerprint.
 
+    Attributes
+    ----------
+    fingerprint
+        What decides the scores, each thing by a hash of its content.
+
     Raises
     ------
     InputError
@@ -92,14 +102,18 @@ class Evaluator:
         self._tokens = torch.tensor(tokens)
         self._device = next(loaded.model.parameters()).device
         self._windows = list(windows(len(tokens), context, stride))
-        digest = hashlib.sha256(
-            f"{loaded.revision} {method} {context} {stride}".encode() + self._tokens.numpy().tobytes()
-        )
-        self.fingerprint = digest.hexdigest()
+        self.fingerprint = {
+            "model": loaded.revision,
+            "quantisation of the weights": method,
+            "text or tokeniser": hashlib.sha256(self._tokens.numpy().tobytes()).hexdigest(),
+            "context or stride": f"{context}, {stride}",
+            "version of the code": of_code(),
+            "device": self._device.type,
+        }
 
     @torch.inference_mode()
-    def perplexity(self, format: Format) -> float:
-        """Perplexity under a format.
+    def scores(self, format: Format) -> Scores:
+        """Log-likelihoods, in nats, of the tokens that are scored, in the order of the text, under a format.
 
         Raises
         ------
@@ -108,11 +122,14 @@ class Evaluator:
         """
         handles = self._convert(format)
         try:
-            total = sum(self._log_likelihood(batch) for batch in self._batches())
+            return np.concatenate([one for batch in self._batches() for one in self._log_likelihoods(batch)])
         finally:
             for handle in handles:
                 handle.remove()
-        return math.exp(-total / sum(window.end - window.scored for window in self._windows))
+
+    def perplexity(self, format: Format) -> float:
+        """Perplexity under a format; raises like `scores`."""
+        return perplexity(self.scores(format))
 
     def _convert(self, format: Format) -> list[torch.utils.hooks.RemovableHandle]:
         latest: dict[int | None, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -147,14 +164,16 @@ class Evaluator:
             batch.append(window)
         yield batch
 
-    def _log_likelihood(self, batch: list[Window]) -> float:
+    def _log_likelihoods(self, batch: list[Window]) -> list[Scores]:
         identifiers = torch.stack([self._tokens[window.begin : window.end] for window in batch]).to(self._device)
-        logits = self.model(input_ids=identifiers, use_cache=False).logits[:, :-1]
-        targets = identifiers[:, 1:]
-        scores = -nn.functional.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none").double()
-        positions = torch.arange(1, identifiers.shape[1], device=self._device)
-        firsts = torch.tensor([window.scored - window.begin for window in batch], device=self._device)
-        return float((scores * (positions >= firsts[:, None])).sum())
+        firsts = [window.scored - window.begin for window in batch]
+        rows = log_likelihoods(self.model, identifiers, min(firsts)).numpy()
+        return [row[first - min(firsts) :] for row, first in zip(rows, firsts, strict=True)]
+
+
+def perplexity(scores: Scores) -> float:
+    """exp(mean negative log-likelihood a token)."""
+    return math.exp(-scores.mean())
 
 
 def _converted(values: torch.Tensor, length: int | None, format: Format, name: str) -> torch.Tensor:

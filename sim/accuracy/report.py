@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.accuracy.perplexity import Evaluator, Format
+from sim.accuracy.loss import Loss
+from sim.accuracy.perplexity import Evaluator, Format, perplexity
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,7 @@ class Measured:
     name: str
     format: Format
     perplexity: float
-    reference: float
-
-    @property
-    def loss(self) -> float:
-        """Relative to FP16 activations."""
-        return self.perplexity / self.reference - 1
+    loss: Loss
 
     def row(self) -> dict[str, Any]:
         """As it is written to JSON."""
@@ -31,15 +27,21 @@ class Measured:
             "precision": self.format.lengths and list(self.format.lengths),
             "perplexity": self.perplexity,
             "bits_per_token": math.log2(self.perplexity),
-            "relative_loss": self.loss,
+            "relative_loss": self.loss.relative(),
+            "loss_nats": self.loss.nats,
+            "standard_error_nats": self.loss.standard_error if math.isfinite(self.loss.standard_error) else None,
+            "tokens": self.loss.tokens,
         }
 
 
 def measure(evaluator: Evaluator, formats: Mapping[str, Format]) -> list[Measured]:
     """Measure every format; the first is the reference."""
-    perplexities = {name: evaluator.perplexity(format) for name, format in formats.items()}
-    reference = next(iter(perplexities.values()))
-    return [Measured(name, format, perplexities[name], reference) for name, format in formats.items()]
+    scores = {name: evaluator.scores(format) for name, format in formats.items()}
+    reference = next(iter(scores.values()))
+    return [
+        Measured(name, format, perplexity(scores[name]), Loss.of(scores[name], reference))
+        for name, format in formats.items()
+    ]
 
 
 def print_measured(measured: list[Measured]) -> None:
@@ -48,9 +50,15 @@ def print_measured(measured: list[Measured]) -> None:
     from rich.table import Table
 
     table = Table("format", box=None)
-    for heading in ("perplexity", "bits a token", "loss"):
+    for heading in ("perplexity", "bits a token", "loss", "± error"):
         table.add_column(heading, justify="right")
     for one in measured:
         bits = math.log2(one.perplexity)
-        table.add_row(one.name, f"{one.perplexity:.4f}", f"{bits:.4f}", f"{one.loss:+.2%}")
+        table.add_row(one.name, f"{one.perplexity:.4f}", f"{bits:.4f}", *shown(one.loss))
     Console().print(table)
+
+
+def shown(loss: Loss) -> tuple[str, str]:
+    """A relative loss of perplexity and its standard error, as tables show them."""
+    error = loss.relative(1) - loss.relative()
+    return f"{loss.relative():+.2%}", f"{error:.2%}" if math.isfinite(error) else "unknown"

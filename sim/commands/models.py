@@ -96,6 +96,12 @@ def search(
     out: Annotated[Path, typer.Option(help="Folder of the search; an interrupted one goes on where it stopped.")],
     tolerance: Annotated[float, typer.Option(help="Relative loss of perplexity that is accepted.", min=0)] = 0.01,
     iterations: Annotated[int, typer.Option(help="Evaluations at most.", min=1)] = 32,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            help="Accept only what stays within the tolerance at this confidence: 0.95; as measured unless told."
+        ),
+    ] = None,
     scheme: SchemeName = "zero-point",
     context: WindowSize = None,
     stride: Stride = None,
@@ -107,9 +113,11 @@ def search(
     from sim.precision_search.run import run
     from sim.report.search import print_outcome, search_page
 
+    if confidence is not None and not 0.5 < confidence < 1:
+        raise InputError(f"found {confidence}", field="--confidence", facts={"allowed": "above 0.5, below 1"})
     evaluator = _evaluator(model, text, "int4", scheme, context, stride, tokens)
     with _bar("evaluating", iterations) as advance:
-        outcome = run(evaluator, out, tolerance, iterations, advance)
+        outcome = run(evaluator, out, tolerance, iterations, confidence, advance)
     (out / "report.html").write_text(search_page(outcome), encoding="utf-8")
     if json_:
         json.dump(outcome.report(), sys.stdout)

@@ -89,10 +89,17 @@ def make_plan(arch: Hardware, gemm: Gemm, activations: Operand, weights: Operand
     Raises
     ------
     InputError
-        Where not even one chunk of one tile fits a buffer; says what is needed and what there is.
+        Where not even one chunk of one tile fits a buffer; says what is needed and what there is. For weights that have
+        more than one scale in a dot product.
     """
     tile_columns = arch.tile_columns
     group = arch.mxu.dot_length
+    if gemm.weights.scale_bits and gemm.weights.group_size % group:
+        raise arch.refuse(
+            "mxu.dot_length",
+            f"found {group}: {gemm.name} has weights in groups of {gemm.weights.group_size}, a dot product one scale",
+            allowed=f"divisors of {gemm.weights.group_size}",
+        )
     tokens = Extent(gemm.m, min(schedule.token_block, gemm.m), arch.mxu.rows)
     outputs = Extent(gemm.n, min(schedule.output_block, gemm.n), tile_columns)
     chunk_groups = min(ceil_div(schedule.k_block, group), ceil_div(gemm.k, group))

@@ -1,59 +1,110 @@
-"""What a search has measured so far, on disk after every evaluation, so that an interrupted one goes on."""
+"""What a search has measured so far, on disk after every evaluation, so that an interrupted one goes on.
+
+evaluations.json  what was searched, part by part, and what each precision lost
+reference.npy     log-likelihoods of the tokens with FP16 activations, which every precision is compared with
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from sim.accuracy.loss import Loss
+from sim.accuracy.perplexity import Scores, perplexity
 from sim.errors import InputError, Place
 from sim.precision_search.search import lengths
 from sim.workload.precision import Precision
 
+MEMORY, REFERENCE = "evaluations.json", "reference.npy"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a precision does to a model."""
+
+    perplexity: float
+    loss: Loss
+
 
 class Remembered:
-    """Perplexities by precision (None: FP16 activations), measured once.
+    """Evaluations by precision, each measured once.
 
     Parameters
     ----------
-    path
-        A JSON file, made where there is none.
+    folder
+        Of the memory, made where there is none.
     fingerprint
-        Of the model, its weights, the text and the conversion; a file of another one is refused.
+        A hash of each thing that decides what is measured, by its name; a memory of another search is refused.
+    measure
+        Log-likelihoods of the tokens under a precision; None: FP16 activations.
 
     Raises
     ------
     InputError
-        For a file that is damaged or belongs to another search.
+        For a memory that is damaged or belongs to another search.
     """
 
-    def __init__(self, path: Path, fingerprint: str, measure: Callable[[Precision | None], float]) -> None:
-        self._path, self._fingerprint, self._measure = path, fingerprint, measure
-        self._known: dict[str, float] = self._read() if path.exists() else {}
+    def __init__(
+        self, folder: Path, fingerprint: Mapping[str, str], measure: Callable[[Precision | None], Scores]
+    ) -> None:
+        self._folder, self._path, self._measure = folder, folder / MEMORY, measure
+        self._fingerprint = dict(fingerprint)
+        self._known: dict[str, Evaluation] = self._read() if self._path.exists() else {}
+        self._reference = self._read_reference() if self._path.exists() else measure(None)
+        self.reference = perplexity(self._reference)
+        if not self._path.exists():
+            with (folder / f"{REFERENCE}.partial").open("wb") as stream:
+                np.save(stream, self._reference)
+            (folder / f"{REFERENCE}.partial").replace(folder / REFERENCE)
+            self._write()
 
-    def __call__(self, precision: Precision | None) -> float:
-        key = "fp16" if precision is None else lengths(precision)
+    def __call__(self, precision: Precision) -> Evaluation:
+        key = lengths(precision)
         if key not in self._known:
-            self._known[key] = self._measure(precision)
+            scores = self._measure(precision)
+            self._known[key] = Evaluation(perplexity(scores), Loss.of(scores, self._reference))
             self._write()
         return self._known[key]
 
-    def _read(self) -> dict[str, float]:
+    def _read(self) -> dict[str, Evaluation]:
         try:
             values = json.loads(self._path.read_text(encoding="utf-8"))
-            fingerprint, known = values["fingerprint"], dict(values["perplexity"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"not the memory of a search: {error}", place=Place(str(self._path))) from None
-        if fingerprint != self._fingerprint:
+            fingerprint = dict(values["fingerprint"])
+            known = {key: _evaluation(one) for key, one in values["evaluations"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise self._not_a_memory(error) from None
+        others = [part for part, digest in self._fingerprint.items() if fingerprint.get(part) != digest]
+        if others:
             raise InputError(
-                "belongs to a search of another model, text or format",
+                f"belongs to a search of another {', '.join(others)}",
                 place=Place(str(self._path)),
-                facts={"mend": "choose another folder, or remove the file"},
+                facts={"mend": "choose another folder, or remove this one"},
             )
         return known
 
+    def _read_reference(self) -> Scores:
+        try:
+            scores: Scores = np.load(self._folder / REFERENCE)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._not_a_memory(error) from None
+        return scores
+
+    def _not_a_memory(self, error: Exception) -> InputError:
+        mend = {"mend": "choose another folder, or remove this one"}
+        return InputError(f"not the memory of a search: {error!r}", place=Place(str(self._path)), facts=mend)
+
     def _write(self) -> None:
-        partial = self._path.with_suffix(".partial")
-        values = {"fingerprint": self._fingerprint, "perplexity": self._known}
+        partial = self._folder / f"{MEMORY}.partial"
+        evaluations = {key: asdict(one) for key, one in self._known.items()}
+        values = {"fingerprint": self._fingerprint, "evaluations": evaluations}
         partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
         partial.replace(self._path)
+
+
+def _evaluation(values: dict[str, Any]) -> Evaluation:
+    return Evaluation(float(values["perplexity"]), Loss(**values["loss"]))

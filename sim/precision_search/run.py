@@ -3,38 +3,62 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sim.accuracy.loss import CONFIDENCE, quantile
 from sim.accuracy.perplexity import Evaluator, Format
 from sim.errors import InputError, Place
-from sim.precision_search.memory import Remembered
+from sim.precision_search.memory import MEMORY, REFERENCE, Evaluation, Remembered
 from sim.precision_search.search import BitOperations, Visit, best_of, search
 from sim.trace.linears import Site
-from sim.workload.precision import MODULES
+from sim.workload.precision import MODULES, Precision
 
-MEMORY, PRECISION, REPORT = "evaluations.json", "precision.yaml", "search.json"
+PRECISION, REPORT = "precision.yaml", "search.json"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search found."""
+    """What a search found.
+
+    Attributes
+    ----------
+    confidence
+        That every accepted precision was asked to be within the tolerance with; None: its measured loss counted.
+    reference
+        Perplexity with FP16 activations.
+    evaluations
+        Of the visited precisions.
+    """
 
     model: str
     tolerance: float
+    confidence: float | None
     reference: float
     cost: BitOperations
     visits: list[Visit]
+    evaluations: Mapping[Precision, Evaluation]
     seconds: float
 
     @property
     def best(self) -> Visit | None:
         return best_of(self.visits)
+
+    def within_noise(self, precision: Precision) -> bool:
+        """Whether a text of that length leaves open if a precision is within the tolerance."""
+        return self.evaluations[precision].loss.within_noise(self.tolerance, self.confidence or CONFIDENCE)
+
+    def tokens_to_settle(self, precision: Precision) -> int | None:
+        """Tokens of text that would settle it; None where it is settled, or no number would."""
+        if not self.within_noise(precision):
+            return None
+        return self.evaluations[precision].loss.tokens_to_settle(self.tolerance, self.confidence or CONFIDENCE)
 
     def report(self) -> dict[str, Any]:
         """As it is written to search.json."""
@@ -42,6 +66,7 @@ class Outcome:
         return {
             "model": self.model,
             "tolerance": self.tolerance,
+            "confidence": self.confidence,
             "reference_perplexity": self.reference,
             "macs_a_token": dict(zip(MODULES, self.cost.macs, strict=True)),
             "best": best and self._row(best),
@@ -51,13 +76,18 @@ class Outcome:
         }
 
     def _row(self, visit: Visit) -> dict[str, Any]:
+        evaluation = self.evaluations[visit.precision]
         return {
             "precision": list(visit.precision),
             "bit_operations_a_token": visit.bit_operations,
             "saving": self.cost.saving(visit.precision),
-            "perplexity": visit.perplexity,
-            "relative_loss": visit.perplexity / self.reference - 1,
+            "perplexity": evaluation.perplexity,
+            "relative_loss": evaluation.loss.relative(),
+            "loss_nats": evaluation.loss.nats,
+            "standard_error_nats": evaluation.loss.standard_error,
             "accepted": visit.accepted,
+            "within_noise": self.within_noise(visit.precision),
+            "tokens_to_settle": self.tokens_to_settle(visit.precision),
         }
 
 
@@ -72,9 +102,19 @@ def bit_operations(sites: list[Site], experts_used: float = 1.0) -> BitOperation
 
 
 def run(
-    evaluator: Evaluator, out: Path, tolerance: float, iterations: int, on_visit: Callable[[], None] = lambda: None
+    evaluator: Evaluator,
+    out: Path,
+    tolerance: float,
+    iterations: int,
+    confidence: float | None = None,
+    on_visit: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Search and write to the folder `out`; one that an interrupted search of the same kind left is gone on with.
+
+    Parameters
+    ----------
+    confidence
+        That an accepted precision must be within the tolerance with, above a half; None: its measured loss decides.
 
     Raises
     ------
@@ -82,18 +122,26 @@ def run(
         For a folder with anything else in it.
     """
     out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()) and not (out / MEMORY).is_file():
+    begun_there = {path.name.removesuffix(".partial") for path in out.iterdir()} <= {MEMORY, REFERENCE}
+    if not begun_there and not (out / MEMORY).is_file():
         raise InputError("holds something else than a search", place=Place(str(out)), field="--out")
-
-    remembered = Remembered(out / MEMORY, evaluator.fingerprint, lambda lengths: evaluator.perplexity(Format(lengths)))
+    remembered = Remembered(out, evaluator.fingerprint, lambda lengths: evaluator.scores(Format(lengths)))
     begun = time.perf_counter()
-    reference = remembered(None)
+    errors = quantile(confidence) if confidence else 0.0
+
+    def judged(precision: Precision) -> float:
+        evaluation = remembered(precision)
+        return evaluation.perplexity * math.exp(errors * evaluation.loss.standard_error)
+
     cost = bit_operations(evaluator.sites, evaluator.experts_used)
     visits = []
-    for visit in search(remembered, (1 + tolerance) * reference, cost, iterations):
+    for visit in search(judged, (1 + tolerance) * remembered.reference, cost, iterations):
         visits.append(visit)
         on_visit()
-    outcome = Outcome(evaluator.name, tolerance, reference, cost, visits, time.perf_counter() - begun)
+    evaluations = {visit.precision: remembered(visit.precision) for visit in visits}
+    seconds = time.perf_counter() - begun
+    reference = remembered.reference
+    outcome = Outcome(evaluator.name, tolerance, confidence, reference, cost, visits, evaluations, seconds)
     _write(outcome, out)
     return outcome
 

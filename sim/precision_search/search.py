@@ -47,7 +47,7 @@ class BitOperations:
 
 @dataclass(frozen=True)
 class Visit:
-    """An evaluated tuple, and whether it became the best."""
+    """An evaluated tuple, the perplexity it was judged by, and whether it became the best."""
 
     precision: Precision
     bit_operations: int

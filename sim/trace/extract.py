@@ -128,9 +128,10 @@ def record(
 ) -> Manifest:
     """Run prompts of any lengths as one batch and record the GeMMs of `sites`; raises like `extract`."""
     tensors = weights.tensors if weights else None
+    fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
     with (
         TraceWriter(out) as writer,
-        Recorder(loaded.model, sites, writer, tensors, loaded.orders, on_record) as recorder,
+        Recorder(loaded.model, sites, writer, tensors, fp16, loaded.orders, on_record) as recorder,
     ):
         sequences = generate(loaded.model, prompts, steps, recorder)
         longest = max(map(len, prompts))
@@ -141,7 +142,7 @@ def record(
             steps=steps,
             identifiers=sequences if weights else None,
         )
-        return writer.finish(_model(loaded), tokens, _weights(weights), _versions())
+        return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions())
 
 
 def record_module(module: nn.Module, arguments: dict[str, Any], out: Path, scheme: Scheme | None = None) -> Manifest:
@@ -155,10 +156,11 @@ def record_module(module: nn.Module, arguments: dict[str, Any], out: Path, schem
     loaded = Loaded(type(module).__name__, module, linearise(module))
     weights = quantise(loaded, scheme) if scheme else None
     tensors = weights.tensors if weights else None
-    with TraceWriter(out) as writer, Recorder(module, loaded.sites, writer, tensors), torch.inference_mode():
+    fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
+    with TraceWriter(out) as writer, Recorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
         module(**arguments)
         tokens = TracedTokens(batch=1, prompt=1, padding=0, steps=0, identifiers=None)
-        return writer.finish(_model(loaded), tokens, _weights(weights), _versions())
+        return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions())
 
 
 def _model(loaded: Loaded) -> TracedModel:
@@ -170,8 +172,12 @@ def _model(loaded: Loaded) -> TracedModel:
     )
 
 
-def _weights(weights: Quantised | None) -> TracedWeights | None:
-    return TracedWeights(group_size=weights.group_size, method=weights.method) if weights else None
+def _weights(loaded: Loaded, weights: Quantised | None) -> TracedWeights | None:
+    if weights:
+        return TracedWeights(group_size=weights.group_size, method=weights.method)
+    if loaded.stored:
+        return TracedWeights(group_size=loaded.stored.group_size, method=loaded.stored.method)
+    return None
 
 
 def _versions() -> dict[str, str]:

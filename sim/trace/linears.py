@@ -19,6 +19,8 @@ from sim.trace.modules import module_of
 from sim.workload.gemm import GemmModule
 from sim.workload.phases import expert_shares
 
+FP16_KINDS = ("head", "router")
+
 
 @dataclass(frozen=True)
 class Site:

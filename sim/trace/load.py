@@ -5,7 +5,6 @@ Safetensors only; nothing is downloaded and no code of the folder is run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -21,14 +20,17 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConf
 from transformers.utils import logging
 
 from sim.errors import InputError, Place
-from sim.trace.linears import Site, linearise
-from sim.trace.quantised import Layout, Packed, layout_of, unpack
+from sim.trace.identity import of_files
+from sim.trace.linears import FP16_KINDS, Site, linearise
+from sim.trace.quantised import Packed, unpack
+from sim.workload.quantisation import Stored, stored_weights
 
 # Its notes on generation settings say nothing to someone who runs a GeMM trace.
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 _PARTS = ("qweight", "qzeros", "scales", "g_idx")
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,12 @@ class Loaded:
     ----------
     sites
         Its weight GeMMs.
+    stored
+        How the checkpoint stores its weights, where these are integers.
     packed
         INT4 weights that the checkpoint holds, by the name of their layer; the model holds them dequantised.
+    revision
+        SHA-256 of config.json and, where weights were read, of every byte of their files.
     """
 
     name: str
@@ -48,7 +54,7 @@ class Loaded:
     sites: list[Site]
     folder: Path | None = None
     revision: str = ""
-    layout: Layout | None = None
+    stored: Stored | None = None
     packed: dict[str, Packed] = field(default_factory=dict)
 
     @property
@@ -80,7 +86,7 @@ def read_config(folder: Path) -> PretrainedConfig:
     InputError
         Where there is none, or none that transformers knows.
     """
-    path = folder if folder.suffix == ".json" else folder / "config.json"
+    path = _config_file(folder)
     if not path.is_file():
         raise InputError("not a model: no config.json in it", place=Place(str(folder)))
     try:
@@ -94,10 +100,10 @@ def read_config(folder: Path) -> PretrainedConfig:
 def load_shapes(folder: Path) -> Loaded:
     """The model on torch's meta device: shapes without weights."""
     config = read_config(folder)
-    config.__dict__.pop("quantization_config", None)
+    stored = _stored(config, folder)
     with torch.device("meta"):
         model = _architecture(config, folder)(config).eval()
-    return Loaded(_name(folder), model, linearise(model), folder, _revision(folder))
+    return Loaded(_name(folder), model, linearise(model), folder, of_files([_config_file(folder)]), stored)
 
 
 def load_weights(folder: Path) -> Loaded:
@@ -110,9 +116,8 @@ def load_weights(folder: Path) -> Loaded:
     """
     config = read_config(folder)
     files = _weight_files(folder)
-    packing = config.__dict__.pop("quantization_config", None)
-    layout = layout_of(packing) if packing else None
-    state, packed = _state(files, layout)
+    stored = _stored(config, folder)
+    state, packed = _state(files, stored)
     model, report = _architecture(config, folder).from_pretrained(
         None,
         config=config,
@@ -134,11 +139,24 @@ def load_weights(folder: Path) -> Loaded:
         raise InputError(
             "weights of another shape than the config says", place=Place(str(folder)), field=key, facts=facts
         )
+    if stored and not packed:
+        raise InputError("a quantization_config, and no packed weights", place=Place(str(folder)))
     sites = linearise(model.eval())
-    unplaced = packed.keys() - {site.name for site in sites}
+    unplaced = packed.keys() - {site.name for site in sites if site.kind not in FP16_KINDS}
     if unplaced:
-        raise InputError("packed weights of no linear layer", place=Place(str(folder)), field=min(unplaced))
-    return Loaded(_name(folder), model, sites, folder, _revision(folder), layout, packed)
+        problem = "packed weights of no linear layer, or of a head or router, which stay FP16"
+        raise InputError(problem, place=Place(str(folder)), field=min(unplaced))
+    revision = of_files([_config_file(folder), *files])
+    return Loaded(_name(folder), model, sites, folder, revision, stored, packed)
+
+
+def _stored(config: PretrainedConfig, folder: Path) -> Stored | None:
+    """Take the `quantization_config` out of a config."""
+    described = config.__dict__.pop("quantization_config", None)
+    try:
+        return stored_weights(described) if described is not None else None
+    except InputError as error:
+        raise error.at(Place(str(_config_file(folder)))) from None
 
 
 def _architecture(config: PretrainedConfig, folder: Path) -> Any:
@@ -174,7 +192,7 @@ def _weight_files(folder: Path) -> list[Path]:
     raise InputError("weights missing", place=Place(str(folder)), facts={"expected": "*.safetensors"})
 
 
-def _state(files: list[Path], layout: Layout | None) -> tuple[dict[str, torch.Tensor], dict[str, Packed]]:
+def _state(files: list[Path], stored: Stored | None) -> tuple[dict[str, torch.Tensor], dict[str, Packed]]:
     """Tensors by name, packed layers dequantised, and the packed ones as they are."""
     state: dict[str, torch.Tensor] = {}
     parts: defaultdict[str, dict[str, np.ndarray[Any, Any]]] = defaultdict(dict)
@@ -184,28 +202,23 @@ def _state(files: list[Path], layout: Layout | None) -> tuple[dict[str, torch.Te
                 for key in tensors.keys():  # noqa: SIM118 (not a mapping)
                     layer, _, part = key.rpartition(".")
                     tensor = tensors.get_tensor(key)
-                    if layout and part in _PARTS:
+                    if stored and part in _PARTS:
                         parts[layer][part] = tensor.numpy()
+                    elif part == "weight" and tensor.dtype not in FLOATS:
+                        problem = f"weights of {str(tensor.dtype).removeprefix('torch.')} are not modelled"
+                        facts = {"allowed": "binary32, FP16, BF16, or as a quantization_config says"}
+                        raise InputError(problem, place=Place(str(file)), field=key, facts=facts)
                     else:
                         state[key] = tensor.float() if tensor.is_floating_point() else tensor
         except (SafetensorError, OSError) as error:
             raise InputError(f"damaged weights: {error}", place=Place(str(file))) from None
-    packed = {name: unpack(layout, of_layer, name) for name, of_layer in parts.items()} if layout else {}
+    packed = {name: unpack(stored, of_layer, name) for name, of_layer in parts.items()} if stored else {}
     state |= {f"{name}.weight": torch.from_numpy(weights.dequantise()) for name, weights in packed.items()}
     return state, packed
 
 
-def _revision(folder: Path) -> str:
-    """SHA-256 of config.json and of the names, sizes and headers of the weight files."""
-    digest = hashlib.sha256()
-    if folder.suffix == ".json":
-        return hashlib.sha256(folder.read_bytes()).hexdigest()
-    digest.update((folder / "config.json").read_bytes())
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            digest.update(f"{file.name} {file.stat().st_size}".encode() + stream.read(length))
-    return digest.hexdigest()
+def _config_file(folder: Path) -> Path:
+    return folder if folder.suffix == ".json" else folder / "config.json"
 
 
 def _name(folder: Path) -> str:

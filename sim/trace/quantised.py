@@ -18,52 +18,10 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import groups
 from sim.formats.int4 import Int4Tensor
+from sim.workload.quantisation import Stored
 
 _AWQ_ORDER = (0, 4, 1, 5, 2, 6, 3, 7)  # place of output i among the eight nibbles
 _IN_ORDER = tuple(range(8))
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a checkpoint's `quantization_config` says.
-
-    Attributes
-    ----------
-    method
-        `awq` or `gptq`.
-    zero_offset
-        Added to stored zeros, modulo 16.
-    """
-
-    method: str
-    group_size: int
-    zero_offset: int
-
-
-def layout_of(config: Mapping[str, Any]) -> Layout:
-    """The layout that a `quantization_config` names.
-
-    Raises
-    ------
-    InputError
-        For a method, width or packing that is not known.
-    """
-    method = str(config.get("quant_method"))
-    bits, group_size = config.get("bits", config.get("w_bit")), config.get("group_size", config.get("q_group_size"))
-    stored = {"awq": {"gemm": 0}, "gptq": {"gptq": 1, "gptq_v2": 0}}.get(method)
-    packing = str(
-        config.get("version" if method == "awq" else "checkpoint_format") or ("gemm" if method == "awq" else "gptq")
-    )
-    if stored is None or packing.lower() not in stored:
-        raise InputError(
-            f"unknown quantisation layout: {method} {packing if stored else ''}".rstrip(),
-            field="quantization_config",
-            facts={"allowed": "awq (gemm), gptq (gptq, gptq_v2)"},
-        )
-    if bits != 4 or not isinstance(group_size, int) or group_size < 16:
-        facts = {"allowed": "bits 4, group_size 16 or more"}
-        raise InputError(f"found bits {bits}, group_size {group_size}", field="quantization_config", facts=facts)
-    return Layout(method, group_size, stored[packing.lower()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +45,7 @@ class Packed:
         return values if self.order is None else values[:, np.argsort(self.order)]
 
 
-def unpack(layout: Layout, parts: Mapping[str, NDArray[Any]], name: str) -> Packed:
+def unpack(layout: Stored, parts: Mapping[str, NDArray[Any]], name: str) -> Packed:
     """The weights of a layer.
 
     Parameters
@@ -105,7 +63,7 @@ def unpack(layout: Layout, parts: Mapping[str, NDArray[Any]], name: str) -> Pack
         raise InputError(f"missing {', '.join(missing)}", field=name)
     places = _AWQ_ORDER if layout.method == "awq" else _IN_ORDER
     scales, qweight = parts["scales"], parts["qweight"]
-    zeros = (_nibbles(parts["qzeros"], places) + np.uint8(layout.zero_offset)) & 15
+    zeros = (_nibbles(parts["qzeros"], places) + np.uint8(layout.packing == "gptq")) & 15
     codes = _nibbles(qweight, places) if layout.method == "awq" else _nibbles(qweight.T, places).T
     k, n = codes.shape
     count = -(-k // layout.group_size)

@@ -29,6 +29,8 @@ class Recorder:
     ----------
     weights
         INT4 weights by the name of their layer, to be kept; None: shapes alone.
+    fp16
+        Names of the layers whose weights stay FP16.
     orders
         By layer, the order in which its weights want their inputs, where it is another than that of the model.
     phase, step
@@ -43,6 +45,7 @@ class Recorder:
     sites: list[Site]
     writer: TraceWriter
     weights: dict[str, Int4Tensor] | None = None
+    fp16: frozenset[str] = frozenset()
     orders: dict[str, torch.Tensor] = field(default_factory=dict)
     on_record: Callable[[], None] = lambda: None
     phase: Literal["prefill", "decode"] = "prefill"
@@ -98,6 +101,7 @@ class Recorder:
                 m=len(rows),
                 k=site.k,
                 n=site.n,
+                weight_bits=16 if site.name in self.fp16 else 4,
                 expert=site.expert,
                 activations=activations,
                 weights=weights,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from sim.formats.clipping import quantise_clipped
 from sim.formats.int4 import Int4Tensor, Scheme
-from sim.trace.linears import Site
+from sim.trace.linears import FP16_KINDS, Site
 from sim.trace.load import Loaded
 
 GROUP_SIZE = 128
-FP16_KINDS = ("head", "router")
 
 
 @dataclass(frozen=True)
@@ -33,26 +33,35 @@ class Quantised:
 
 
 def int4_sites(loaded: Loaded) -> list[Site]:
-    """The GeMMs that have INT4 weights: all but head and routers."""
-    return [site for site in loaded.sites if site.kind not in FP16_KINDS]
+    """The GeMMs that have INT4 weights: all but head, routers, and what a quantised checkpoint leaves in FP16."""
+    return [site for site in loaded.sites if weight_bits(loaded, site) == 4]
+
+
+def weight_bits(loaded: Loaded, site: Site) -> Literal[4, 16]:
+    """Bits of the weights of a GeMM; a checkpoint that is not quantised is taken as INT4 weights would make it."""
+    if site.kind in FP16_KINDS:
+        return 16
+    if loaded.packed:
+        return 4 if site.name in loaded.packed else 16
+    return 16 if loaded.stored and loaded.stored.keeps_fp16(site.name) else 4
 
 
 def quantise(loaded: Loaded, scheme: Scheme = "zero-point") -> Quantised:
     """Give every layer INT4 weights, in place: the model then computes with what they stand for.
 
-    Layers that the checkpoint holds packed stay as they are.
+    A checkpoint that is quantised stays as it is.
     """
-    group_size = loaded.layout.group_size if loaded.layout else GROUP_SIZE
     tensors: dict[str, Int4Tensor] = {}
     for site in int4_sites(loaded):
-        if site.name in loaded.packed:
+        if loaded.stored:
             tensor = loaded.packed[site.name].tensor
         else:
             weights = site.weight.detach().float().cpu().numpy()
-            tensor = quantise_clipped(weights, scheme, group_size, f"weights of {site.name}")
+            tensor = quantise_clipped(weights, scheme, GROUP_SIZE, f"weights of {site.name}")
             values = torch.from_numpy(tensor.dequantise()).to(site.weight.device)
             site.layer.weight = torch.nn.Parameter(values, requires_grad=False)
         tensors[site.name] = tensor
+    group_size = loaded.stored.group_size if loaded.stored else GROUP_SIZE
+    method = loaded.stored.method if loaded.stored else f"rtn {scheme}"
     padded = {site.name: site.k for site in int4_sites(loaded) if site.k % group_size}
-    method = loaded.layout.method if loaded.layout else f"rtn {scheme}"
     return Quantised(tensors, group_size, method, padded)

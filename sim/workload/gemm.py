@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 GemmModule = Literal["qkv", "o", "up", "down", "head", "router", "scores", "context", "other"]
-VectorModule = Literal["norm", "rotary", "softmax", "activation", "head", "router", "scores", "context", "other"]
+VectorModule = GemmModule | Literal["norm", "rotary", "softmax", "activation"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ Item = Gemm | VectorWork
 
 def as_vector_work(gemm: Gemm) -> VectorWork:
     """An FP16 x FP16 GeMM as work of the vector unit, for machines whose MXU takes INT4 weights only."""
-    if gemm.weights.bits != 16 or gemm.module not in ("scores", "context", "head", "router", "other"):
+    if gemm.weights.bits != 16:
         raise ValueError(f"{gemm.name}: only products of two FP16 operands run on the vector unit")
     return VectorWork(
         name=gemm.name,

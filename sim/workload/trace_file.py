@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from sim.formats.int4 import Int4Tensor
 
 MANIFEST = "manifest.json"
-FORMAT = "anda-sim trace 1"
+FORMAT = "anda-sim trace 2"
 
 
 class TracedModel(Section):
     name: str
     architecture: str
     revision: str
-    """SHA-256 of config.json and of the weight files' headers and sizes; empty for a module made in Python."""
+    """SHA-256 of config.json and of every byte of the weight files, where weights were read; empty for a module made in
+    Python."""
     parameters: int
 
 
@@ -68,6 +69,8 @@ class Record(Section):
     m: Count
     k: Count
     n: Count
+    weight_bits: Literal[4, 16]
+    """16 for head and routers, and for layers that a quantised checkpoint leaves in FP16."""
     expert: bool = False
     activations: str | None = None
     """Key of the FP16 activations [m, k]; None where they were not recorded."""
@@ -82,10 +85,11 @@ class TensorFile(Section):
 
 
 class Manifest(Section):
-    format: Literal["anda-sim trace 1"]
+    format: Literal["anda-sim trace 2"]
     model: TracedModel
     tokens: TracedTokens
     weights: TracedWeights | None
+    """Of the INT4 weights; None where the checkpoint has none and only shapes ran."""
     versions: dict[str, str]
     records: Annotated[list[Record], Field(min_length=1)]
     files: dict[str, TensorFile]

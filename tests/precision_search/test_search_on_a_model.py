@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from sim.accuracy.loss import quantile
 from sim.errors import InputError
 from sim.precision_search.memory import Remembered
 from sim.precision_search.run import bit_operations, run
@@ -16,16 +20,17 @@ from sim.workload.precision import resolve
 class Measured:
     """Stands in for an evaluator: a function of the lengths, counted, that may fail once."""
 
-    name, fingerprint, experts_used, sites = "toy", "one", 1.0, ()
+    name, fingerprint, experts_used, sites = "toy", {"model": "one", "text": "same"}, 1.0, ()
 
-    def __init__(self, fails_at=None):
-        self.calls, self.fails_at = [], fails_at
+    def __init__(self, fails_at=None, spread=0.0):
+        self.calls, self.fails_at, self.spread = [], fails_at, spread
 
-    def perplexity(self, format):
+    def scores(self, format):
         if len(self.calls) == self.fails_at:
             raise KeyboardInterrupt
         self.calls.append(format.lengths)
-        return 10.0 if format.lengths is None else 10 + sum(2.0**-bits for bits in format.lengths)
+        loss = 0.0 if format.lengths is None else sum(2.0**-bits for bits in format.lengths)
+        return -math.log(10 + loss) + loss * self.spread * np.sin(np.arange(640)) - np.cos(np.arange(640))
 
 
 @pytest.fixture(autouse=True)
@@ -69,12 +74,35 @@ def test_a_page_is_made_of_it(tmp_path):
     assert all(",".join(map(str, visit.precision)) in page for visit in outcome.visits)
 
 
-def test_a_memory_of_another_search_is_refused(tmp_path):
+def test_a_memory_of_another_search_is_refused_with_what_differs(tmp_path):
     run(Measured(), tmp_path, 0.01, 32)
     other = Measured()
-    other.fingerprint = "two"
-    with pytest.raises(InputError, match="another model, text or format"):
+    other.fingerprint = {**other.fingerprint, "model": "two"}
+    with pytest.raises(InputError, match=r"belongs to a search of another model\n", check=lambda e: other.calls == []):
         run(other, tmp_path, 0.01, 32)
+
+
+def test_judgements_within_noise_are_marked_and_told_what_would_settle_them(tmp_path):
+    from sim.report.search import search_page
+
+    outcome = run(Measured(spread=3.0), tmp_path, 0.01, 32)
+    noisy = [visit.precision for visit in outcome.visits if outcome.within_noise(visit.precision)]
+    assert noisy
+    assert len(noisy) < len(outcome.visits)
+    for precision in noisy:
+        loss = outcome.evaluations[precision].loss
+        settled = replace(loss, tokens=outcome.tokens_to_settle(precision))
+        shrunk = replace(settled, standard_error=loss.standard_error * math.sqrt(loss.tokens / settled.tokens))
+        assert not shrunk.within_noise(outcome.tolerance)
+    assert search_page(outcome).count("within noise<") == len(noisy)
+
+
+def test_a_confidence_accepts_nothing_that_noise_may_have_let_pass(tmp_path):
+    usual, sure = (run(Measured(spread=20.0), tmp_path / str(c), 0.01, 32, c) for c in (None, 0.95))
+    assert sure.cost.of(sure.best.precision) > usual.cost.of(usual.best.precision)
+    for visit in sure.visits:
+        loss = sure.evaluations[visit.precision].loss
+        assert visit.accepted == (loss.relative(quantile(0.95)) <= 0.01)
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):
@@ -83,11 +111,21 @@ def test_a_folder_with_something_else_is_refused(tmp_path):
         run(Measured(), tmp_path, 0.01, 32)
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"fingerprint": "one"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[1]",
+        '{"fingerprint": {"model": "one"}}',
+        "[" * 100_000,
+        '{"fingerprint": {}, "evaluations": {"4": 1}}',
+    ],
+)
 def test_a_damaged_memory_is_refused(tmp_path, content):
-    (tmp_path / "memory.json").write_text(content)
+    (tmp_path / "evaluations.json").write_text(content)
     with pytest.raises(InputError, match="not the memory of a search"):
-        Remembered(tmp_path / "memory.json", "one", lambda precision: 1.0)
+        Remembered(tmp_path, {"model": "one"}, lambda precision: np.zeros(4))
 
 
 def test_bit_operations_count_the_weights_of_each_module_once_a_token():

@@ -6,11 +6,13 @@ import json
 
 import pytest
 import typer
+from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from sim.commands import models
 from sim.errors import InputError
 from sim.workload.load import load_workload
+from sim.workload.trace_file import open_trace
 
 app = typer.Typer()
 for command in (models.trace, models.perplexity, models.search):
@@ -77,6 +79,32 @@ def test_a_search_leaves_a_precision_file(save_model, text, tmp_path):
     assert {file.name for file in (tmp_path / "s").iterdir()} >= {"search.json", "evaluations.json", "report.html"}
     if report["best"]:
         assert load_workload("opt-125m", precision=str(tmp_path / "s" / "precision.yaml"))
+
+
+def test_a_search_repeated_after_one_weight_changed_measures_anew(save_model, text, tmp_path):
+    folder = save_model("llama")
+    arguments = ["search", folder, "--text", text, "--context", 32, "--tokens", 64, "--iterations", 2, "--json"]
+    before = json.loads(typed(*arguments, "--out", tmp_path / "s"))
+    assert json.loads(typed(*arguments, "--out", tmp_path / "s"))["visits"] == before["visits"]
+    state = load_file(folder / "model.safetensors")
+    state["model.embed_tokens.weight"][ord("T"), 3] += 1  # the same names, shapes and size
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match="belongs to a search of another model\n"):
+        typed(*arguments, "--out", tmp_path / "s")
+    after = json.loads(typed(*arguments, "--out", tmp_path / "t"))
+    assert after["reference_perplexity"] != before["reference_perplexity"]
+
+
+def test_a_trace_is_of_weights_to_the_last_bit(save_model, text, tmp_path):
+    folder, file = save_model("llama"), save_model("llama") / "model.safetensors"
+    revisions = []
+    for out in ("a", "b", "c"):
+        typed("trace", folder, "--out", tmp_path / out, "--tokens", 4, "--text", text)
+        revisions.append(open_trace(tmp_path / out).manifest.model.revision)
+        content = bytearray(file.read_bytes())
+        content[-1] ^= out == "b"
+        file.write_bytes(content)
+    assert revisions[0] == revisions[1] != revisions[2]
 
 
 @pytest.mark.parametrize(

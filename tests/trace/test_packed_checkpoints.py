@@ -10,9 +10,13 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from sim.errors import InputError
+from sim.trace.extract import TraceOptions, extract, load
 from sim.trace.load import load_weights
-from sim.trace.quantised import layout_of, unpack
+from sim.trace.quantised import unpack
 from sim.trace.weights import quantise
+from sim.workload.gemm import FP16, as_vector_work
+from sim.workload.load import load_workload
+from sim.workload.quantisation import stored_weights
 
 K, N, GROUP = 192, 16, 64
 AWQ = {"quant_method": "awq", "bits": 4, "group_size": GROUP, "version": "gemm"}
@@ -59,7 +63,7 @@ def gptq(codes: np.ndarray, zeros: np.ndarray, scales: np.ndarray, stored_less: 
 )
 def test_codes_zeros_and_scales_come_back(config, pack):
     codes, zeros, scales = weights(K, N)
-    tensor = unpack(layout_of(config), pack(codes, zeros, scales), "layer").tensor
+    tensor = unpack(stored_weights(config), pack(codes, zeros, scales), "layer").tensor
     assert (tensor.codes.reshape(N, K) == codes.T).all()
     assert (tensor.zeros == zeros.T).all()
     assert (tensor.scales == scales.T).all()
@@ -67,24 +71,34 @@ def test_codes_zeros_and_scales_come_back(config, pack):
     assert tensor.dequantise()[3, 70] == value
 
 
-@pytest.mark.parametrize(("config", "pack"), [(AWQ, awq), (GPTQ, gptq)])
-def test_a_packed_llama_runs_with_the_weights_of_its_checkpoint(config, pack, save_model):
-    folder = save_model("llama", intermediate_size=128)
+def pack_llama(folder, config, pack, left_out=()):
+    """Pack the layers of a saved Llama, but for those left out; the weights that each stands for."""
     state = load_file(folder / "model.safetensors")
     packed, expected = {}, {}
     for name, tensor in state.items():
-        if "proj" in name:
+        layer = name.removesuffix(".weight")
+        if "proj" in name and not layer.endswith(tuple(left_out)):
             n, k = tensor.shape
             codes, zeros, scales = weights(k, n, seed=len(expected))
-            layer = name.removesuffix(".weight")
             packed |= {f"{layer}.{part}": values for part, values in pack(codes, zeros, scales).items()}
             widened = (codes - zeros.repeat(GROUP, axis=0)) * scales.repeat(GROUP, axis=0).astype(np.float32)
             expected[layer] = widened.T
         else:
             packed[name] = tensor
     save_file(packed, folder / "model.safetensors", {"format": "pt"})
+    describe(folder, {**config, **({"modules_to_not_convert": list(left_out)} if left_out else {})})
+    return expected
+
+
+def describe(folder, quantisation):
     values = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**values, "quantization_config": config}))
+    (folder / "config.json").write_text(json.dumps({**values, "quantization_config": quantisation}, indent=1))
+
+
+@pytest.mark.parametrize(("config", "pack"), [(AWQ, awq), (GPTQ, gptq)])
+def test_a_packed_llama_runs_with_the_weights_of_its_checkpoint(config, pack, save_model):
+    folder = save_model("llama", intermediate_size=128)
+    expected = pack_llama(folder, config, pack)
     loaded = load_weights(folder)
     made = quantise(loaded)
     assert made.method == config["quant_method"]
@@ -97,6 +111,90 @@ def test_a_packed_llama_runs_with_the_weights_of_its_checkpoint(config, pack, sa
         assert torch.isfinite(loaded.model(torch.tensor([[1, 2, 3]])).logits).all()
 
 
+@pytest.mark.parametrize("values", [False, True])
+def test_layers_left_in_fp16_stay_fp16(values, save_model, text, tmp_path):
+    from sim.accuracy.perplexity import Evaluator
+
+    folder = save_model("llama", intermediate_size=128)
+    before = load_file(folder / "model.safetensors")
+    pack_llama(folder, AWQ, awq, left_out=("o_proj", "lm_head"))
+    options = TraceOptions(tokens=8, text=text if values else None)
+    loaded = load(folder, options)
+    manifest = extract(loaded, options, tmp_path / "trace")
+    assert manifest.weights.group_size == GROUP
+    for record in manifest.records:
+        kept = record.module in ("o", "head")
+        assert record.weight_bits == (16 if kept else 4)
+        assert (record.weights is None) == (kept or not values)
+    if values:
+        for site in loaded.sites:
+            if site.kind == "o":
+                assert (site.weight.detach().numpy() == before[f"{site.name}.weight"]).all()
+        evaluator = Evaluator(loaded, [1, 2, 3], 3, 3, "awq")
+        assert {site.kind for site in evaluator.sites} == {"qkv", "up", "down"}
+    integers = load_workload(str(tmp_path / "trace"))
+    assert {gemm.module for gemm in integers.gemms} == {"qkv", "up", "down"}
+    everything = load_workload(str(tmp_path / "trace"), scope="all")
+    kept = [gemm for gemm in everything.gemms if gemm.module == "o"]
+    assert kept
+    assert all(gemm.weights == FP16 and gemm.mantissa_bits is None for gemm in kept)
+    assert as_vector_work(kept[0]).operations == kept[0].m * kept[0].k * kept[0].n
+
+
+def test_a_layer_that_the_checkpoint_holds_in_fp16_is_not_quantised_in_silence(save_model):
+    folder = save_model("llama", intermediate_size=128)
+    pack_llama(folder, AWQ, awq, left_out=("down_proj",))
+    describe(folder, AWQ)  # which says nothing of down_proj
+    assert {name.rpartition(".")[2] for name in quantise(load_weights(folder)).tensors} == {
+        *("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj")
+    }
+
+
+def test_a_packed_head_is_refused(save_model):
+    folder = save_model("llama", intermediate_size=128)
+    pack_llama(folder, AWQ, awq)
+    state = load_file(folder / "model.safetensors")
+    del state["lm_head.weight"]
+    head = awq(*weights(64, 96))
+    save_file(state | {f"lm_head.{part}": values for part, values in head.items()}, folder / "model.safetensors")
+    with pytest.raises(InputError, match="lm_head: packed weights of no linear layer, or of a head"):
+        load_weights(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.int8])
+def test_weights_of_an_unknown_type_are_refused(dtype, save_model):
+    from safetensors.torch import load_file as load_torch
+    from safetensors.torch import save_file as save_torch
+
+    folder = save_model("llama")
+    state = load_torch(folder / "model.safetensors")
+    name = "model.layers.0.mlp.up_proj.weight"
+    save_torch({**state, name: state[name].to(dtype)}, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=f"{name}: weights of {str(dtype)[6:]} are not modelled"):
+        load_weights(folder)
+
+
+def test_a_quantization_config_without_packed_weights_is_refused(save_model):
+    folder = save_model("llama")
+    describe(folder, AWQ)
+    with pytest.raises(InputError, match="a quantization_config, and no packed weights"):
+        load_weights(folder)
+
+
+def test_groups_smaller_than_a_dot_product_are_refused_by_the_machine(save_model, tmp_path):
+    from sim.arch.load import load_arch
+    from sim.machine.machine import Machine
+
+    folder, options = save_model("llama"), TraceOptions(tokens=4)
+    describe(folder, {**AWQ, "group_size": 32})
+    extract(load(folder, options), options, tmp_path / "trace")
+    gemm = load_workload(str(tmp_path / "trace")).gemms[0]
+    assert gemm.weights.group_size == 32
+    machine = Machine(load_arch("anda-hpca25"))
+    with pytest.raises(InputError, match=r"mxu\.dot_length: found 64: .* has weights in groups of 32"):
+        machine.plan(gemm, machine.arch.schedule)
+
+
 @pytest.mark.parametrize(
     "config",
     [
@@ -105,18 +203,30 @@ def test_a_packed_llama_runs_with_the_weights_of_its_checkpoint(config, pack, sa
         {**AWQ, "bits": 8},
         {**GPTQ, "checkpoint_format": "exllama"},
         {**GPTQ, "group_size": -1},
+        {**GPTQ, "bits": 3},
+        {**GPTQ, "bits": "4"},
+        {**GPTQ, "dynamic": {"-:.*": {}}},
+        {**GPTQ, "lm_head": True},
+        {**GPTQ, "modules_in_block_to_quantize": [["o_proj"]]},
+        {**AWQ, "modules_to_not_convert": "lm_head"},
+        {**AWQ, "modules_to_not_convert": ["*"]},
+        {"quant_method": "fp8"},
+        {"quant_method": "mxfp4"},
+        {"quant_method": "compressed-tensors"},
+        {"bits": 4},
+        ["awq"],
     ],
 )
 def test_unknown_layouts_are_refused(config):
     with pytest.raises(InputError, match="quantization_config"):
-        layout_of(config)
+        stored_weights(config)
 
 
 def test_rows_in_another_order_than_their_groups_are_brought_together():
     codes, zeros, scales = weights(K, N)
     group_of = np.random.default_rng(1).permutation(np.arange(K) // GROUP)
     parts = {**gptq(codes, zeros, scales), "g_idx": group_of.astype(np.int32)}
-    packed = unpack(layout_of(GPTQ), parts, "layer")
+    packed = unpack(stored_weights(GPTQ), parts, "layer")
     expected = (codes - zeros[group_of]) * scales[group_of].astype(np.float32)
     assert (packed.dequantise() == expected.T).all()
     assert (packed.tensor.dequantise() == expected.T[:, packed.order]).all()
@@ -124,7 +234,6 @@ def test_rows_in_another_order_than_their_groups_are_brought_together():
 
 
 def test_a_layer_of_mixed_rows_is_recorded_in_their_order(save_model, text, tmp_path):
-    from sim.trace.extract import TraceOptions, extract
     from sim.workload.trace_file import open_trace
 
     folder = save_model("llama", intermediate_size=128)
@@ -153,13 +262,13 @@ def test_a_layer_of_mixed_rows_is_recorded_in_their_order(save_model, text, tmp_
 def test_groups_of_unequal_rows_and_missing_parts_are_refused():
     parts = gptq(*weights(K, N))
     with pytest.raises(InputError, match="groups do not have 64 rows each"):
-        unpack(layout_of(GPTQ), {**parts, "g_idx": np.zeros(K, np.int32)}, "layer")
+        unpack(stored_weights(GPTQ), {**parts, "g_idx": np.zeros(K, np.int32)}, "layer")
     del parts["qzeros"]
     with pytest.raises(InputError, match="layer: missing qzeros"):
-        unpack(layout_of(GPTQ), parts, "layer")
+        unpack(stored_weights(GPTQ), parts, "layer")
 
 
 def test_parts_that_do_not_fit_are_refused():
     parts = awq(*weights(K, N))
     with pytest.raises(InputError, match="parts do not fit weights of 192 x 16"):
-        unpack(layout_of(AWQ), {**parts, "scales": parts["scales"][:1]}, "layer")
+        unpack(stored_weights(AWQ), {**parts, "scales": parts["scales"][:1]}, "layer")

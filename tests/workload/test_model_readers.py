@@ -107,6 +107,21 @@ def test_gpt2_has_one_mlp_four_times_as_wide_and_no_gate(write: Write) -> None:
     assert workload.name == "gpt2"
 
 
+def test_the_groups_of_a_quantised_checkpoint_change_the_bytes_of_its_weights(write: Write) -> None:
+    from sim.mapping.operands import GroupedWeights
+
+    config = {
+        **{"model_type": "llama", "hidden_act": "silu", "hidden_size": 256, "intermediate_size": 512},
+        **{"num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 100},
+    }
+    for size in (64, 128, 256):
+        quantisation = {"quant_method": "awq", "bits": 4, "group_size": size, "modules_to_not_convert": ["lm_head"]}
+        path = write("x.json", json.dumps({**config, "quantization_config": quantisation}))
+        gemm = load_workload(path).gemms[0]
+        groups = gemm.k // size
+        assert GroupedWeights(gemm.weights).data_bytes(8, 1, gemm.k) == 8 * (gemm.k * 4 + groups * 20) // 8
+
+
 def test_csv_rows_are_gemms(write: Write) -> None:
     path = write("mine.csv", "a,1,2,3\n\n# a comment\nb, 64, 128, 256,\n")
     workload = load_workload(path, precision="6")

@@ -146,6 +146,7 @@ LLAMA = {
     "num_attention_heads": 4,
     "vocab_size": 100,
 }
+GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128}
 CONFIGS: list[tuple[dict[str, Any], str]] = [
     (
         {"model_type": "lama"},
@@ -161,6 +162,14 @@ CONFIGS: list[tuple[dict[str, Any], str]] = [
     ({"num_key_value_heads": 3}, "4 heads cannot share 3 key_value_heads evenly"),
     ({"hidden_act": "silly"}, ":3: unknown activation function `silly`; did you mean `silu`?"),
     ({"hidden_act": ["silu"]}, "unknown activation function"),
+    ({"quantization_config": {**GPTQ, "bits": 3}}, ":9: quantization_config: weights of 3 bits are not modelled"),
+    ({"quantization_config": {**GPTQ, "bits": 8}}, "weights of 8 bits are not modelled"),
+    ({"quantization_config": {"quant_method": "fp8"}}, "missing    8-bit floating-point weights"),
+    ({"quantization_config": {**GPTQ, "group_size": 32}}, ":12: weights.group_size: expected"),
+    (
+        {"quantization_config": {**GPTQ, "quant_method": "awq", "modules_to_not_convert": ["model.layers.0"]}},
+        "layers left in FP16 (`model.layers.0`) are not modelled from a config alone",
+    ),
     (
         {"word_embed_proj_dim": 32},
         ":9: word_embed_proj_dim: embeddings of 32 values, projected to 64",

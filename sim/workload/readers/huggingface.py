@@ -17,6 +17,7 @@ from sim.source import Source
 from sim.workload.gemm import Workload
 from sim.workload.model_source import workload_of
 from sim.workload.options import Options
+from sim.workload.quantisation import stored_weights
 from sim.yaml_reader import Path_
 
 ACTIVATIONS = {
@@ -112,8 +113,32 @@ def read(path: Path, options: Options) -> Workload:
             raise InputError("missing", place=Place(str(path)), field=theirs)
     for key, value in architecture.fixed.items():
         _put(values, key, value)
+    _put_weights(values, places, config, path, lines)
     _derive(values, Place(str(path), lines.get("hidden_act", lines.get("activation_function"))))
     return workload_of(Source(values, places, str(path)), options)
+
+
+def _put_weights(
+    values: dict[str, Any], places: dict[Path_, Place], config: dict[str, Any], path: Path, lines: dict[str, int]
+) -> None:
+    """Weights as the `quantization_config` stores them; without one, as this project's default."""
+    if config.get("quantization_config") is None:
+        return
+    place = Place(str(path), lines.get("quantization_config"))
+    try:
+        stored = stored_weights(config["quantization_config"])
+    except InputError as error:
+        raise error.at(place) from None
+    if stored.layers_left_out:
+        raise InputError(
+            f"layers left in FP16 (`{stored.layers_left_out[0]}`) are not modelled from a config alone",
+            place=place,
+            field="quantization_config",
+            facts={"mend": "record the model with the command `trace`, which sees which layers those are"},
+        )
+    values["weights"] = {"bits": stored.bits, "group_size": stored.group_size}
+    for key in ("bits", "group_size"):
+        places["weights", key] = Place(str(path), lines.get(key, lines.get("quantization_config")))
 
 
 def _json(path: Path) -> tuple[dict[str, Any], dict[str, int]]:

@@ -1,7 +1,8 @@
 """A recorded trace as a workload: its GeMMs by phase, equal ones of a kind counted together.
 
 The number of a layer, expert or decode step does not make a GeMM another: `model.layers.3.mlp.up_proj` counts under
-`model.layers.*.mlp.up_proj`. The head and routers stay FP16 and belong to scope `all` only.
+`model.layers.*.mlp.up_proj`. The head, routers and what a checkpoint leaves in FP16
+belong to scope `all` only.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from sim.workload.model import Run
 from sim.workload.options import Options
 from sim.workload.precision import Precision, mantissa_bits, output_mantissa_bits, resolve
 from sim.workload.trace_file import Record, open_trace
-
-FP16_MODULES = ("head", "router")
 
 
 def read(path: Path, options: Options) -> Workload:
@@ -55,16 +54,16 @@ def read(path: Path, options: Options) -> Workload:
 
 def gemm_of(record: Record, precision: Precision | None, weights: WeightFormat) -> Gemm:
     """One recorded GeMM under a precision."""
-    combined = record.expert and record.module == "down"
+    combined, integers = record.expert and record.module == "down", record.weight_bits != FP16.bits
     return Gemm(
         name=re.sub(r"(?<=\.)\d+(?=\.)|^\d+(?=\.)", "*", record.name),
         module=record.module,
         m=record.m,
         k=record.k,
         n=record.n,
-        mantissa_bits=_length(precision, record),
-        output_mantissa_bits=None if combined else output_mantissa_bits(precision, record.module),
-        weights=FP16 if record.module in FP16_MODULES else weights,
+        mantissa_bits=_length(precision, record) if integers else None,
+        output_mantissa_bits=output_mantissa_bits(precision, record.module) if integers and not combined else None,
+        weights=weights if integers else FP16,
     )
 
 

@@ -1,0 +1,44 @@
+"""What a model and the code that runs it are, by their bytes: no size, name or time stands for a file's content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from sim.errors import InputError, Place
+
+PACKAGE = Path(__file__).resolve().parents[1]
+DECIDING = ("accuracy", "formats", "trace")
+"""The parts of this package that decide what a model computes."""
+LIBRARIES = ("torch", "transformers", "numpy")
+
+
+def of_files(files: Iterable[Path]) -> str:
+    """SHA-256 of the names and every byte of files.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        try:
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").digest()
+        except OSError as error:
+            raise InputError(error.strerror or "cannot be read", place=Place(str(file))) from None
+        digest.update(file.name.encode() + b"\0" + content)
+    return digest.hexdigest()
+
+
+@cache
+def of_code() -> str:
+    """SHA-256 of the code that decides what a model computes, and of the versions of the libraries it rests on."""
+    digest = hashlib.sha256("".join(f"{name} {version(name)}\0" for name in LIBRARIES).encode())
+    for file in sorted(path for part in DECIDING for path in (PACKAGE / part).rglob("*.py")):
+        digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,130 @@
+"""What a `quantization_config` says of the weights of a checkpoint, or a refusal that names what is missing.
+
+    awq    method `awq`, version `gemm`: nibbles, scale and zero point a group of K
+    gptq   checkpoint_format `gptq` or `gptq_v2`: the same, rows of K perhaps in another order (desc_act)
+
+Modules that are left out of the quantisation are named by patterns of their names; they stay FP16.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sim.errors import InputError, nearest_name
+
+PACKINGS = {"awq": ("gemm",), "gptq": ("gptq", "gptq_v2")}
+MISSING = {
+    "fp8": "8-bit floating-point weights",
+    "fbgemm_fp8": "8-bit floating-point weights",
+    "mxfp4": "4-bit floating-point weights under shared exponents",
+    "mxfp8": "8-bit floating-point weights under shared exponents",
+    "nvfp4": "4-bit floating-point weights under 8-bit scales",
+    "bitsandbytes": "weights by a table of 4-bit levels, or 8-bit integers with outliers apart",
+    "compressed-tensors": "its packings",
+    "gguf": "blocks of 32 and 256 weights",
+    "hqq": "its packing and axes",
+    "aqlm": "weights by codebooks",
+    "vptq": "weights by codebooks",
+    "torchao": "its packings",
+    "quanto": "its packing",
+    "bitnet": "ternary weights",
+    "modelopt": "its packings",
+    "auto-round": "its packings",
+}
+"""What this simulator lacks for a method."""
+FP16_ANYWAY = r"(^|\.)(lm_head|embed_out|embed_tokens|wte|router|gate|norm)$"
+"""Modules that are FP16 in every model here."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Integer weights as a checkpoint stores them.
+
+    Attributes
+    ----------
+    method, packing
+        `awq` and `gemm`, or `gptq` and its checkpoint format.
+    left_out
+        Patterns of the names of modules that are not quantised.
+    """
+
+    method: str
+    packing: str
+    bits: int
+    group_size: int
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def layers_left_out(self) -> tuple[str, ...]:
+        """Patterns that name more than what stays FP16 in every model."""
+        return tuple(pattern for pattern in self.left_out if not re.search(FP16_ANYWAY, pattern))
+
+    def keeps_fp16(self, name: str) -> bool:
+        """Whether the module called `name` is left out: a pattern matches it as transformers reads them."""
+        boundary = r"(?:(?<=\.)|(?=\.|$))"
+        return any(re.match(f"(?:{one}){boundary}", name) or name.endswith(one) for one in self.left_out)
+
+
+def stored_weights(config: object) -> Stored:
+    """The weights that a `quantization_config` describes.
+
+    Raises
+    ------
+    InputError
+        For a method, packing, width or grouping that is not modelled.
+    """
+    if not isinstance(config, Mapping):
+        raise _refused("expected a section of keys")
+    method = str(config.get("quant_method", "missing")).lower()
+    if method not in PACKINGS:
+        facts = {"missing": MISSING[method]} if method in MISSING else {}
+        raise _refused(f"weights of method `{method}` are not modelled", nearest_name(method, PACKINGS), **facts)
+    packing = _text(config, "version" if method == "awq" else "checkpoint_format") or PACKINGS[method][0]
+    if packing not in PACKINGS[method]:
+        raise _refused(
+            f"weights of {method} packed as `{packing}` are not modelled", nearest_name(packing, PACKINGS[method])
+        )
+    bits = _integer(config, "bits", "w_bit")
+    if bits != 4:
+        raise _refused(f"weights of {bits} bits are not modelled", missing="integers of other widths than 4")
+    group_size = _integer(config, "group_size", "q_group_size")
+    if group_size < 1:
+        raise _refused(f"group_size {group_size} is not modelled", missing="one scale for a whole column")
+    for key in ("dynamic", "lm_head"):
+        if config.get(key):
+            raise _refused(f"`{key}` is not modelled", missing="formats that differ from module to module")
+    return Stored(method, packing, bits, group_size, _left_out(config))
+
+
+def _left_out(config: Mapping[str, Any]) -> tuple[str, ...]:
+    if config.get("modules_in_block_to_quantize"):
+        raise _refused("`modules_in_block_to_quantize` is not modelled", missing="a list of what is quantised")
+    names = config.get("modules_to_not_convert") or ()
+    if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise _refused(f"modules_to_not_convert: expected a list of names, found {names!r:.80}")
+    for name in names:
+        try:
+            re.compile(name)
+        except re.error:
+            raise _refused(f"modules_to_not_convert: not a pattern: {name!r:.80}") from None
+    return tuple(names)
+
+
+def _integer(config: Mapping[str, Any], *keys: str) -> int:
+    value = next((config[key] for key in keys if key in config), None)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _refused("missing" if value is None else f"expected a whole number, found {value!r:.80}", key=keys[0])
+    return value
+
+
+def _text(config: Mapping[str, Any], key: str) -> str:
+    return str(config.get(key) or "").lower()
+
+
+def _refused(problem: str, nearest: str | None = None, key: str = "", **facts: object) -> InputError:
+    field = ".".join(filter(None, ("quantization_config", key)))
+    allowed = {"allowed": "awq (gemm), gptq (gptq, gptq_v2), 4 bits"}
+    return InputError(problem, field=field, nearest=nearest, facts={**facts, **allowed})
