@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint soak bench readme clean
+.PHONY: run test lint soak bench records clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -33,9 +33,9 @@ soak: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# The README's table and picture, from `make run`.
-readme: run
-	$(BIN)/python -m records.readme_comparison
+# All that results/ records, and what README and docs show of it; benchmarks and GPU measurements aside.
+records: $(READY)
+	$(BIN)/python -m records
 
 clean:
 	rm -rf $(VENV) build dist runs

@@ -1,6 +1,4 @@
-"""How good the search is: against trying every tuple, on random accuracy functions and on a model.
-
-    python -m records.precision_search MODEL --text FILE --out results/precision_search.json
+"""How good the precision search is: against trying every tuple, on random accuracy functions and on a model.
 
 The random functions stand for a model's loss: each module adds an error that falls by about half a bit, `monotone`
 without exception, `rough` with noise of tens of percent, so that a bit more sometimes hurts.
@@ -8,16 +6,22 @@ without exception, `rough` with noise of tens of percent, so that a bit more som
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, ClassVar
 
+from records.record import RESULTS, ROOT, Record, Sample, as_read, read, written
+from sim.accuracy.perplexity import Evaluator, Format
+from sim.precision_search.run import bit_operations
 from sim.precision_search.search import BitOperations, best_of, exhaustive, search
+from sim.trace.load import load_weights
+from sim.trace.text import tokens_of
+from sim.trace.weights import quantise
 from sim.workload.precision import Precision
 
 Function = Callable[[Precision], float]
@@ -36,6 +40,18 @@ def rough(rng: random.Random) -> Function:
     """The same with noise."""
     smooth, noise = monotone(rng), dict[Precision, float]()
     return lambda tried: smooth(tried) * noise.setdefault(tried, rng.uniform(0.7, 1.4))
+
+
+RECORD = RESULTS / "precision_search.json"
+MODEL = ROOT / "workloads" / "tiny-llama"
+TEXT = MODEL / "validation.txt"
+TOKENS, CONTEXT, TOLERANCE = 4096, 256, 0.01
+FEW = 32
+RANDOM_FUNCTIONS = {
+    f"{make.__name__}, {iterations} evaluations at most": (make, iterations)
+    for make in (monotone, rough)
+    for iterations in (FEW, 10_000)
+}
 
 
 @dataclass(frozen=True)
@@ -109,42 +125,46 @@ def compare_on_model(
     return report
 
 
-def main() -> None:
-    from sim.accuracy.perplexity import Evaluator, Format
-    from sim.precision_search.run import bit_operations
-    from sim.trace.load import load_weights
-    from sim.trace.text import tokens_of
-    from sim.trace.weights import quantise
+class PrecisionSearch(Record):
+    name = "precision-search"
+    files: ClassVar[tuple[Path, ...]] = (RECORD,)
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--text", type=Path, required=True)
-    parser.add_argument("--tokens", type=int, default=4096)
-    parser.add_argument("--context", type=int, default=256)
-    parser.add_argument("--tolerance", type=float, default=0.01)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    loaded = load_weights(arguments.model)
+    def make(self) -> None:
+        evaluator, facts = _evaluator()
+        perplexity, cost = partial(_perplexity, evaluator), bit_operations(evaluator.sites, evaluator.experts_used)
+        report = {
+            **facts,
+            "on_model": compare_on_model(perplexity, cost, TOLERANCE),
+            "on_random_functions": {name: _tally(name) for name in RANDOM_FUNCTIONS},
+        }
+        RECORD.write_text(written(report), encoding="utf-8")
+
+    def samples(self, random: Random) -> Iterator[Sample]:
+        recorded = read(RECORD)
+        name = random.choice([name for name, (_, iterations) in RANDOM_FUNCTIONS.items() if iterations == FEW])
+        yield Sample(name, recorded["on_random_functions"][name], as_read(_tally(name)))
+        evaluator, facts = _evaluator()
+        yield Sample("the model", {key: recorded[key] for key in facts}, as_read(facts))
+        reference = _perplexity(evaluator, None)
+        yield Sample("perplexity of the model", recorded["on_model"]["reference_perplexity"], reference)
+        best = recorded["on_model"]["search"]["best"]
+        loss = _perplexity(evaluator, (best[0], best[1], best[2], best[3])) / reference - 1
+        yield Sample("loss of the best tuple", recorded["on_model"]["search"]["relative_loss"], loss)
+
+
+def _evaluator() -> tuple[Evaluator, dict[str, Any]]:
+    """The shipped model on its validation text, and what is recorded of both."""
+    loaded = load_weights(MODEL)
     method = quantise(loaded).method
-    tokens = tokens_of(arguments.model, arguments.text)[: arguments.tokens]
-    evaluator = Evaluator(loaded, tokens, arguments.context, arguments.context, method)
-    cost = bit_operations(evaluator.sites, evaluator.experts_used)
-    report = {
-        "model": loaded.name,
-        "weights": method,
-        "text": arguments.text.name,
-        "tokens": len(tokens),
-        "on_model": compare_on_model(lambda p: evaluator.perplexity(Format(p)), cost, arguments.tolerance),
-        "on_random_functions": {
-            f"{make.__name__}, {iterations} evaluations at most": tally_random(
-                make, range(200), range(4, 14), iterations
-            ).report()
-            for make in (monotone, rough)
-            for iterations in (32, 10_000)
-        },
-    }
-    arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    tokens = tokens_of(MODEL, TEXT)[:TOKENS]
+    facts = {"model": loaded.name, "weights": method, "text": TEXT.name, "tokens": len(tokens)}
+    return Evaluator(loaded, tokens, CONTEXT, CONTEXT, method), facts
 
 
-if __name__ == "__main__":
-    main()
+def _perplexity(evaluator: Evaluator, precision: Precision | None) -> float:
+    return evaluator.perplexity(Format(precision))
+
+
+def _tally(name: str) -> dict[str, Any]:
+    make, iterations = RANDOM_FUNCTIONS[name]
+    return tally_random(make, range(200), range(4, 14), iterations).report()

@@ -1,20 +1,21 @@
-"""The README's table and picture, made from a comparison: `python -m records.readme_comparison` after `make run`.
-
-runs/llama-13b  -->  README.md, between the markers      results/llama-13b.svg
-"""
+"""The README's table and picture: the comparison that `make run` shows, in README.md between the markers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
+from typing import ClassVar
 
+from records.record import RESULTS, ROOT, Record, Sample
+from sim.arch.load import load_arch
 from sim.report.comparison import Standing, standings
-from sim.result import Result
-from sim.result.json import load_result
+from sim.simulation import simulate_all
+from sim.workload.load import load_workload
 
 MACHINES = ("fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8", "anda-hpca25")
-ROOT = Path(__file__).resolve().parents[1]
+README, PICTURE = ROOT / "README.md", RESULTS / "llama-13b.svg"
 MARKERS = ("<!-- comparison:begin -->", "<!-- comparison:end -->")
 BAR, GAP, LEFT, WIDTH = 16, 8, 110, 300
 
@@ -74,17 +75,22 @@ def with_table(readme: str, ranking: Sequence[Standing]) -> str:
     return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, readme, flags=re.DOTALL)
 
 
-def ranked(results: Sequence[Result]) -> list[Standing]:
-    return standings(results)
+def ranked() -> list[Standing]:
+    """The machines on the work of `make run`."""
+    work = load_workload("llama-13b", tokens=2048, precision="wikitext2-1%")
+    return standings(simulate_all([load_arch(name) for name in MACHINES], work))
 
 
-def main() -> None:
-    """Write the README's table and the picture."""
-    ranking = ranked([load_result(ROOT / "runs" / "llama-13b" / name) for name in MACHINES])
-    readme = ROOT / "README.md"
-    readme.write_text(with_table(readme.read_text(encoding="utf-8"), ranking), encoding="utf-8")
-    (ROOT / "results" / "llama-13b.svg").write_text(picture(ranking), encoding="utf-8")
+class ReadmeComparison(Record):
+    name = "readme-comparison"
+    files: ClassVar[tuple[Path, ...]] = (README, PICTURE)
 
+    def make(self) -> None:
+        ranking = ranked()
+        README.write_text(with_table(README.read_text(encoding="utf-8"), ranking), encoding="utf-8")
+        PICTURE.write_text(picture(ranking), encoding="utf-8")
 
-if __name__ == "__main__":
-    main()
+    def samples(self, random: Random) -> Iterator[Sample]:
+        ranking, readme = ranked(), README.read_text(encoding="utf-8")
+        yield Sample("the README's table", readme, with_table(readme, ranking))
+        yield Sample("the picture", PICTURE.read_text(encoding="utf-8"), picture(ranking))

@@ -1,18 +1,19 @@
 """What the PEs cost as synthesised, for machines that say `cost: {pe: rtl}`.
 
-    python -m records.rtl_costs      writes results/rtl/pe_costs.yaml from results/rtl/area.json
-
 Synthesis gives ratios. FP-FP keeps its published figures; the others have those times the ratio of gate equivalents,
 and of switched capacitance a cycle on the operands of the recorded trace.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar
 
 import yaml
 
+from records.record import Record, Sample, read
 from sim.arch.load import load_arch
 from sim.arch.recorded_cost import RECORD
 from sim.rtl.area.elements import GROUP_SIZE
@@ -40,7 +41,7 @@ def pe_costs(measured: dict[str, Any]) -> str:
             "source": f"results/rtl/area.json: {name}{at}, relative to the published {BASELINE}",
         }
         entries.append({"mxu": {key: getattr(mxu, key) for key in PE_KEYS}, "cost": cost})
-    heading = "# Written by python -m records.rtl_costs; see docs/microarchitecture.md.\n"
+    heading = "# Written by `make records`; see docs/microarchitecture.md.\n"
     return heading + yaml.safe_dump(entries, sort_keys=False, width=120)
 
 
@@ -49,5 +50,12 @@ def _switched_a_cycle(element: dict[str, Any]) -> float:
     return energy(element, length) * GROUP_SIZE / float(element["cycles_a_group"][length])
 
 
-if __name__ == "__main__":
-    RECORD.write_text(pe_costs(json.loads(MEASURED.read_text())))
+class RtlCosts(Record):
+    name = "rtl-costs"
+    files: ClassVar[tuple[Path, ...]] = (RECORD,)
+
+    def make(self) -> None:
+        RECORD.write_text(pe_costs(read(MEASURED)), encoding="utf-8")
+
+    def samples(self, random: Random) -> Iterator[Sample]:
+        yield Sample("pe_costs.yaml", RECORD.read_text(encoding="utf-8"), pe_costs(read(MEASURED)))

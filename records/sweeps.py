@@ -1,34 +1,35 @@
-"""The recorded results of the shipped sweeps: every one run, its front as CSV, and how near searches come to a grid.
-
-    python -m records.sweeps --store runs/shipped.sqlite --out results/sweeps
-
-A sweep that the store holds already is gone on with, so that its time then is that of the rest.
-"""
+"""The shipped sweeps: every one run, its front as CSV, and how near searches come to a grid."""
 
 from __future__ import annotations
 
-import argparse
 import csv
-import json
+import io
 import os
 import platform
 import resource
-import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, ClassVar
 
+import numpy as np
+
+from records.record import RESULTS, Record, Sample, read, written
 from sim import shipped
 from sim.runs.workers import LocalWorkers, default_jobs
-from sim.sweep.diff import volume_ratio
-from sim.sweep.evaluate import compute
-from sim.sweep.load import FOLDER, load_sweep
+from sim.sweep.diff import objectives, volume_ratio
+from sim.sweep.evaluate import Task, compute
+from sim.sweep.load import FOLDER as SHIPPED
+from sim.sweep.load import load_sweep
 from sim.sweep.run import SweepRun, Tally
 from sim.sweep.space import Space
 from sim.sweep.store import Store
 from sim.sweep.view import View
 
+FOLDER = RESULTS / "sweeps"
+RECORD = FOLDER / "search.json"
 SEARCHED = "buffers-bandwidth-rows"
 SAMPLERS, SEEDS, SHARE = ("tpe", "nsga2"), range(8), 10
 """A search gets a tenth of the grid's points."""
@@ -43,14 +44,15 @@ def run(store: Store, name: str, overrides: Sequence[str] = ()) -> tuple[View, T
     return View(store, space.sweep.name), tally
 
 
-def write_front(view: View, path: Path) -> None:
+def front(view: View) -> str:
     """The points of every front as CSV: what was chosen, and what came of it."""
     hidden = ("key", "broken", "failure", "on_front", "seconds_to_simulate")
     rows = [{key: cell for key, cell in row.items() if key not in hidden} for row in view.rows() if row["on_front"]]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def searches(store: Store, grid: View) -> Iterator[dict[str, Any]]:
@@ -58,41 +60,66 @@ def searches(store: Store, grid: View) -> Iterator[dict[str, Any]]:
     points = len(grid.points) // SHARE
     for sampler in SAMPLERS:
         for seed in SEEDS:
-            name = f"{grid.sweep.name}-{sampler}-{seed}"
-            settings = [f"name={name}", "mode=search", f"points={points}", f"sampler={sampler}", f"seed={seed}"]
-            found, _ = run(store, grid.sweep.name, settings)
-            ratios = {
-                found.title(group): volume_ratio(grid.groups[group], found.groups[group]) for group in grid.groups
-            }
-            (ratio,) = ratios.values()
+            found, _ = run(store, SEARCHED, _settings(sampler, seed, points))
+            (ratio,) = (
+                volume_ratio(objectives(grid.groups[group]), objectives(found.groups[group])) for group in grid.groups
+            )
             yield {"sampler": sampler, "seed": seed, "points": len(found.points), "volume_ratio": ratio}
 
 
-def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("sweeps", nargs="*", default=shipped.names(FOLDER))
-    told = parser.parse_args(arguments)
-    told.out.mkdir(parents=True, exist_ok=True)
-    with Store(told.store, make=True) as store:
-        for name in told.sweeps:
-            view, tally = run(store, name)
-            load = round(os.getloadavg()[1], 1)  # of the last five minutes: above `workers`, others had cores too
-            write_front(view, told.out / f"{name}.csv")
-            print(f"{name}: {asdict(tally)}", file=sys.stderr)
-            if name == SEARCHED:
-                rows = list(searches(store, view))
-                workers = resource.getrusage(resource.RUSAGE_CHILDREN)
-                peak = {
-                    "main": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                    "worker": workers.ru_maxrss / 1024,
-                }
-                facts = {"sweep": name, "code": view.code, "python": platform.python_version()}
-                grid = {"workers": default_jobs(), **asdict(tally), "peak_mebibytes": peak, "load_average": load}
-                record = {**facts, "grid": grid, "searches": rows}
-                (told.out / "search.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+class Sweeps(Record):
+    name = "sweeps"
+    files: ClassVar[tuple[Path, ...]] = (FOLDER,)
+
+    def make(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "sweeps.sqlite", make=True) as store:
+            for name in shipped.names(SHIPPED):
+                view, tally = run(store, name)
+                (FOLDER / f"{name}.csv").write_text(front(view), encoding="utf-8")
+                if name == SEARCHED:
+                    RECORD.write_text(written(_search_record(store, view, tally)), encoding="utf-8")
+
+    def samples(self, random: Random) -> Iterator[Sample]:
+        for name in shipped.names(SHIPPED):
+            with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
+                recorded = random.choice(list(csv.DictReader(lines)))
+            yield _point(name, recorded)
+        yield _search(random.choice(read(RECORD)["searches"]))
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _point(name: str, recorded: dict[str, str]) -> Sample:
+    """A point of a front, simulated alone."""
+    design = Space(*load_sweep(name)).design(int(recorded["number"]))
+    assert design.arch is not None
+    assert design.workload is not None
+    totals = compute(Task(design.key, design.arch, design.workload)).totals or {}
+    made = {key: str(value) for key, value in totals.items()}
+    return Sample(f"{name}, point {design.number}", {key: recorded[key] for key in made}, made)
+
+
+def _search(recorded: dict[str, Any]) -> Sample:
+    """A search, beside the recorded front of the grid."""
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "sweeps.sqlite", make=True) as store:
+        found, _ = run(store, SEARCHED, _settings(recorded["sampler"], recorded["seed"], recorded["points"]))
+        (points,) = found.groups.values()
+        reached = objectives(points)
+    with (FOLDER / f"{SEARCHED}.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    grid = np.array([[float(row[one]) for one in found.sweep.objectives] for row in rows], dtype=np.float64)
+    ratio = volume_ratio(grid, reached)
+    return Sample(f"search {recorded}", recorded, {**recorded, "volume_ratio": ratio, "points": len(found.points)})
+
+
+def _settings(sampler: str, seed: int, points: int) -> list[str]:
+    name = f"{SEARCHED}-{sampler}-{seed}"
+    return [f"name={name}", "mode=search", f"points={points}", f"sampler={sampler}", f"seed={seed}"]
+
+
+def _search_record(store: Store, view: View, tally: Tally) -> dict[str, Any]:
+    load = round(os.getloadavg()[1], 1)  # of the last five minutes: above `workers`, others had cores too
+    rows = list(searches(store, view))
+    of_workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    peak = {"main": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "worker": of_workers}
+    grid = {"workers": default_jobs(), **asdict(tally), "peak_mebibytes": peak, "load_average": load}
+    facts = {"sweep": SEARCHED, "code": view.code, "python": platform.python_version()}
+    return {**facts, "grid": grid, "searches": rows}

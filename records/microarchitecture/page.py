@@ -1,28 +1,28 @@
-"""Fills docs/microarchitecture.md with diagrams of runs and tables of records, between its markers.
-
-python -m records.microarchitecture.page
-"""
+"""docs/microarchitecture.md: its diagrams, drawn from runs, and its tables, from records, between its markers."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import ClassVar
 
 from records.microarchitecture.diagrams import diagrams
+from records.record import RESULTS, ROOT, Record, Sample, read
 from sim.rtl import tables
-from sim.shipped import ROOT
+from sim.rtl.checks.build import missing_tool
 
 PAGE = ROOT / "docs" / "microarchitecture.md"
-RECORDS = ROOT / "results" / "rtl"
+RECORDS = RESULTS / "rtl"
 BEGIN, END = "<!-- drawn: ", "<!-- end -->"
 
 
 def drawings() -> dict[str, str]:
     """Text behind each marker."""
-    measured = json.loads((RECORDS / "area.json").read_text())
+    measured = read(RECORDS / "area.json")
     return {
         **diagrams(),
-        "checks": tables.checked(json.loads((RECORDS / "checks.json").read_text())),
+        "checks": tables.checked(read(RECORDS / "checks.json")),
         "PEs": tables.processing_elements(measured),
         "parts": tables.parts(measured),
         "front ends": tables.front_ends(measured),
@@ -54,5 +54,16 @@ def _lines(lines: Sequence[str], texts: Mapping[str, str]) -> Iterator[str]:
             yield line
 
 
-if __name__ == "__main__":
-    PAGE.write_text(drawn_into(PAGE.read_text(), drawings()))
+class Microarchitecture(Record):
+    name = "microarchitecture"
+    files: ClassVar[tuple[Path, ...]] = (PAGE,)
+
+    def make(self) -> None:
+        PAGE.write_text(drawn_into(PAGE.read_text(encoding="utf-8"), drawings()), encoding="utf-8")
+
+    def samples(self, random: Random) -> Iterator[Sample]:
+        page = PAGE.read_text(encoding="utf-8")
+        yield Sample("docs/microarchitecture.md", page, drawn_into(page, drawings()))
+
+    def missing(self) -> str | None:
+        return missing_tool()

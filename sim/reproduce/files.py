@@ -40,7 +40,7 @@ def write(reproduction: Reproduction, folder: Path) -> None:
     told = as_data(reproduction)
     texts = {
         JSON: json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        CSV: _csv(told),
+        CSV: as_csv(told),
         HTML: page(reproduction),
     }
     for name, text in texts.items():
@@ -97,7 +97,8 @@ def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _csv(told: dict[str, Any]) -> str:
+def as_csv(told: dict[str, Any]) -> str:
+    """A line a cell."""
     text = io.StringIO()
     rows = [
         {"section": section["name"], "table": table["name"], **cell}

@@ -38,7 +38,7 @@ def page(reproduction: Reproduction) -> str:
             tag("h1", TITLE),
             *_summary(reproduction),
             tag("nav", *(tag("div", _link(section)) for section in reproduction.sections)),
-            *(part for section in reproduction.sections for part in _section(section)),
+            *(part for section in reproduction.sections for part in section_html(section)),
         ]
     )
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
@@ -69,7 +69,8 @@ def _link(section: Section) -> Html:
     return tag("a", section.title, href=f"#{section.name}")
 
 
-def _section(section: Section) -> Iterator[Html]:
+def section_html(section: Section) -> Iterator[Html]:
+    """The parts of a section, in their order."""
     beyond = [] if section.place else [tag("span", " beyond the paper", class_="beyond")]
     yield tag("h2", section.title, *beyond, id=section.name)
     if section.place:

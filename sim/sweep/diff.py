@@ -6,13 +6,13 @@ Points are the same where bases and overrides are: the code, and what the bases 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
-from sim.sweep.front import hypervolume
+from sim.sweep.front import Points, hypervolume
 from sim.sweep.results import QUANTITIES
 from sim.sweep.view import Point, View
 
@@ -93,18 +93,24 @@ def _change(name: str, common: list[tuple[Point, Point]]) -> Change | None:
 def _front(title: str, a: list[Point], b: list[Point]) -> FrontChange:
     names_a, names_b = _named(a), _named(b)
     both = len(names_a.keys() & names_b.keys())
-    return FrontChange(title, both, len(names_a) - both, len(names_b) - both, volume_ratio(a, b))
+    return FrontChange(
+        title, both, len(names_a) - both, len(names_b) - both, volume_ratio(objectives(a), objectives(b))
+    )
 
 
-def volume_ratio(a: list[Point], b: list[Point]) -> float | None:
+def objectives(points: Sequence[Point]) -> Points:
+    """What is minimised of each point."""
+    return np.array([point.objectives for point in points], dtype=np.float64)
+
+
+def volume_ratio(a: Points, b: Points) -> float | None:
     """Volume that front b dominates over that of front a; None where a dominates none.
 
     The reference lies a tenth of the span of both fronts beyond their worst values, so that the ends of a front count.
     """
-    of_a, of_b = (np.array([point.objectives for point in points], dtype=np.float64) for points in (a, b))
-    both = np.vstack([of_a, of_b])
+    both = np.vstack([a, b])
     reference = both.max(axis=0) + MARGIN * np.ptp(both, axis=0)
     # An objective that is the same everywhere would make every volume nothing.
     spread = np.ptp(both, axis=0) > 0
-    volume = hypervolume(of_a[:, spread], reference[spread])
-    return hypervolume(of_b[:, spread], reference[spread]) / volume if volume else None
+    volume = hypervolume(a[:, spread], reference[spread])
+    return hypervolume(b[:, spread], reference[spread]) / volume if volume else None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sim.runs.workers import LocalWorkers
-from sim.sweep.diff import volume_ratio
+from sim.sweep.diff import objectives, volume_ratio
 from sim.sweep.evaluate import compute
 from sim.sweep.store import Store
 from sim.sweep.view import View
@@ -80,6 +80,6 @@ def test_a_search_of_a_shipped_sweep_reaches_the_grids_front_in_a_tenth_of_its_p
     assert (tally.computed, tally.reused) == (0, 200)
     with Store(grid / "s.sqlite") as store:
         fronts = [View(store, name).groups[()] for name in ("grid", sampler)]
-    ratio = volume_ratio(*fronts)
+    ratio = volume_ratio(*map(objectives, fronts))
     assert ratio is not None
     assert 0.98 <= ratio <= 1

