@@ -11,13 +11,14 @@ from sim.errors import InputError
 from sim.reproduce.bench import Bench
 from sim.reproduce.published import published
 from sim.reproduce.sections import contradictions, search, shares
-from sim.reproduce.store import Store
-from sim.reproduce.systems import geometric_mean, speedup, systems
+from sim.reproduce.systems import energy_ratio, geometric_mean, speedup, systems
+from sim.runs.runs import Runs
+from tests.results import simulated
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(Store(tmp_path / "runs.sqlite"), jobs=1)
+def bench() -> Bench:
+    return Bench(Runs())
 
 
 def test_the_paper_contradicts_itself_where_decisions_say_so(bench: Bench) -> None:
@@ -43,14 +44,15 @@ def test_share_of_weight_gemms_is_that_of_the_shapes(bench: Bench) -> None:
 
 
 def test_the_two_means_are_what_they_say() -> None:
-    base = {"totals": {"seconds": 30.0}, "clock_hertz": 1, "modules": {"a": {"cycles": 10}, "b": {"cycles": 20}}}
-    own = {
-        "totals": {"seconds": 15.0, "macs": 4},
-        "clock_hertz": 1,
-        "modules": {"a": {"cycles": 10, "macs": 1}, "b": {"cycles": 5, "macs": 3}},
-    }
-    assert speedup(base, own, "times") == 2.0
-    assert speedup(base, own, "modules") == pytest.approx((1 * 1 + 3 * 4) / 4)
+    base, own = simulated("fp-fp"), simulated("anda-hpca25", "clock.frequency_megahertz=570")
+    assert speedup(base, own, "times") == pytest.approx(base.totals.cycles / (own.totals.cycles / 2))
+    macs = {name: module.macs for name, module in own.modules.items()}
+    faster = {name: base.modules[name].cycles / (own.modules[name].cycles / 2) for name in macs}
+    frugal = {name: base.modules[name].energy_picojoules / own.modules[name].energy_picojoules for name in macs}
+    for ratio, means in ((faster, speedup), (frugal, energy_ratio)):
+        weighted = sum(ratio[name] * macs[name] for name in macs) / sum(macs.values())
+        assert means(base, own, "modules") == pytest.approx(weighted, rel=1e-12)
+        assert means(base, own, "modules") != pytest.approx(means(base, own, "times"), rel=1e-3)
     assert geometric_mean([2.0, 8.0]) == pytest.approx(4.0)
 
 
