@@ -82,7 +82,7 @@ class Expression:
         try:
             value = self.function(lookup)
         except (TypeError, ValueError, ArithmeticError) as error:
-            raise self._refused(str(error)) from None
+            raise self._refused(str(error.args[-1])) from None
         if isinstance(value, float) and not math.isfinite(value):
             raise self._refused("not a finite number")
         if isinstance(value, int) and value.bit_length() > LARGEST_VALUE_BITS:
@@ -138,15 +138,15 @@ def _function(node: ast.expr, names: set[str]) -> Function:
             return lambda look: combine(_number(first(look)), _number(second(look)))
         case ast.BoolOp(op=joint, values=values):
             parts = [_function(value, names) for value in values]
-            decide = all if isinstance(joint, ast.And) else any
-            return lambda look: decide(part(look) for part in parts)
+            decisive = isinstance(joint, ast.Or)
+            return lambda look: _joined(decisive, parts, look)
         case ast.IfExp(test=test, body=body, orelse=orelse):
             condition, then, otherwise = (_function(part, names) for part in (test, body, orelse))
             return lambda look: then(look) if condition(look) else otherwise(look)
         case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARISONS for op in ops):
             sides = [_function(side, names) for side in (left, *others)]
             tests = [_COMPARISONS[type(op)] for op in ops]
-            return lambda look: _chained(tests, [side(look) for side in sides])
+            return lambda look: _chained(tests, sides, look)
         case ast.Call(func=ast.Name(id=called), args=arguments, keywords=[]) if called in _FUNCTIONS and arguments:
             inputs, compute = [_function(argument, names) for argument in arguments], _FUNCTIONS[called]
             return lambda look: compute(*(_number(one(look)) for one in inputs))
@@ -175,8 +175,24 @@ def _number(value: Value) -> int | float:
     return value
 
 
-def _chained(tests: list[Callable[[Value, Value], bool]], sides: list[Value]) -> bool:
-    return all(test(a, b) for test, a, b in zip(tests, sides, sides[1:], strict=False))
+def _joined(decisive: bool, parts: list[Function], look: Lookup) -> Value:
+    """The first value that decides an `and` or `or`, else the last; what comes after it is not computed."""
+    value = None
+    for part in parts:
+        value = part(look)
+        if bool(value) is decisive:
+            break
+    return value
+
+
+def _chained(tests: list[Callable[[Value, Value], bool]], sides: list[Function], look: Lookup) -> bool:
+    """Whether every test holds; what comes after the first that does not is not computed."""
+    value = sides[0](look)
+    for test, side in zip(tests, sides[1:], strict=True):
+        before, value = value, side(look)
+        if not test(before, value):
+            return False
+    return True
 
 
 def _power(base: int | float, exponent: int | float) -> Value:

@@ -58,6 +58,7 @@ def random_case(seed: int) -> Case:
         f"mxu.output_registers={rng.randint(1, 3)}",
         f"mxu.pipeline_cycles={rng.randint(0, 20)}",
         f"buffers.activation.bytes={activation_bytes}",
+        "buffers.activation.exponent_bytes=131072",
         f"buffers.activation.fill_port_bits={rng.choice([64, 512, 8192])}",
         f"buffers.activation.double_buffered={rng.choice(['true', 'true', 'false'])}",
         f"buffers.weight.bytes={weight_bytes}",

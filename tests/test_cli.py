@@ -110,7 +110,7 @@ BAD = [
     (["run", "anda-hpca25", "lama-7b"], ["lama-7b", "did you mean `llama-7b`?"]),
     (["run", "anda-hpca25", "missing.yaml"], ["missing.yaml", "no such file"]),
     (["run", "bad-key.yaml", "small.csv"], ["bad-key.yaml:3", "bpc.lane", "did you mean `lanes`?", "allowed"]),
-    (["run", "bad-type.yaml", "small.csv"], ["bad-type.yaml:2", "mxu.rows", "integer", "'many'"]),
+    (["run", "bad-type.yaml", "small.csv"], ["bad-type.yaml:2", "mxu.rows", "`many` is neither a number nor a key"]),
     (
         ["run", "small-buffer.yaml", "llama-7b"],
         ["small-buffer.yaml:2", "buffers.activation.bytes", "needed", "available"],

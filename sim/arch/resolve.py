@@ -124,7 +124,7 @@ class _Resolver:
         if value is ABSENT:
             nearest = nearest_name(name, [*_keys(Arch), *self._told])
             allowed = f"keys such as mxu.rows, and {', '.join(self._told)}"
-            raise InputError(f"`{name}` is unknown", nearest=nearest, facts={"allowed": allowed})
+            raise InputError(f"`{name}` is neither a number nor a key", nearest=nearest, facts={"allowed": allowed})
         return lambda: value
 
     def _tell(self, name: str) -> int:

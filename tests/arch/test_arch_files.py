@@ -95,8 +95,8 @@ def test_set_without_a_key_and_a_value_is_refused(assignment: str) -> None:
     [
         ("mxu.row=3", "mxu.row", "unknown key"),
         ("mxu.rows=", "mxu.rows", "expected integer, found None"),
-        ("mxu.rows=x", "mxu.rows", "expected integer, found 'x' (text)"),
-        ("mxu.rows=[", None, "not a YAML value: '['"),
+        ("mxu.rows=x", "mxu.rows", "`x` is neither a number nor a key"),
+        ("mxu.rows=[", None, "not YAML: did not find expected node content"),
         ("mxu.rows.tall=3", "mxu.rows.tall", "`rows` is a single value, not a section"),
     ],
 )

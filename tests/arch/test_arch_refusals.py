@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from sim import shipped, source
-from sim.arch.load import FOLDER, load_arch
-from sim.arch.schema import Arch
+from sim.arch.load import FOLDER, arch_of, load_arch
 from sim.cost.area import area_square_millimetres
 from sim.errors import InputError
 from sim.machine.machine import Machine
@@ -50,7 +49,6 @@ def test_a_missing_key_is_named(write: Write) -> None:
 @pytest.mark.parametrize(
     ("line", "field", "problem"),
     [
-        ("mxu: {rows: '16'}", "mxu.rows", "expected integer, found '16' (text)"),
         ("mxu: {rows: 16.5}", "mxu.rows", "expected integer, found 16.5"),
         ("mxu: {rows: true}", "mxu.rows", "expected integer, found True"),
         ("mxu: {rows: null}", "mxu.rows", "expected integer, found None"),
@@ -62,8 +60,7 @@ def test_a_missing_key_is_named(write: Write) -> None:
         ("mxu: 16", "mxu", "expected a section of keys, found 16"),
         ("mxu: null", "mxu", "expected a section of keys, found None"),
         ("mxu: {pe: 7}", "mxu.pe", "expected string, found 7"),
-        ("dram: {bandwidth_gigabytes_per_second: fast}", "dram.bandwidth_gigabytes_per_second", "'fast' (text)"),
-        ("dram: {bandwidth_gigabytes_per_second: 1e9}", "dram.bandwidth_gigabytes_per_second", "YAML writes it 1.0e+9"),
+        ("dram: {bandwidth_gigabytes_per_second: fast}", "dram.bandwidth_gigabytes_per_second", "`fast` is neither"),
         ("dram: {bandwidth_gigabytes_per_second: .nan}", "dram.bandwidth_gigabytes_per_second", "found nan"),
         ("dram: {latency_nanoseconds: -1}", "dram.latency_nanoseconds", "greater than or equal to 0, found -1"),
         ("buffers: {weight: {double_buffered: 1}}", "buffers.weight.double_buffered", "expected boolean, found 1"),
@@ -101,7 +98,7 @@ def test_a_wrong_choice_is_told_with_the_nearest_and_all(override: str, nearest:
         ("figna-m11", ["activation_dispatcher.port_bits=1024"], "activation_dispatcher.port_bits", "rows of 96 bits"),
         (
             "anda-hpca25",
-            ["mxu.dot_length=48", "bpc.group_size=48"],
+            ["mxu.dot_length=48", "activation_dispatcher.port_bits=1024"],
             "activation_dispatcher.port_bits",
             "rows of 48 bits",
         ),
@@ -140,7 +137,7 @@ def test_a_wrong_choice_is_told_with_the_nearest_and_all(override: str, nearest:
         ("anda-hpca25", ["bpc.group_size=32"], "bpc.group_size", "found 32"),
         ("anda-hpca25", ["buffers.weight.banks=3"], "buffers.weight.banks", "3 banks do not divide 1048576 bytes"),
         ("anda-hpca25", ["schedule.output_block=96"], "schedule.output_block", "found 96"),
-        ("anda-hpca25", ["mxu.columns=24"], "schedule.output_block", "found 64"),
+        ("anda-hpca25", ["mxu.columns=24", "schedule.output_block=64"], "schedule.output_block", "found 64"),
         ("anda-hpca25", ["schedule.k_block=100"], "schedule.k_block", "found 100"),
         ("anda-hpca25", ["buffers.weight.bytes=8192"], "buffers.weight.bytes", "outside the SRAM table"),
         (
@@ -181,7 +178,7 @@ def test_no_value_of_any_key_ends_in_anything_but_a_machine_or_a_message(value: 
     messages: dict[str, str] = {}
     for key in keys(load_arch("anda-hpca25").model_dump()):
         try:
-            arch = source.validate(Arch, source.with_overrides(shipped_file, [f"{key}={value}"]))
+            arch = arch_of(source.with_overrides(shipped_file, [f"{key}={value}"]))
             Machine(arch)
             area_square_millimetres(arch)
         except InputError as error:

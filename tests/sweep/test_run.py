@@ -85,8 +85,8 @@ def test_a_point_that_fails_is_stored_with_its_reason_and_stops_no_other(write: 
 
 
 def test_a_design_that_the_schema_refuses_is_a_failed_point(write: Write, tmp_path: Path) -> None:
-    tied = {"arch.writer.blocks": "rows - 8"}
-    tally = run(write({"arch.mxu.rows": [8, 16]}, tied=tied), tmp_path / "s.sqlite")
+    axes = {"arch.mxu.rows": [8, 16], "arch.writer.blocks": ["mxu.rows - 8"]}
+    tally = run(write(axes), tmp_path / "s.sqlite")
     with Store(tmp_path / "s.sqlite") as store:
         assert "writer.blocks" in (next(one.failure for one in store.points("small")) or "")
     assert (tally.computed, tally.failed) == (2, 1)

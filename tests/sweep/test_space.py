@@ -1,4 +1,4 @@
-"""Axes, ratios and ties: which designs a space holds, and what makes two of them the same."""
+"""Axes, ratios and expressions: which designs a space holds, and what makes two of them the same."""
 
 from __future__ import annotations
 
@@ -58,8 +58,7 @@ def test_a_design_is_the_machine_and_the_work_that_its_overrides_describe(write:
         "arch.buffers.activation.bytes": [524288],
         "workload.run.precision": [[7, 6, 6, 6]],
     }
-    tied = {"arch.activation_dispatcher.port_bits": "64 * rows", "workload.run.batch": "rows // 8"}
-    design = space_of(write(axes, tied=tied)).design(1)
+    design = space_of(write(axes)).design(1)
     arch = load_arch(
         "anda-hpca25",
         [
@@ -72,7 +71,7 @@ def test_a_design_is_the_machine_and_the_work_that_its_overrides_describe(write:
     )
     work = load_workload(
         "opt-125m",
-        overrides=["layers=1", "run.tokens=32", "run.phase=both", "run.precision=[7, 6, 6, 6]", "run.batch=2"],
+        overrides=["layers=1", "run.tokens=32", "run.phase=both", "run.precision=[7, 6, 6, 6]"],
     )
     assert design.arch is not None
     assert design.arch.model_dump() == arch.model_dump()
@@ -116,11 +115,51 @@ def test_a_constraint_on_area_prunes_before_anything_is_simulated(write: Write) 
     assert [space.allowed(space.design(number)) for number in range(3)] == [area <= 2.2 for area in areas]
 
 
-def test_a_machine_without_a_section_has_none_of_its_keys(write: Write) -> None:
-    tied = {"arch.activation_dispatcher.exponent_port_bits": "5 * rows if pe == 'anda' else none"}
-    space = space_of(write({"arch.mxu.rows": [32]}, archs=["anda-hpca25", "figna"], tied=tied))
-    ports = [space.design(number).arch.activation_dispatcher.exponent_port_bits for number in range(2)]  # type: ignore[union-attr]
-    assert ports == [160, None]
+def test_keys_that_follow_others_follow_them_at_every_point(write: Write) -> None:
+    space = space_of(write({"arch.mxu.rows": [8, 32], "arch.mxu.columns": [16, 24]}, archs=["anda-hpca25", "fp-fp"]))
+    for number in range(space.size):
+        arch = space.design(number).arch
+        assert arch is not None
+        rows, columns, anda = arch.mxu.rows, arch.mxu.columns, arch.mxu.pe == "anda"
+        plain = load_arch(arch.name, [f"mxu.rows={rows}", f"mxu.columns={columns}"])
+        assert arch.model_dump() == plain.model_dump()
+        assert arch.activation_dispatcher.port_bits == 64 * rows  # one plane, or four FP16
+        assert arch.activation_dispatcher.exponent_port_bits == (max(80, 5 * rows) if anda else None)
+        assert arch.schedule.output_block == {16: 64, 24: 192}[columns]  # type: ignore[union-attr]
+
+
+def test_a_level_may_be_an_expression(write: Write) -> None:
+    space = space_of(write({"arch.schedule.token_block": ["3 * mxu.rows", 16], "arch.mxu.rows": [8, 16]}))
+    blocks = [space.design(number).arch.schedule.token_block for number in range(4)]  # type: ignore[union-attr]
+    assert blocks == [24, 48, 16, 16]
+    assert space.design(1).overrides["arch.schedule.token_block"] == "3 * mxu.rows"
+    assert space.design(1).config["arch"]["schedule"]["token_block"] == 48
+
+
+def test_a_ratio_of_a_key_that_follows_others_is_of_its_value_at_the_point(write: Write) -> None:
+    axes = {
+        "arch.mxu.rows": [16, 32],
+        "arch.collector.port_bits": {"ratio": [0.5], "of": "arch.activation_dispatcher.port_bits"},
+    }
+    space = space_of(write(axes))
+    assert [space.design(number).arch.collector.port_bits for number in range(2)] == [512, 1024]  # type: ignore[union-attr]
+
+
+def test_a_level_that_only_another_axis_makes_possible_is_left_to_its_points(write: Write) -> None:
+    axes = {"arch.mxu.lanes": [None, 4], "arch.mxu.pe": ["anda", "fp_int"]}
+    space = space_of(write(axes))
+    refusals = [space.design(number).refusal for number in range(4)]
+    assert [bool(refusal) for refusal in refusals] == [False, True, True, False]
+    assert "mxu.lanes: missing; a PE of kind fp_int needs it" in (refusals[1] or "")
+
+
+def test_a_base_with_recorded_costs_has_those_of_each_point(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: figna\ncost: {pe: rtl}\n", encoding="utf-8")
+    space = space_of(write({"arch.mxu.lanes, arch.mxu.mantissa_bits": [[4, 13], [8, 8], [5, 13]]}, archs=["mine.yaml"]))
+    costs = [design.arch and design.arch.cost.pe.area_square_millimetres for design in map(space.design, range(3))]
+    assert costs[0] == load_arch("figna", ["cost.pe=rtl"]).cost.pe.area_square_millimetres
+    assert costs[1] == load_arch("figna-m8", ["cost.pe=rtl"]).cost.pe.area_square_millimetres
+    assert "was not synthesised" in (space.design(2).refusal or "")
 
 
 def test_a_space_far_too_large_to_list_costs_nothing(write: Write) -> None:
