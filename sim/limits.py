@@ -9,32 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from sim.engine.activity import State
+from sim.units.catalogue import unit_label, unit_of
 
-BUSIEST = (
-    "mxu",
-    "dram",
-    "weight_dispatcher",
-    "activation_dispatcher",
-    "vector",
-    "collector",
-    "bpc",
-    "weight_buffer",
-    "activation_buffer",
-)
-"""Units that can limit a run; of equally busy ones the first is named."""
-
-CAUSES = {
-    "dram": ("bandwidth", "DRAM bandwidth: the channel is busy {busy:.0%} of the time"),
-    "weight_dispatcher": ("weight port", "weight port into the MXU: busy {busy:.0%} of the time"),
-    "activation_dispatcher": ("activation port", "activation port into the MXU: busy {busy:.0%} of the time"),
-    "vector": ("vector operations", "vector unit: busy {busy:.0%} of the time"),
-    "collector": ("output port", "output collector: busy {busy:.0%} of the time"),
-    "bpc": ("compression", "bit-plane compressor: busy {busy:.0%} of the time"),
-    "weight_buffer": ("fill port", "fill port of the weight buffer: busy {busy:.0%} of the time"),
-    "activation_buffer": ("fill port", "fill port of the activation buffer: busy {busy:.0%} of the time"),
-}
 HALF = 0.5
 
 
@@ -59,14 +38,14 @@ class Limit:
 
 def limit_of(states: Mapping[str, Mapping[State, int]], cycles: int, occupancy: Occupancy) -> Limit:
     """What limits a run of `cycles` in which the units spent their time as `states` says."""
-    shares = {unit: states[unit][State.BUSY] / cycles for unit in BUSIEST if unit in states}
+    shares = {unit: states[unit][State.BUSY] / cycles for unit in _candidates() if unit in states}
     unit = max(shares, key=lambda name: shares[name])
     busy = shares[unit]
     if busy < HALF:
         return _latency(states, cycles, unit)
-    if unit != "mxu":
-        cause, text = CAUSES[unit]
-        return Limit(unit, cause, text.format(busy=busy))
+    words = unit_of()[unit].bottleneck
+    if words is not None:
+        return Limit(unit, words.cause, words.text(unit_label(unit), busy))
     if occupancy.rows < HALF:
         working = occupancy.rows * occupancy.row_count
         text = f"row occupancy: {working:.3g} of {occupancy.row_count} rows work; more tokens at a time would use them"
@@ -77,6 +56,12 @@ def limit_of(states: Mapping[str, Mapping[State, int]], cycles: int, occupancy: 
             unit, "column occupancy", f"column occupancy: {working:.4g} of {occupancy.column_count} columns work"
         )
     return Limit(unit, "compute", f"compute: the MXU is busy {busy:.0%} of the time")
+
+
+@cache
+def _candidates() -> tuple[str, ...]:
+    """Units that can limit a run; of equally busy ones the first is named, and the MXU before what feeds it."""
+    return ("mxu", *(name for name, unit in unit_of().items() if unit.bottleneck is not None))
 
 
 def _latency(states: Mapping[str, Mapping[State, int]], cycles: int, busiest: str) -> Limit:

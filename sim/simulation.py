@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sim.arch.schema import Arch
-from sim.cost.technology import technology
 from sim.machine.assembly import Options
+from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 from sim.result import Result
 from sim.result.summarise import summarise
@@ -59,7 +59,7 @@ def simulate_all(
     """Run one workload on several machines; see `simulate`."""
     machines = [Machine(arch) for arch in archs]
     for arch in archs:
-        technology(arch)  # costs are refused before time is spent
+        area_square_millimetres(arch)  # costs are refused before time is spent
     pieces = [machine.piece(item) for machine in machines for item in items_of(workload)]
     with Runs(options=options, jobs=jobs, tracer=tracer) as runs:
         runs.prepare(pieces, progress)

@@ -9,35 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag
+from pydantic import Discriminator, Field, PrivateAttr, Tag
 
+from sim.arch.cost import Cost
+from sim.arch.section import Count, NotNegative, Positive, Section
 from sim.errors import InputError
 from sim.source import Source
-
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _or_expression(schema: dict[str, Any]) -> None:
-    """What an editor accepts: a text wherever a number stands."""
-    for key, described in schema.get("properties", {}).items():
-        types = described.get("anyOf", [described])
-        if any(one.get("type") in ("integer", "number") for one in types):
-            told = {name: described.pop(name) for name in ("title", "description", "default") if name in described}
-            schema["properties"][key] = {"anyOf": [*types, {"type": "string"}], **told}
-
-
-class Section(BaseModel):
-    """A frozen group of keys; unknown ones are refused."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_extra=_or_expression
-    )
-    source: str | dict[str, str] = ""
-    """Where the numbers of this section come from."""
 
 
 class Clock(Section):
@@ -55,7 +34,8 @@ class Mxu(Section):
     pe: str
     """Kind of the processing element; `sim.py list` shows the kinds."""
     count: Count = 1
-    """MXUs that share the buffers. They split the outputs; activations are broadcast to all of them."""
+    """MXUs that share the buffers, vector unit, writer, controller and DRAM. Each has its PEs, ports, collector and
+    compressor. They split the outputs; activations are broadcast to all of them."""
     rows: Count
     columns: Count
     dot_length: Annotated[int, Field(ge=16, le=128, multiple_of=16)] = 64
@@ -109,14 +89,14 @@ class Collector(Section):
 
 class Bpc(Section):
     lanes: Count
-    """Groups compressed at a time."""
+    """Groups that the compressor of an MXU takes at a time."""
     group_size: Annotated[int, Field(ge=16, le=128, multiple_of=16)] = 64
     """Values in a lane: the group size of the encoded output."""
 
 
 class Vector(Section):
     fpus: Count
-    """FP16 operations (or multiply-accumulates) a cycle."""
+    """FP16 operations (or multiply-accumulates) a cycle, of the whole machine."""
 
 
 class Writer(Section):
@@ -156,57 +136,6 @@ class Schedule(Section):
     """Values of K loaded and released together."""
     order: Literal["tokens_outer", "outputs_outer"] = "tokens_outer"
     """tokens_outer keeps activations and streams weights once a token block; outputs_outer the other way round."""
-
-
-class PeCost(Section):
-    energy_picojoules_per_cycle: Positive
-    """Of one PE at work for one cycle; PEs without a row or column to compute are gated."""
-    area_square_millimetres: Positive
-
-
-class BpcCost(Section):
-    power_milliwatts_per_lane: NotNegative
-    area_square_millimetres_per_lane: Positive
-
-
-class VectorCost(Section):
-    power_milliwatts_per_fpu: NotNegative
-    """Standing power, at work or not."""
-    energy_picojoules_per_operation: Positive
-    area_square_millimetres_per_fpu: Positive
-
-
-class ControllerCost(Section):
-    power_milliwatts: NotNegative
-    area_square_millimetres: Positive
-
-
-class SramCost(Section):
-    node_nanometres: Literal[16, 22]
-    """Which rows of the CACTI table (16 or 22)."""
-    activation_square_millimetres_per_mebibyte: Positive | None = None
-    """Printed area instead of the table's."""
-    weight_square_millimetres_per_mebibyte: Positive | None = None
-
-
-class DramCost(Section):
-    energy_picojoules_per_bit: Positive
-
-
-def _or_recorded(schema: dict[str, Any]) -> None:
-    """What an editor accepts for cost.pe; load_arch puts the figures in place of the name."""
-    section = {"$ref": schema.pop("$ref")}
-    schema["anyOf"] = [section, {"const": "rtl"}]
-
-
-class Cost(Section):
-    pe: Annotated[PeCost, Field(json_schema_extra=_or_recorded)]
-    """Figures, or `rtl`: those recorded from the synthesis of sim/rtl."""
-    bpc: BpcCost | None = None
-    vector: VectorCost
-    controller: ControllerCost
-    sram: SramCost
-    dram: DramCost
 
 
 class Named(Section):

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from sim.arch.schema import Arch, Hardware, Objective, Schedule, Section
+from sim.arch.schema import Arch, Hardware, Objective, Schedule
+from sim.arch.section import Section
 from sim.mapping.operands import GroupedWeights, Operand
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan, make_plan

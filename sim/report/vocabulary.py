@@ -10,26 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import cycle
 
+from sim.machine.costs import components
 from sim.result import FastForward, Limit
+from sim.units.catalogue import unit_label, unit_of
 
-LABELS = {"mxu": "MXU", "bpc": "BPC", "dram": "DRAM", "sram": "SRAM", "up": "up/gate"}
+LABELS = {"sram": "SRAM", "up": "up/gate"}
+"""Of what is no unit; units have their own."""
 
 # As data flows.
-UNITS = (
-    "controller",
-    "dram",
-    "weight_loader",
-    "activation_loader",
-    "weight_buffer",
-    "activation_buffer",
-    "weight_dispatcher",
-    "activation_dispatcher",
-    "mxu",
-    "collector",
-    "vector",
-    "bpc",
-    "writer",
-)
+UNITS = tuple(unit_of())
 
 STATES = {
     "busy": "#0072B2",
@@ -42,16 +31,11 @@ STATES = {
     "idle": "rgba(128,128,128,0.25)",
 }
 
-# Blue computes, green stores, orange is memory off the chip.
-COMPONENTS = {
-    "mxu": "#0072B2",
-    "bpc": "#56B4E9",
-    "vector": "#9CCBEB",
-    "activation_buffer": "#009E73",
-    "weight_buffer": "#7BCBB0",
-    "dram": "#E69F00",
-    "leakage": "#999999",
-    "controller": "#CC79A7",
+# Blue computes, green stores, orange is memory off the chip; of a group, the colours as its components come.
+SHADES = {
+    "compute": ("#0072B2", "#9CCBEB", "#56B4E9", "#CC79A7"),
+    "sram": ("#7BCBB0", "#009E73", "#999999"),
+    "dram": ("#E69F00",),
 }
 
 # The paper's four in plain colours, attention in reds, vector work in browns.
@@ -74,9 +58,19 @@ BASELINE = "#8A8A8A"
 SPARE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7570B3", "#A6761D", "#66A61E")
 
 
+def _shaded(groups: Mapping[str, str]) -> dict[str, str]:
+    """A colour of its group for every component, as far as the group has colours."""
+    left = {group: iter(shades) for group, shades in SHADES.items()}
+    found = {component: next(left[group], None) for component, group in groups.items()}
+    return {component: colour for component, colour in found.items() if colour is not None}
+
+
+COMPONENTS = _shaded(components())
+
+
 def label(name: str) -> str:
     """The name of a unit, component, module or cause as people write it."""
-    return LABELS.get(name, name.replace("_", " "))
+    return LABELS.get(name) or unit_label(name)
 
 
 def state_words(state: str) -> str:

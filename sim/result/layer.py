@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sim.cost.energy import energy_picojoules
 from sim.laws.bounds import DramFloor, dram_floor
 from sim.laws.expectation import Expectation, GemmExpectation, expect
 from sim.limits import Occupancy, limit_of
 from sim.machine.assembly import Run
+from sim.machine.costs import energy_picojoules
 from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
 from sim.result import Layer, LayerFastForward, LayerSchedule

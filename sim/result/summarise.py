@@ -7,8 +7,7 @@ from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from sim.cost.area import area_square_millimetres
-from sim.cost.energy import by_group
+from sim.machine.costs import area_square_millimetres, by_group
 from sim.machine.machine import Machine
 from sim.result import SCHEMA_VERSION, Provenance, Result
 from sim.result.layer import Done, do

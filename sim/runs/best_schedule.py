@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sim.arch.schema import Arch, Hardware, Objective, Schedule
-from sim.cost.energy import energy_picojoules
 from sim.errors import InputError
 from sim.laws.expectation import GemmExpectation
 from sim.machine.assembly import Run
+from sim.machine.costs import energy_picojoules
 from sim.machine.execution import run_piece
 from sim.mapping.operands import ceil_div
 from sim.mapping.piece import Piece

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from sim.arch.schema import Arch
-from sim.cost.technology import technology
 from sim.errors import InputError
+from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 from sim.result.summarise import summarise
 from sim.runs.runs import Runs
@@ -47,7 +47,7 @@ def compute(task: Task) -> Outcome:
     totals, failure = None, None
     try:
         machine = Machine(task.arch)
-        technology(task.arch)  # what has no cost is refused before time is spent
+        area_square_millimetres(task.arch)  # what has no cost is refused before time is spent
         totals = totals_of(summarise(machine, task.workload, _runs()))
     except InputError as error:
         failure = InputError(error.problem, field=error.field, nearest=error.nearest, facts=error.facts).render()

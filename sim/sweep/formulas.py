@@ -11,6 +11,8 @@ from sim.source import Source
 from sim.sweep.results import QUANTITIES
 from sim.sweep.schema import Sweep
 
+DESCRIBED = ".describes."
+"""In keys of what a cost figure is of, which have the names of the keys that a machine is made of."""
 KNOWN_BEFORE = {"area"}
 """Results that need no simulation."""
 
@@ -74,7 +76,7 @@ class Formulas:
     def _meant(self, name: str, field: str, place: Place, text: str) -> str:
         if name in self._known or name in self._keys:
             return name
-        found = sorted(key for key in self._keys if key.endswith(f".{name}"))
+        found = sorted(key for key in self._keys if key.endswith(f".{name}") and DESCRIBED not in key)
         if len(found) == 1:
             return found[0]
         if found:

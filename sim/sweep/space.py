@@ -16,8 +16,8 @@ from typing import Any
 
 from sim.arch.load import arch_of, check_arch
 from sim.arch.schema import Arch
-from sim.cost.area import area_square_millimetres
 from sim.errors import InputError, Place, nearest_name
+from sim.machine.costs import area_square_millimetres
 from sim.runs.code import code_version
 from sim.source import Source
 from sim.sweep.axes import Axis, Overrides, axes_of

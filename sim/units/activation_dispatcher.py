@@ -14,16 +14,39 @@ RTL: sim/rtl/modules/activation_dispatcher.sv; timing diagram and checks: docs/m
 from __future__ import annotations
 
 from sim.arch.schema import ActivationDispatcher as ActivationDispatcherConfig
+from sim.arch.schema import Arch
+from sim.cost.scaling import port
+from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel
 from sim.mapping.operands import ceil_div
-from sim.units.unit import Bench, Steps, Unit
+from sim.units.buffer import activation_memory, exponent_memory
+from sim.units.unit import Bench, Bottleneck, Steps, Unit
 
 EXPONENT_BITS = 5
 
 
 class ActivationDispatcher(Unit):
     """Reads the activation buffer. At the tile grain the MXU books its time and no process runs."""
+
+    names = ("activation_dispatcher",)
+    flow = 41
+    bottleneck = Bottleneck("activation port", "activation port into the MXU: busy {busy:.0%} of the time")
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        """Reads of the buffers, and registers of its ports at every MXU; a bit costs the same through any port."""
+        config, described = arch.activation_dispatcher, arch.cost.pe.describes
+        prices = {"activation_dispatcher.read_bits": activation_memory(arch).read_picojoules_per_bit}
+        exponents = exponent_memory(arch)
+        if exponents is not None:
+            prices["activation_dispatcher.exponent_read_bits"] = exponents.read_picojoules_per_bit
+        bits = config.port_bits + (config.exponent_port_bits or 0)
+        added = port(arch, bits, described.activation_port_bits + described.exponent_port_bits)
+        return (
+            CostTerms("activation_buffer", prices),
+            CostTerms("mxu", {}, added.milliwatts, added.square_millimetres),
+        )
 
     def __init__(self, bench: Bench, config: ActivationDispatcherConfig, word_bits: int) -> None:
         super().__init__(bench, "activation_dispatcher")

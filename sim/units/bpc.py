@@ -12,13 +12,17 @@ RTL: sim/rtl/modules/bpc.sv; timing diagram and checks: docs/microarchitecture.m
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
+from sim.arch.schema import Arch
+from sim.cost.scaling import check_process, further_stages, registers
+from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.mapping.operands import ceil_div
 from sim.units.collector import OutputBlock
-from sim.units.unit import Bench, Steps, Unit
+from sim.units.unit import Bench, Bottleneck, Steps, Unit
 from sim.units.writer import Writer
 
 GATHER_SETS = 1
@@ -34,6 +38,32 @@ class Bpc(Unit):
     mantissa_bits
         M of the encoded output.
     """
+
+    names = ("bpc",)
+    flow = 80
+    label = "BPC"
+    components = MappingProxyType({"bpc": "compute"})
+    bottleneck = Bottleneck("compression", "bit-plane compressor: busy {busy:.0%} of the time")
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        """Lanes as wide as their group, with the stages that the clock needs; each MXU has its own."""
+        cost = arch.cost.bpc
+        if arch.bpc is None or cost is None:
+            return (CostTerms("bpc"),)
+        check_process(arch, "cost.bpc", cost.describes)
+        lanes, width = arch.bpc.lanes * arch.mxu.count, arch.bpc.group_size / cost.describes.group_size
+        stage = registers(arch, cost.stage_bits * further_stages(arch, cost.describes))
+        return (
+            CostTerms(
+                "bpc",
+                {"bpc.groups": width * (cost.energy_picojoules_per_group + stage.picojoules)},
+                standing_milliwatts=lanes * width * (cost.power_milliwatts_per_lane + stage.milliwatts),
+                area_square_millimetres=lanes
+                * width
+                * (cost.area_square_millimetres_per_lane + stage.square_millimetres),
+            ),
+        )
 
     def __init__(self, bench: Bench, writer: Writer, *, lanes: int, group_size: int, mantissa_bits: int) -> None:
         super().__init__(bench, "bpc")

@@ -13,17 +13,34 @@ buffer holds chunks of two blocks at most, the one in use and the next; a single
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
+from sim.arch.schema import Arch
 from sim.arch.schema import Buffer as BufferConfig
+from sim.cost.memory import Memory, memory
+from sim.cost.scaling import registers
+from sim.cost.terms import CostTerms
 from sim.engine.channel import Channel, Credits
 from sim.mapping.nest import Chunk
 from sim.mapping.operands import ceil_div
-from sim.units.unit import Bench, Steps, Unit
+from sim.units.unit import Bench, Bottleneck, Steps, Unit
+
+MEBIBYTE = 2**20
 
 
 class Buffer(Unit):
     """Fill side and bookkeeping of one buffer."""
+
+    names = ("weight_buffer", "activation_buffer")
+    flow = 30
+    components = MappingProxyType({"weight_buffer": "sram", "activation_buffer": "sram", "leakage": "sram"})
+    bottleneck = Bottleneck("fill port", "fill port of the {label}: busy {busy:.0%} of the time")
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        """Writes into both buffers and their area; the leakage of both is a component of its own, as is no logic's."""
+        return (*_weight_costs(arch), *_activation_costs(arch))
 
     def __init__(self, bench: Bench, name: str, config: BufferConfig) -> None:
         super().__init__(bench, name)
@@ -76,3 +93,58 @@ class Buffer(Unit):
             f"{self.name}.filled_side_bytes": self.filled_side_bytes,
             f"{self.name}.fill_beats": self.fill_beats,
         }
+
+
+def weight_memory(arch: Arch) -> Memory:
+    """The weight buffer as SRAM, as wide as its dispatcher's port."""
+    config = arch.buffers.weight
+    return memory(arch, "buffers.weight.bytes", config.bytes, config.banks, arch.weight_dispatcher.port_bits)
+
+
+def activation_memory(arch: Arch) -> Memory:
+    """The activation buffer as SRAM, without the exponents."""
+    config = arch.buffers.activation
+    return memory(arch, "buffers.activation.bytes", config.bytes, config.banks, arch.activation_dispatcher.port_bits)
+
+
+def exponent_memory(arch: Arch) -> Memory | None:
+    """The memory of the shared exponents, on machines that have one."""
+    size, width = arch.buffers.activation.exponent_bytes, arch.activation_dispatcher.exponent_port_bits
+    return None if width is None else memory(arch, "buffers.activation.exponent_bytes", size, 1, width)
+
+
+def _weight_costs(arch: Arch) -> tuple[CostTerms, ...]:
+    config, data = arch.buffers.weight, weight_memory(arch)
+    printed = arch.cost.sram.weight_square_millimetres_per_mebibyte
+    area = data.area_square_millimetres if printed is None else printed * config.bytes / MEBIBYTE
+    prices = {"weight_buffer.filled_bytes": 8 * data.write_picojoules_per_bit}
+    return (
+        CostTerms("weight_buffer", prices, area_square_millimetres=area),
+        CostTerms("leakage", standing_milliwatts=data.leakage_milliwatts),
+        _ports(arch, "weight_buffer", config, arch.weight_dispatcher.port_bits, printed),
+    )
+
+
+def _activation_costs(arch: Arch) -> tuple[CostTerms, ...]:
+    config, data, exponents = arch.buffers.activation, activation_memory(arch), exponent_memory(arch)
+    printed = arch.cost.sram.activation_square_millimetres_per_mebibyte
+    area, leakage = data.area_square_millimetres, data.leakage_milliwatts
+    prices = {"activation_buffer.filled_bytes": 8 * data.write_picojoules_per_bit}
+    if exponents is not None:
+        area += exponents.area_square_millimetres
+        leakage += exponents.leakage_milliwatts
+        prices["activation_buffer.filled_side_bytes"] = 8 * exponents.write_picojoules_per_bit
+    if printed is not None:
+        area = printed * (config.bytes + config.exponent_bytes) / MEBIBYTE
+    return (
+        CostTerms("activation_buffer", prices, area_square_millimetres=area),
+        CostTerms("leakage", standing_milliwatts=leakage),
+        _ports(arch, "activation_buffer", config, arch.activation_dispatcher.port_bits, printed),
+    )
+
+
+def _ports(arch: Arch, component: str, config: BufferConfig, read_bits: int, printed: float | None) -> CostTerms:
+    """Registers of the fill port, beside those that a printed area contains, and of each further bank's read port."""
+    contained = arch.cost.sram.printed_fill_port_bits if printed is not None else 0
+    added = registers(arch, config.fill_port_bits - contained + (config.banks - 1) * read_bits)
+    return CostTerms(component, {}, added.milliwatts, added.square_millimetres)

@@ -15,11 +15,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+from sim.arch.schema import Arch
+from sim.cost.scaling import port
+from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.mapping.operands import ceil_div
 from sim.units.mxu import Tile
-from sim.units.unit import Bench, Steps, Unit
+from sim.units.unit import Bench, Bottleneck, Steps, Unit
 
 FP16_BITS = 16
 
@@ -41,6 +44,16 @@ class Sink(Protocol):
 
 class Collector(Unit):
     """Drains tiles one after the other."""
+
+    names = ("collector",)
+    flow = 60
+    bottleneck = Bottleneck("output port", "output collector: busy {busy:.0%} of the time")
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        """Registers of its port, in the MXU's figures; an output costs the same through any port."""
+        added = port(arch, arch.collector.port_bits, arch.cost.pe.describes.collector_port_bits)
+        return (CostTerms("mxu", {}, added.milliwatts, added.square_millimetres),)
 
     def __init__(
         self,

@@ -18,11 +18,14 @@ from collections.abc import Callable
 from enum import IntEnum
 from fractions import Fraction
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
+from sim.arch.schema import Arch
 from sim.arch.schema import Dram as DramConfig
+from sim.cost.terms import CostTerms
 from sim.mapping.operands import ceil_div
-from sim.units.unit import Bench, Unit
+from sim.units.unit import Bench, Bottleneck, Unit
 
 
 class Port(IntEnum):
@@ -46,6 +49,17 @@ class Request:
 
 class Dram(Unit):
     """The channel and its arbiter; driven by requests, no process of its own."""
+
+    names = ("dram",)
+    flow = 10
+    label = "DRAM"
+    components = MappingProxyType({"dram": "dram"})
+    bottleneck = Bottleneck("bandwidth", "DRAM bandwidth: the channel is busy {busy:.0%} of the time")
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        byte = 8 * arch.cost.dram.energy_picojoules_per_bit
+        return (CostTerms("dram", {f"dram.{side}_bytes": byte for side in ("weight", "activation", "output")}),)
 
     def __init__(self, bench: Bench, config: DramConfig, bytes_per_cycle: Fraction, latency_cycles: int) -> None:
         super().__init__(bench, "dram")

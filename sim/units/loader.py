@@ -11,6 +11,9 @@ from typing import Any
 
 from simpy.events import Event
 
+from sim.arch.schema import Arch
+from sim.cost.scaling import registers
+from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Credits
 from sim.mapping.nest import Chunk, LoadCursor
@@ -22,6 +25,23 @@ from sim.units.unit import Bench, Steps, Unit
 
 class Loader(Unit):
     """Fetches one operand."""
+
+    names = ("weight_loader", "activation_loader")
+    flow = 20
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        """Registers for the loads under way, beside those that the controller's figure contains."""
+        cost = arch.cost.controller
+        loads = arch.dram.outstanding_loads - cost.describes.outstanding_loads
+        added = registers(arch, len(cls.names) * cost.load_bits * loads)
+        return (
+            CostTerms(
+                "controller",
+                standing_milliwatts=added.milliwatts,
+                area_square_millimetres=added.square_millimetres,
+            ),
+        )
 
     def __init__(
         self,

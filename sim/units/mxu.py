@@ -15,8 +15,12 @@ RTL: sim/rtl/modules/mxu.sv; timing diagram and checks: docs/microarchitecture.m
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from sim.arch.schema import Arch
+from sim.cost.scaling import processing_element
+from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.mapping.nest import TileOp
@@ -47,6 +51,23 @@ class Mxu(Unit):
     words
         Activation words of a group: the PE's cycles.
     """
+
+    names = ("mxu",)
+    flow = 50
+    label = "MXU"
+    components = MappingProxyType({"mxu": "compute"})
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        pe, count = processing_element(arch), arch.mxu.rows * arch.mxu.columns * arch.mxu.count
+        return (
+            CostTerms(
+                "mxu",
+                {"mxu.pe_cycles": pe.picojoules},
+                standing_milliwatts=pe.milliwatts * count,
+                area_square_millimetres=pe.square_millimetres * count,
+            ),
+        )
 
     def __init__(
         self,

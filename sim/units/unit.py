@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from simpy.events import Event
 
+from sim.arch.schema import Arch
+from sim.cost.terms import CostTerms, Group
 from sim.engine.activity import Activity, Recorder
 from sim.engine.environment import Environment
 from sim.engine.fast_forward import phase
@@ -30,12 +32,50 @@ class Bench:
         return self.environment._now
 
 
+@dataclass(frozen=True)
+class Bottleneck:
+    """How a unit is named where it is what a run waits for: the cause in two words, and a sentence.
+
+    The sentence may name the unit, `{label}`, and the share of the time that it is busy, `{busy:.0%}`.
+    """
+
+    cause: str
+    sentence: str
+
+    def text(self, label: str, busy: float) -> str:
+        return self.sentence.format(label=label, busy=busy)
+
+
 class Unit:
     """A piece of hardware with one process and one ledger.
 
     Subclasses define `run`. Where the grains differ they define the same step twice, `beat_...` as the hardware does
     it and `tile_...` as an equation, and bind one of them by `self.bench.grain`.
+
+    Attributes
+    ----------
+    names
+        Of the units of this class in a machine, as results name them.
+    flow
+        Where data comes by, upstream first: the order of units in tables and figures.
+    label
+        As people write it; the name with spaces where empty.
+    components
+        Parts of energy and area that this class prices first, and the group of each.
+    bottleneck
+        Words for a run that this unit limits; None where more is to be said than that it is busy.
     """
+
+    names: ClassVar[tuple[str, ...]] = ()
+    flow: ClassVar[int]
+    label: ClassVar[str] = ""
+    components: ClassVar[Mapping[str, Group]] = {}
+    bottleneck: ClassVar[Bottleneck | None] = None
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        """What the units of this class cost on a machine; a counter is priced by the unit that owns it."""
+        return ()
 
     def __init__(self, bench: Bench, name: str) -> None:
         self.bench, self.name = bench, name

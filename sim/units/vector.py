@@ -11,19 +11,47 @@ and reads its operands while it computes.
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from simpy.events import Event
 
+from sim.arch.schema import Arch
+from sim.cost.scaling import check_process, further_stages, registers
+from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.fast_forward import FastForward
 from sim.mapping.operands import ceil_div
 from sim.mapping.vector_blocks import BlockCursor
 from sim.units.buffer import Buffer
 from sim.units.collector import OutputBlock, Sink
-from sim.units.unit import Bench, Steps, Unit
+from sim.units.unit import Bench, Bottleneck, Steps, Unit
 
 
 class Vector(Unit):
     """Works through its blocks in order."""
+
+    names = ("vector",)
+    flow = 70
+    components = MappingProxyType({"vector": "compute"})
+    bottleneck = Bottleneck("vector operations", "vector unit: busy {busy:.0%} of the time")
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        """FPUs as described up to their number, larger ones beyond; each with the stages that the clock needs."""
+        cost, fpus = arch.cost.vector, arch.vector.fpus
+        check_process(arch, "cost.vector", cost.describes)
+        stage = registers(arch, cost.stage_bits * further_stages(arch, cost.describes))
+        further = max(fpus - cost.describes.fpus, 0)
+        area = (fpus - further) * cost.area_square_millimetres_per_fpu
+        area += further * cost.area_square_millimetres_per_further_fpu
+        return (
+            CostTerms(
+                "vector",
+                {"vector.operations": cost.energy_picojoules_per_operation + stage.picojoules},
+                standing_milliwatts=fpus * (cost.power_milliwatts_per_fpu + stage.milliwatts),
+                area_square_millimetres=area + fpus * stage.square_millimetres,
+            ),
+        )
 
     def __init__(
         self, bench: Bench, launched: Event, cursor: BlockCursor, buffer: Buffer, sink: Sink, fpus: int

@@ -18,17 +18,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sim.arch.schema import Arch
+from sim.cost.scaling import port
+from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel
 from sim.engine.fast_forward import FastForward
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import ceil_div
-from sim.units.buffer import Buffer
-from sim.units.unit import Bench, Steps, Unit
+from sim.units.buffer import Buffer, weight_memory
+from sim.units.unit import Bench, Bottleneck, Steps, Unit
 
 
 class WeightDispatcher(Unit):
     """Leads the MXU through the plan; one port into each of the MXUs that split the outputs."""
+
+    names = ("weight_dispatcher",)
+    flow = 40
+    bottleneck = Bottleneck("weight port", "weight port into the MXU: busy {busy:.0%} of the time")
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        """Reads of the buffer, and registers of its port; a bit costs the MXU the same through any port."""
+        read = weight_memory(arch).read_picojoules_per_bit
+        added = port(arch, arch.weight_dispatcher.port_bits, arch.cost.pe.describes.weight_port_bits)
+        return (
+            CostTerms("weight_buffer", {"weight_dispatcher.read_bits": read}),
+            CostTerms("mxu", {}, added.milliwatts, added.square_millimetres),
+        )
 
     def __init__(
         self,

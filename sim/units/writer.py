@@ -11,10 +11,13 @@ from typing import Any
 
 from simpy.events import Event
 
+from sim.arch.schema import Arch
+from sim.cost.scaling import SQUARE_MILLIMETRES
+from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.mapping.operands import Operand, ceil_div
-from sim.units.collector import OutputBlock
+from sim.units.collector import FP16_BITS, OutputBlock
 from sim.units.dram import Dram
 from sim.units.unit import Bench, Steps, Unit
 
@@ -31,6 +34,18 @@ class Writer(Unit):
     blocks
         Output blocks of the whole run.
     """
+
+    names = ("writer",)
+    flow = 90
+
+    @classmethod
+    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
+        """Memory for the blocks that wait, beside that which the controller's figure contains."""
+        cost, described = arch.cost.controller, arch.cost.controller.describes
+        values = arch.writer.blocks * arch.mxu.rows * arch.run_width
+        bits = FP16_BITS * (values - described.writer_blocks * described.writer_block_values)
+        area = bits * cost.block_square_micrometres_per_bit * SQUARE_MILLIMETRES
+        return (CostTerms("controller", area_square_millimetres=area),)
 
     def __init__(self, bench: Bench, dram: Dram, output: Operand, *, slots: int, group_size: int, blocks: int) -> None:
         super().__init__(bench, "writer")

@@ -8,8 +8,8 @@ import pytest
 
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
-from sim.cost.area import area_square_millimetres
 from sim.errors import InputError
+from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 
 Write = Callable[..., str]

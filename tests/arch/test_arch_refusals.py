@@ -9,8 +9,8 @@ import pytest
 
 from sim import shipped, source
 from sim.arch.load import FOLDER, arch_of, load_arch
-from sim.cost.area import area_square_millimetres
 from sim.errors import InputError
+from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 from tests.arch.building import Write, refusal
 
@@ -112,7 +112,7 @@ def test_a_wrong_choice_is_told_with_the_nearest_and_all(override: str, nearest:
         ("fp-fp", ["buffers.activation.exponent_bytes=64"], "buffers.activation.exponent_bytes", "must be 0"),
         (
             "fp-fp",
-            ["cost.bpc={power_milliwatts_per_lane: 1, area_square_millimetres_per_lane: 1}"],
+            [f"cost.bpc={load_arch('anda-hpca25').cost.bpc.model_dump(exclude={'source'})}"],
             "cost.bpc",
             "only with",
         ),
@@ -146,6 +146,19 @@ def test_a_wrong_choice_is_told_with_the_nearest_and_all(override: str, nearest:
             "buffers.activation.exponent_bytes",
             "outside the SRAM",
         ),
+        (
+            "anda-hpca25",
+            ["clock.frequency_megahertz=2000"],
+            "clock.frequency_megahertz",
+            "285 MHz do not scale that far",
+        ),
+        ("anda-hpca25", ["clock.frequency_megahertz=1000"], "mxu.pipeline_cycles", "too few stages for 1000 MHz"),
+        ("anda-hpca25", ["mxu.pipeline_cycles=4"], "mxu.pipeline_cycles", "too few stages for 285 MHz"),
+        ("anda-hpca25", ["cost.sram.node_nanometres=22"], "cost.pe.describes.node_nanometres", "no rule"),
+        ("fp-fp", ["mxu.pe=fp_int"], "cost.pe.describes.kind", "figures of a PE of kind fp_fp"),
+        ("fp-fp", ["cost.pe.growth.with_dot_length=0.1"], "cost.pe.growth", "add up to more than 1"),
+        ("fp-fp", ["cost.pe.describes.mantissa_bits=8"], "cost.pe.describes.mantissa_bits", "only with it"),
+        ("anda-hpca25", ["cost.controller.area_square_millimetres=0.001", "writer.blocks=1"], "cost", "smaller than"),
         ("anda-hpca25", ["weight_dispatcher.port_bits=4096"], "buffers.weight.bytes", "outside the SRAM table"),
     ],
 )

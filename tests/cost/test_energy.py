@@ -8,7 +8,7 @@ import pytest
 
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
-from sim.cost.energy import GROUPS, by_group, energy_picojoules
+from sim.machine.costs import by_group, components, energy_picojoules
 from sim.result import Result
 from sim.simulation import simulate
 from sim.workload.gemm import Gemm, Phase, VectorWork, Workload
@@ -77,6 +77,7 @@ def expected(found: Result) -> dict[str, float]:
         exponent_port = arch["activation_dispatcher"]["exponent_port_bits"]
         exponent = row(arch["buffers"]["activation"]["exponent_bytes"], exponent_port)
         energy["bpc"] = standing(cost["bpc"]["power_milliwatts_per_lane"] * arch["bpc"]["lanes"] * mxu["count"])
+        energy["bpc"] += counters["bpc.groups"] * cost["bpc"]["energy_picojoules_per_group"]
         energy["activation_buffer"] += access(
             counters["activation_dispatcher.exponent_read_bits"], exponent_port, exponent["read_picojoules"]
         ) + access(8 * counters["activation_buffer.filled_side_bytes"], exponent_port, exponent["write_picojoules"])
@@ -103,8 +104,8 @@ def test_the_parts_add_up_over_components_groups_and_layers(name: str) -> None:
 
 
 def test_every_component_belongs_to_one_group() -> None:
-    assert set(GROUPS) == set(result("anda-hpca25").energy)
-    parts = {component: 2.0**i for i, component in enumerate(GROUPS)}
+    assert list(components()) == list(result("anda-hpca25").energy)
+    parts = {component: 2.0**i for i, component in enumerate(components())}
     groups = by_group(parts)
     assert sum(groups.values()) == sum(parts.values())
     assert groups["dram"] == parts["dram"]
@@ -137,7 +138,9 @@ def prices(arch: Arch) -> list[tuple[str, str, float]]:
     ]
     if arch.bpc is not None:
         exponent = TABLE[16, 2**17, 80]
+        assert cost.bpc is not None
         found += [
+            ("bpc.groups", "bpc", cost.bpc.energy_picojoules_per_group),
             ("activation_dispatcher.exponent_read_bits", "activation_buffer", exponent["read_picojoules"] / 80),
             ("activation_buffer.filled_side_bytes", "activation_buffer", exponent["write_picojoules"] / 10),
         ]

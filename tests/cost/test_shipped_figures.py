@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 from sim.arch.load import load_arch
-from sim.cost.area import area_square_millimetres
+from sim.machine.costs import area_square_millimetres
+from sim.simulation import simulate
+from sim.workload.load import load_workload
+from tests.cost.cacti import TABLE
 
 PRINTED: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "printed.yaml").read_text())
 SYSTEM, PE = PRINTED["system"], PRINTED["pe"]
@@ -17,10 +20,10 @@ BASELINES = list(PE["kinds"])
 APUS = 16 * 16
 
 
-def written(value: float, figure: float | None) -> bool:
-    """Whether `figure` is `value` rounded to the digits that it is written with, five at least."""
-    digits = len(str(figure).partition(".")[2])
-    return digits >= 5 and round(value, digits) == figure
+def written(value: float, figure: float | None, digits: int = 5) -> bool:
+    """Whether `figure` is `value` rounded to the digits that it is written with, `digits` at least."""
+    found = len(str(figure).partition(".")[2])
+    return found >= digits and round(value, found) == figure
 
 
 def apu_picojoules() -> float:
@@ -68,11 +71,68 @@ def test_everything_but_the_pe_costs_the_same_on_all_machines(name: str) -> None
     assert written_share == share if mebibytes == 1 else written(share, written_share)
 
 
+SHARING = {"Anda": 4, "FP-INT": 16, "iFPU": 16, "FIGNA": 16, "FIGNA-M11": 11, "FIGNA-M8": 8}
+"""PEs that one back end can serve: the fewest cycles of a group, in which it takes one."""
+FLIP_FLOP_GATES = 24 / 4
+"""24 transistors in gate equivalents of 4."""
+
+
+@pytest.mark.parametrize(("name", "sharing"), SHARING.items())
+def test_what_grows_in_a_pe_is_all_but_its_share_of_a_back_end(
+    synthesis: dict[str, Any], name: str, sharing: int
+) -> None:
+    element = synthesis["processing_elements"][name]
+    back_end = synthesis["parts"][f"{name}: back end"]["gate_equivalents"]
+    front = element["gate_equivalents"] - back_end
+    growth = load_arch(element["machine"]).cost.pe.growth.model_dump(exclude={"source"})
+    assert sorted(growth.values()) == [0, 0, round(front / (front + back_end / sharing), 3)]
+
+
+def test_what_grows_in_fp_fp_is_its_lanes(synthesis: dict[str, Any]) -> None:
+    parts = synthesis["parts"]
+    lane = parts["FP16 multiplier"]["gate_equivalents"] + parts["binary32 adder"]["gate_equivalents"]
+    registers = (16 + 32) * FLIP_FLOP_GATES  # word, product
+    element = synthesis["processing_elements"]["FP-FP"]
+    pe = load_arch("fp-fp").cost.pe
+    assert pe.growth.with_lanes == round(4 * (lane + registers) / element["gate_equivalents"], 3)
+    flip_flops = sum(count for cell, count in element["cells"].items() if "DFF" in cell)
+    assert pe.stage_bits == (flip_flops - 4 * 16 - pe.describes.output_registers * pe.output_register_bits) // 3
+
+
+def test_a_flip_flop_is_priced_as_its_sources_say(synthesis: dict[str, Any]) -> None:
+    arch = load_arch("anda-hpca25")
+    logic, fp_fp = arch.cost.logic, load_arch("fp-fp").cost.pe
+    # Square micrometres of a gate: the published PE, made of standard multiply-adds.
+    gate = round(fp_fp.area_square_millimetres * 1e6 / 20_400, 3)
+    assert round(FLIP_FLOP_GATES * gate, 2) == logic.flip_flop_square_micrometres
+    switching = synthesis["processing_elements"]["FP-FP"]["switched_a_mac"]
+    traced = [switched["None"] for operands, switched in switching.items() if operands.startswith("trace")]
+    switched_a_cycle = 4 * sum(traced) / len(traced)
+    clocked = 4 + (2 + 2) / 2  # clock, and data every other cycle
+    femtojoules = 1000 * fp_fp.energy_picojoules_per_cycle * clocked / switched_a_cycle
+    assert written(femtojoules, logic.flip_flop_femtojoules_per_cycle, digits=2)
+    mebibyte = TABLE[16, 2**20, 1024]["leakage_milliwatts"]
+    assert written(mebibyte / 2**23 * 24 / 6 * 1e6, logic.flip_flop_leakage_nanowatts, digits=4)
+    small = TABLE[16, 2**14, 128]["area_square_millimetres"]
+    assert written(small * 1e6 / 2**17, arch.cost.controller.block_square_micrometres_per_bit, digits=4)
+    assert round(fp_fp.area_square_millimetres / 4, 5) == arch.cost.vector.area_square_millimetres_per_further_fpu
+
+
+def test_the_compressor_of_the_printed_run_takes_the_printed_power() -> None:
+    arch, work = load_arch("anda-hpca25"), load_workload("llama-13b", precision="7,5,6,6")
+    found = simulate(arch, work)
+    milliwatts = found["energy"]["bpc"] / found["totals"]["seconds"] * 1e-9
+    assert round(milliwatts, 5) == SYSTEM["bpc"]["power"]
+    assert arch.bpc is not None
+    assert arch.cost.bpc is not None
+    standing = arch.cost.bpc.power_milliwatts_per_lane * arch.bpc.lanes
+    assert standing == pytest.approx(SYSTEM["bpc"]["power"] / 10, rel=1e-12)
+
+
 def test_a_compressor_lane_takes_its_share() -> None:
     arch = load_arch("anda-hpca25")
     assert arch.bpc is not None
     assert arch.cost.bpc is not None
-    assert written(SYSTEM["bpc"]["power"] / arch.bpc.lanes, arch.cost.bpc.power_milliwatts_per_lane)
     assert written(SYSTEM["bpc"]["area"] / arch.bpc.lanes, arch.cost.bpc.area_square_millimetres_per_lane)
 
 
@@ -106,7 +166,11 @@ def test_what_is_not_mxu_or_compressor_is_as_large_on_a_baseline_as_on_anda(name
 
 
 def test_mxus_and_their_compressors_are_counted_and_the_rest_is_shared() -> None:
-    one, three = (area_square_millimetres(load_arch("anda-hpca25", [f"mxu.count={count}"])) for count in (1, 3))
+    machines = [load_arch("anda-hpca25", [f"mxu.count={count}", "schedule.output_block=192"]) for count in (1, 3)]
+    one, three = map(area_square_millimetres, machines)
+    # Outputs of all MXUs lie side by side in the writer's blocks: lcm(64, 3 x 16) = 192 columns instead of 64.
+    block = 16 * (192 - 64) * 16 * machines[0].cost.controller.block_square_micrometres_per_bit / 1e6
+    one["controller"] += machines[0].writer.blocks * block
     for component, area in one.items():
         assert three[component] == pytest.approx(area * (3 if component in ("mxu", "bpc") else 1), rel=1e-12)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sim.arch.load import load_arch
 from sim.cost.sram import Macro, OutsideTableError, macro
-from sim.cost.technology import technology
+from sim.machine.costs import area_square_millimetres, energy_picojoules
+from sim.units.buffer import activation_memory, exponent_memory, weight_memory
 from tests.cost.cacti import FIGURES, TABLE
 
 ROUNDING = 1e-12
@@ -75,28 +76,29 @@ def test_outside_is_an_error_that_says_what_there_is(
     assert (caught.value.smallest, caught.value.largest) == limits
 
 
+TABLE_AREAS = [f"cost.sram.{side}_square_millimetres_per_mebibyte=null" for side in ("activation", "weight")]
+
+
 def test_a_buffer_is_its_banks_and_energy_that_of_one() -> None:
-    areas = [
-        "cost.sram.activation_square_millimetres_per_mebibyte=null",
-        "cost.sram.weight_square_millimetres_per_mebibyte=null",
-    ]
-    memories = technology(load_arch("anda-hpca25", [*areas, "buffers.weight.banks=8"]))
+    arch = load_arch("anda-hpca25", [*TABLE_AREAS, "buffers.weight.banks=8"])
+    weight, exponent = weight_memory(arch), exponent_memory(arch)
     bank = TABLE[16, 2**20 // 8, 1024]
-    assert memories.weight.area_square_millimetres == pytest.approx(8 * bank["area_square_millimetres"], rel=ROUNDING)
-    assert memories.weight.leakage_milliwatts == pytest.approx(8 * bank["leakage_milliwatts"], rel=ROUNDING)
-    assert memories.weight.read_picojoules_per_bit == pytest.approx(bank["read_picojoules"] / 1024, rel=ROUNDING)
-    assert memories.weight.write_picojoules_per_bit == pytest.approx(bank["write_picojoules"] / 1024, rel=ROUNDING)
-    exponent = TABLE[16, 2**17, 80]
-    assert memories.exponent is not None
-    assert memories.exponent.area_square_millimetres == pytest.approx(exponent["area_square_millimetres"], rel=ROUNDING)
+    assert weight.area_square_millimetres == pytest.approx(8 * bank["area_square_millimetres"], rel=ROUNDING)
+    assert weight.leakage_milliwatts == pytest.approx(8 * bank["leakage_milliwatts"], rel=ROUNDING)
+    assert weight.read_picojoules_per_bit == pytest.approx(bank["read_picojoules"] / 1024, rel=ROUNDING)
+    assert weight.write_picojoules_per_bit == pytest.approx(bank["write_picojoules"] / 1024, rel=ROUNDING)
+    small = TABLE[16, 2**17, 80]
+    assert exponent is not None
+    assert exponent.area_square_millimetres == pytest.approx(small["area_square_millimetres"], rel=ROUNDING)
 
 
-def test_a_printed_area_stands_for_data_and_exponents_and_changes_no_energy() -> None:
-    printed = technology(load_arch("anda-hpca25"))
-    table_area = technology(load_arch("anda-hpca25", ["cost.sram.activation_square_millimetres_per_mebibyte=null"]))
-    assert printed.exponent is not None
-    assert table_area.exponent is not None
-    assert printed.exponent.area_square_millimetres == 0
-    assert printed.activation.area_square_millimetres == pytest.approx(0.773333 * 1.125, rel=ROUNDING)
-    assert printed.activation.read_picojoules_per_bit == table_area.activation.read_picojoules_per_bit
-    assert printed.exponent.leakage_milliwatts == table_area.exponent.leakage_milliwatts
+def test_a_printed_area_stands_for_data_exponents_and_fill_port_and_changes_no_access() -> None:
+    printed, tabled = load_arch("anda-hpca25"), load_arch("anda-hpca25", TABLE_AREAS)
+    assert area_square_millimetres(printed)["activation_buffer"] == pytest.approx(0.773333 * 1.125, rel=ROUNDING)
+    data, exponents = TABLE[16, 2**20, 1024], TABLE[16, 2**17, 80]
+    macros = data["area_square_millimetres"] + exponents["area_square_millimetres"]
+    fill_port = 8192 * tabled.cost.logic.flip_flop_square_micrometres / 1e6
+    assert area_square_millimetres(tabled)["activation_buffer"] == pytest.approx(macros + fill_port, rel=ROUNDING)
+    assert activation_memory(printed) == activation_memory(tabled)
+    counters = {"activation_buffer.filled_bytes": 5, "activation_dispatcher.read_bits": 7}
+    assert energy_picojoules(printed, counters, 0) == energy_picojoules(tabled, counters, 0)

@@ -107,7 +107,7 @@ def test_names_may_be_any_unique_ending_of_a_key(write: Write) -> None:
 
 
 def test_a_constraint_on_area_prunes_before_anything_is_simulated(write: Write) -> None:
-    from sim.cost.area import area_square_millimetres
+    from sim.machine.costs import area_square_millimetres
 
     space = space_of(write({"arch.mxu.rows": [8, 16, 24]}, constraints=["area <= limit"], derived={"limit": "2.2"}))
     areas = [sum(area_square_millimetres(space.design(number).arch).values()) for number in range(3)]  # type: ignore[arg-type]

@@ -1,0 +1,96 @@
+"""No key makes hardware for nothing: more of anything on the chip has more area."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from sim.arch.load import load_arch
+from sim.arch.schema import Arch, Hardware
+from sim.errors import InputError
+from sim.machine.costs import area_square_millimetres, cost_terms, energy_picojoules
+from tests.arch.test_every_arch_key_matters import at, leaves
+
+NO_HARDWARE = {
+    ("mxu", "pe"): "its figures name their kind; another is refused",
+    ("buffers", "activation", "double_buffered"): "a rule of when chunks may enter; the bytes are the same",
+    ("buffers", "weight", "double_buffered"): "a rule of when chunks may enter; the bytes are the same",
+    ("dram", "bandwidth_gigabytes_per_second"): "off the chip, priced by the bit",
+    ("dram", "latency_nanoseconds"): "off the chip",
+    ("dram", "burst_bytes"): "off the chip",
+    ("dram", "transaction_bytes"): "a rule of the arbiter",
+    ("dram", "arbitration"): "a rule of the arbiter",
+    ("dram", "time_quantum"): "how time is counted",
+}
+LESS_IS_MORE = {("controller", "launch_cycles")}
+"""Fewer cycles for the same work."""
+STAGES = ["mxu.pipeline_cycles=40"]
+"""Enough for any clock here, so that the clock alone is changed."""
+MACHINES = ("anda-hpca25", "figna")
+KEYS = [path for path, _ in leaves(Hardware) if path not in NO_HARDWARE]
+
+
+@cache
+def machine(name: str, *overrides: str) -> Arch:
+    return load_arch(name, overrides)
+
+
+def chip(arch: Arch) -> float:
+    return sum(area_square_millimetres(arch).values())
+
+
+def spent(arch: Arch) -> float:
+    """Energy of a thousand of everything that is priced."""
+    counters = {counter: 1000 for terms in cost_terms(arch) for counter in terms.picojoules}
+    return sum(energy_picojoules(arch, counters, 1_000_000).values())
+
+
+def owner(path: tuple[str, ...]) -> tuple[str, Any]:
+    """A machine that has the key, and its value there."""
+    for name in MACHINES:
+        value = at(load_arch(name).model_dump(), path)
+        if value is not None and not (path == ("clock", "frequency_megahertz") and name != MACHINES[0]):
+            return name, value
+    raise AssertionError(f"no machine has {'.'.join(path)}")
+
+
+@pytest.mark.parametrize("path", KEYS, ids=".".join)
+def test_more_hardware_costs_more(path: tuple[str, ...]) -> None:
+    name, value = owner(path)
+    fixed = STAGES if path == ("clock", "frequency_megahertz") else []
+    more = value // 2 if path in LESS_IS_MORE else value + 1 if path == ("mxu", "mantissa_bits") else 2 * value
+    before, after = machine(name, *fixed), machine(name, *fixed, f"{'.'.join(path)}={more}")
+    assert chip(after) > chip(before)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["mxu.lanes=64", "mxu.output_registers=64", "mxu.dot_length=128", "mxu.pipeline_cycles=30"],
+)
+def test_fp_fp_grows_with_its_pes(override: str) -> None:
+    before, after = machine("fp-fp"), machine("fp-fp", override)
+    assert chip(after) > chip(before)
+    assert spent(after) > spent(before)
+
+
+@pytest.mark.parametrize("name", ["figna", "ifpu"])
+def test_longer_mantissas_cost_more_and_shorter_ones_less(name: str) -> None:
+    less, shipped, more = (machine(name, f"mxu.mantissa_bits={bits}") for bits in (12, 13, 14))
+    assert chip(less) < chip(shipped) < chip(more)
+    assert spent(less) < spent(shipped) < spent(more)
+
+
+def test_a_clock_beyond_the_rule_is_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        chip(machine("fp-fp", "clock.frequency_megahertz=2000"))
+    assert caught.value.field == "clock.frequency_megahertz"
+
+
+def test_what_is_no_hardware_costs_nothing() -> None:
+    changes = ("buffers.weight.double_buffered=false", "dram.bandwidth_gigabytes_per_second=512", "dram.burst_bytes=32")
+    before = machine("anda-hpca25")
+    for change in (*changes, "dram.arbitration=priority", "dram.time_quantum=16"):
+        after = machine("anda-hpca25", change)
+        assert (chip(after), spent(after)) == (chip(before), spent(before))
