@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 app = typer.Typer(help="GPU kernels: verify and time them on a card, show recorded times.", no_args_is_help=True)
 
@@ -76,23 +79,41 @@ def bench(
 @app.command()
 def show(
     path: Annotated[
-        Path | None, typer.Argument(help="A record; else the newest in results/gpu.", metavar="RECORD")
+        Path | None, typer.Argument(help="A record; else the newest in results/gpu.", metavar="[RECORD or CARD]")
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the figures to this page, too.")] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="What others measured instead: the cards, or the one that is named.")
+    ] = False,
 ) -> None:
-    """Print recorded measurements; needs no card."""
+    """Print recorded measurements, ours or others'; needs no card."""
     from rich.console import Console
 
     from gpu_ref import record as records
     from gpu_ref.show import page, print_record
 
+    console = Console()
+    if reference:
+        _show_reference(path, html, console)
+        return
     chosen = path or records.newest()
     found = records.load(chosen)
-    console = Console()
     console.print(str(chosen), highlight=False)
     print_record(found, console)
     if html is not None:
         html.write_text(page(found), encoding="utf-8")
+
+
+def _show_reference(card: Path | None, html: Path | None, console: Console) -> None:
+    from gpu_ref.reference.cards import find_card
+    from gpu_ref.reference.show import print_card, print_cards
+
+    if html is not None:
+        raise InputError("the tables have no page; `compare --gpu` draws them", field="--html")
+    if card is None:
+        print_cards(console)
+    else:
+        print_card(find_card(str(card)), console)
 
 
 def _slug(name: str) -> str:
