@@ -104,6 +104,44 @@ def show(
         html.write_text(page(found), encoding="utf-8")
 
 
+@app.command()
+def predict(
+    card: Annotated[str, typer.Argument(help="A100, H100 or H200.")] = "H100",
+    tokens: Annotated[
+        list[int] | None, typer.Option(min=1, help="Rows of the GeMM; may be repeated. Else 1, 16, 64, 256, 2048.")
+    ] = None,
+    columns: Annotated[int, typer.Option(min=1, help="Outputs of the layer; LLaMA-2-70B's gate unless told.")] = 28672,
+    depth: Annotated[int, typer.Option(min=1, help="Inputs of the layer.")] = 8192,
+    record: Annotated[Path | None, typer.Option(help="Our own measurements of this card, beside the forecast.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the forecast in this file, as JSON.")] = None,
+) -> None:
+    """Forecast the kernels' times from their machine code and bytes, beside what was measured; needs no card."""
+    from rich.console import Console
+
+    from gpu_ref import record as records
+    from gpu_ref.forecast import table
+    from gpu_ref.forecast.silicon import find
+    from gpu_ref.program import Shape
+
+    name, silicon = find(card)
+    if columns % 64 or depth % 128:
+        facts = {
+            "found": f"{columns} x {depth}",
+            "needed": "columns in 64s and depth in 128s, as the kernels take them",
+        }
+        raise InputError("no kernel takes this layer", field="--columns, --depth", facts=facts)
+    shapes = [Shape(count, columns, depth) for count in tokens or (1, 16, 64, 256, 2048)]
+    measured = records.load(record) if record else None
+    if measured is not None and name not in measured.device.name:
+        raise InputError(
+            "a record of another card", field=str(record), facts={"found": measured.device.name, "needed": name}
+        )
+    found = table.rows(name, silicon, shapes, (6, 8), measured)
+    table.print_rows(name, silicon, found, Console())
+    if out is not None:
+        table.write(table.as_dict(name, silicon, found), out)
+
+
 def _show_reference(card: Path | None, html: Path | None, console: Console) -> None:
     from gpu_ref.reference.cards import find_card
     from gpu_ref.reference.show import print_card, print_cards
