@@ -46,6 +46,7 @@ def _platform(name: str, kind: NumberType, work: Sequence[Place]) -> Platform:
         costs=costs,
         frame=(name,),
         error=str(error_bars()[name][kind.name]),
+        most_error=error_bars()[name][kind.name].most,
         measured=tuple(not isinstance(one, Outside) and one[1] for one in found),
         how=tuple("" if isinstance(one, Outside) else one[2] for one in found),
     )

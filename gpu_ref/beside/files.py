@@ -115,7 +115,7 @@ def _part(part: Part) -> dict[str, Any]:
             {
                 "platform": entry.platform.name,
                 "speedup": ratios(entry, part.best),
-                "verdict": verdict(ratios(entry, part.best)),
+                "verdict": verdict(ratios(entry, part.best), part.best.platform.most_error),
             }
             for entry in part.machines
         ],

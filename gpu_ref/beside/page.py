@@ -55,7 +55,11 @@ def _part(beside: Beside, part: Part) -> list[Html]:
     best = part.best.platform.name
     against = [(entry.platform.name, ratios(entry, part.best)) for entry in part.machines]
     normalised = [
-        [name, *("" if (value := values[key]) is None else factor(value) for key in NORMALISATIONS), verdict(values)]
+        [
+            name,
+            *("" if (value := values[key]) is None else factor(value) for key in NORMALISATIONS),
+            verdict(values, part.best.platform.most_error),
+        ]
         for name, values in against
     ]
     return [

@@ -76,6 +76,7 @@ def _platform(record: Record, kernel: str, work: Sequence[Place]) -> Platform:
         costs=costs,
         frame=(record.device.name,),
         error=f"{50 * spread:.0f} %",
+        most_error=spread / 2,
         measured=tuple(isinstance(cost, Cost) for cost in costs),
         how=tuple("apart" if isinstance(place, Gemms) and len(place.columns) > 1 else "" for place in work),
     )

@@ -14,7 +14,8 @@ from sim.result import Layer, Result
 
 ATTENTION = ("scores", "softmax", "context")
 FUSED = ("qkv", "up")
-UNQUANTISED = ("head", "router")
+UNQUANTISED_BITS = 16 * 16
+"""Of a product of two FP16 operands."""
 COMPUTE = ("mxu", "vector")
 
 
@@ -86,8 +87,8 @@ def _shared_input(layer: Layer, index: int) -> tuple[object, ...]:
 
 def _gemms(result: Result, layers: Sequence[Layer]) -> Gemms:
     first = layers[0]  # work of the vector unit, that has no shape, is no GeMM
-    quantised = first.module not in UNQUANTISED
-    bits = result.workload.get("weights", {}).get("bits", 4) if quantised else 16
+    unquantised = first.bit_operations == first.macs * UNQUANTISED_BITS
+    bits = 16 if unquantised else result.workload.get("weights", {}).get("bits", 4)
     return Gemms(
         phase=first.phase,
         module=first.module,

@@ -140,15 +140,17 @@ def ratios(machine: Entry, rival: Entry) -> dict[str, float | None]:
     }
 
 
-def verdict(values: dict[str, float | None]) -> str:
-    """Whether faster or slower stays so under every normalisation."""
-    known = {name: value for name, value in values.items() if value is not None}
-    if all(value > 1 for value in known.values()):
-        return "faster under all of these"
-    if all(value <= 1 for value in known.values()):
-        return "slower under all of these"
-    faster, slower = (", ".join(name for name in known if (known[name] > 1) == wanted) for wanted in (True, False))
-    return f"faster: {faster}; slower: {slower}"
+def verdict(values: dict[str, float | None], error: float) -> str:
+    """Under which normalisations faster, under which slower, and where the rival's error leaves it open."""
+    found: dict[str, list[str]] = {"faster": [], "slower": [], "within the error": []}
+    for name, value in values.items():
+        if value is not None:
+            word = "faster" if value > 1 + error else "slower" if value < 1 - error else "within the error"
+            found[word].append(name)
+    told = {word: names for word, names in found.items() if names}
+    if len(told) == 1:
+        return f"{next(iter(told))} under all of these"
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in told.items())
 
 
 def within(part_: Part) -> list[tuple[str, str, float]]:

@@ -85,7 +85,9 @@ def _print_part(beside: Beside, part: Part, console: Console) -> None:
         normalised.add_row(entry.platform.name, *shown)
     console.print(normalised)
     for entry in part.machines:
-        console.print(_text(f"{entry.platform.name}: {verdict(ratios(entry, part.best))}", "dim"))
+        console.print(
+            _text(f"{entry.platform.name}: {verdict(ratios(entry, part.best), part.best.platform.most_error)}", "dim")
+        )
     for line in (*part.left_out, *part.dropped):
         console.print(_text(f"left out: {line}", "dim"))
 

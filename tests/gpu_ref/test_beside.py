@@ -216,13 +216,14 @@ def test_work_that_was_not_measured_at_all_is_refused_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ((2.0, 1.1), "faster under all of these"),
-        ((0.5, 1.0), "slower under all of these"),
+        ((2.0, 1.11), "faster under all of these"),
+        ((0.5, 0.89), "slower under all of these"),
         ((2.0, 0.5), "faster: as built; slower: bandwidth"),
+        ((1.09, 0.5), "slower: bandwidth; within the error: as built"),
     ],
 )
 def test_a_verdict_says_what_survives(values: tuple[float, float], told: str) -> None:
-    assert verdict({"as built": values[0], "bandwidth": values[1], "area": None}) == told
+    assert verdict({"as built": values[0], "bandwidth": values[1], "area": None}, 0.1) == told
 
 
 def test_an_unpublished_die_gives_no_figure_by_area() -> None:
