@@ -21,8 +21,8 @@ def disassembler() -> Path | None:
     return Path(found) if found else None
 
 
-def opcodes(cubin: bytes, function: str) -> Counter[str]:
-    """How often each opcode, with its modifiers, stands in one function."""
+def functions(cubin: bytes) -> dict[str, str]:
+    """The text of every function."""
     tool = disassembler()
     if tool is None:
         raise FileNotFoundError("nvdisasm")
@@ -31,5 +31,10 @@ def opcodes(cubin: bytes, function: str) -> Counter[str]:
         file.flush()
         text = subprocess.run([str(tool), "-c", file.name], capture_output=True, text=True, check=True).stdout
     sections = re.split(r"^\.text\.(\w+):$", text, flags=re.MULTILINE)
-    body = dict(zip(sections[1::2], sections[2::2], strict=True))[function]
+    return dict(zip(sections[1::2], sections[2::2], strict=True))
+
+
+def opcodes(cubin: bytes, function: str) -> Counter[str]:
+    """How often each opcode, with its modifiers, stands in one function."""
+    body = functions(cubin)[function]
     return Counter(re.findall(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?\w+\s+)?([A-Z][A-Z0-9_.]*)", body))

@@ -16,8 +16,7 @@ from sim.commands import options as shared
 from sim.errors import InputError, nearest_name
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from gpu_ref.beside.comparison import Beside, Request
     from sim.arch.schema import Arch
     from sim.machine.assembly import Options
     from sim.mapping.plan import Plan
@@ -91,7 +90,14 @@ def compare(
     verify: shared.Verify = False,
     jobs: shared.Jobs = None,
     gpu: Annotated[
-        Path | None, typer.Option(help="A record of measured GPU kernels (results/gpu/*.json) to set beside them.")
+        str | None,
+        typer.Option(help="A measured GPU to set beside them: A100, H100, H200, B200, or a record of `gpu bench`."),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="With --gpu: as many of each machine; a number, or as equals the card: bandwidth, peak, area."
+        ),
     ] = None,
     out: shared.Out = None,
     overwrite: shared.Overwrite = False,
@@ -107,7 +113,7 @@ def compare(
         _asked(phase, tokens, batch, chunk, context, steps, scope, precision, set_workload),
         _how(grain, fast_forward, verify),
         schedule,
-        Outcome(out, overwrite, report, json_, gpu=gpu),
+        Outcome(out, overwrite, report, json_, gpu=gpu, scale=scale),
         jobs,
     )
 
@@ -121,7 +127,8 @@ class Outcome:
     with_page: bool
     as_json: bool
     trace: bool = False
-    gpu: Path | None = None
+    gpu: str | None = None
+    scale: str | None = None
     values: bool = False
 
 
@@ -134,6 +141,7 @@ def _simulate(
     outcome: Outcome,
     jobs: int | None,
 ) -> None:
+    from sim.report.comparison import labels
     from sim.report.files import fill_comparison, fill_run
     from sim.report.folder import new_folder
     from sim.report.perfetto import TraceWriter
@@ -142,7 +150,7 @@ def _simulate(
     from sim.workload.load import load_workload
 
     work = load_workload(workload, **asked)
-    measured = _Measured(outcome.gpu) if outcome.gpu else None
+    gpu = _gpu(outcome)
     machines = _scheduled(machines, schedule)
     name = machines[0].name if len(machines) == 1 else "compare"
     folder = outcome.out or _free(Path("runs") / f"{name}_{work.name}")
@@ -153,13 +161,15 @@ def _simulate(
             )
         command = " ".join(["sim.py", *sys.argv[1:]])
         results = [replace(result, provenance=replace(result.provenance, command=command)) for result in results]
-        added = measured.figures(results) if measured else ()
+        beside = gpu.answer(results, labels(results)) if gpu else None
         computed = _values(machines[0], Path(workload), work.precision, inside) if outcome.values else None
         if len(results) == 1:
-            fill_run(results[0], inside, with_page=outcome.with_page, added=added)
+            fill_run(results[0], inside, with_page=outcome.with_page)
         else:
-            fill_comparison(results, inside, with_page=outcome.with_page, added=added)
-    _show(results, folder, outcome.as_json, measured, computed)
+            fill_comparison(results, inside, with_page=outcome.with_page, added=beside.sections() if beside else ())
+        if beside:
+            beside.write(inside)
+    _show(results, folder, outcome.as_json, beside, computed)
 
 
 def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path) -> Any:
@@ -185,36 +195,15 @@ def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path) -> Any
     return qualities
 
 
-class _Measured:
-    """Kernels measured on a GPU, beside the machines of a comparison."""
+def _gpu(outcome: Outcome) -> Request | None:
+    """What `--gpu` asks for, refused before time is spent on simulating."""
+    if outcome.gpu is None:
+        if outcome.scale is not None:
+            raise InputError("needs a card to scale to", field="--scale", facts={"needed": "--gpu H100, or its like"})
+        return None
+    from gpu_ref.beside.comparison import request
 
-    def __init__(self, path: Path) -> None:
-        from gpu_ref.record import load
-
-        self.record = load(path)
-        self.entries: list[Any] = []
-
-    def figures(self, results: list[Result]) -> list[tuple[str, Any]]:
-        """A figure for each layer that was both simulated and measured."""
-        from gpu_ref.compare import compare, speedup_figure
-        from gpu_ref.show import heading
-        from sim.report.comparison import labels
-
-        self.entries = compare(results, labels(results), self.record)
-        layers = dict.fromkeys((entry.shape.columns, entry.shape.depth) for entry in self.entries)
-        note = "; ".join(heading(self.record))
-        return [
-            (f"{columns} x {depth}, {note}", speedup_figure(self.entries, self.record, columns, depth))
-            for columns, depth in layers
-        ]
-
-    def show(self, console: Console) -> None:
-        from gpu_ref.compare import print_entries
-        from gpu_ref.show import heading
-
-        for line in heading(self.record):
-            console.print(line, markup=False, highlight=False)
-        print_entries(self.entries, console)
+    return request(outcome.gpu, outcome.scale)
 
 
 def _asked(
@@ -293,12 +282,13 @@ def _progress() -> Iterator[Progress | None]:
         yield lambda done, total, name: bar.update(task, completed=done, total=total, description=f"simulated {name}")
 
 
-def _show(results: list[Result], folder: Path, as_json: bool, measured: _Measured | None, computed: Any) -> None:
+def _show(results: list[Result], folder: Path, as_json: bool, beside: Beside | None, computed: Any) -> None:
     if as_json:
         from sim.result.json import as_data
 
         told = [as_data(result) for result in results]
-        json.dump(told[0] if len(told) == 1 else told, sys.stdout)
+        value = told[0] if len(told) == 1 else told
+        json.dump(value if beside is None else {"results": value, "gpu": beside.as_dict()}, sys.stdout)
         sys.stdout.write("\n")
         return
     from rich.console import Console
@@ -314,6 +304,6 @@ def _show(results: list[Result], folder: Path, as_json: bool, measured: _Measure
         from sim.report.values import print_values
 
         print_values(computed, console)
-    if measured is not None:
-        measured.show(console)
+    if beside is not None:
+        beside.show(console)
     console.print(f"results in {folder}", soft_wrap=True, highlight=False, markup=False)

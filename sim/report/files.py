@@ -21,14 +21,14 @@ from typing import Any
 from sim.errors import InputError, Place
 from sim.report.comparison import Standing, standings
 from sim.report.document import GENERATOR
-from sim.report.figures.frame import Figure
 from sim.report.folder import new_folder, writing
 from sim.report.html import page
+from sim.report.markup import Html
 from sim.result import SCHEMA_VERSION, Layer, Result
 from sim.result.json import as_data, text
 
-Added = Sequence[tuple[str, Figure]]
-"""Captions and figures that a page shows beside its results."""
+Added = Sequence[Html]
+"""Sections that a page shows beside its results."""
 
 
 def write_run(result: Result, folder: Path, overwrite: bool = False) -> None:

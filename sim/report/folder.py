@@ -20,7 +20,17 @@ from sim.errors import InputError, Place
 
 MARKERS = ("result.json", "comparison.json")
 WRITTEN = frozenset(
-    (*MARKERS, "layers.csv", "comparison.csv", "report.html", "trace.json", "values.json", "values.html")
+    (
+        *MARKERS,
+        "layers.csv",
+        "comparison.csv",
+        "report.html",
+        "trace.json",
+        "values.json",
+        "values.html",
+        "gpu.json",
+        "gpu.csv",
+    )
 )
 
 

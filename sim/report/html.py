@@ -15,7 +15,6 @@ import yaml
 from sim.report import tables
 from sim.report.comparison import Standing, labels, standings
 from sim.report.document import document, drawn, fold
-from sim.report.figures.frame import Figure
 from sim.report.figures.roofline import roofline
 from sim.report.figures.speedups import speedups
 from sim.report.figures.stacked import stacked
@@ -27,9 +26,7 @@ from sim.report.work import work_details
 from sim.result import Result
 
 
-def page(
-    results: Sequence[Result], written: datetime, baseline: int = 0, added: Sequence[tuple[str, Figure]] = ()
-) -> str:
+def page(results: Sequence[Result], written: datetime, baseline: int = 0, added: Sequence[Html] = ()) -> str:
     """The page's text.
 
     Parameters
@@ -39,7 +36,7 @@ def page(
     written
         When; stands in the page's head.
     added
-        Captions and figures of things measured elsewhere, beside the machines.
+        Sections about things measured elsewhere, beside the machines.
 
     Raises
     ------
@@ -75,9 +72,7 @@ def _provenance(results: Sequence[Result], written: datetime) -> Html:
     return tag("dl", *rows)
 
 
-def _sections(
-    results: Sequence[Result], names: Sequence[str], baseline: int, added: Sequence[tuple[str, Figure]]
-) -> Iterator[Html]:
+def _sections(results: Sequence[Result], names: Sequence[str], baseline: int, added: Sequence[Html]) -> Iterator[Html]:
     if len(results) == 1:
         colour = colours(names, {})
         yield from _one(results[0])
@@ -95,10 +90,7 @@ def _sections(
         "One mark a GeMM (equal ones together); lines are what the DRAM and the arithmetic allow at each mantissa "
         "length that occurs. GeMMs without DRAM traffic have no place here.",
     )
-    if added:
-        yield tag("h2", "Beside measured GPU kernels")
-        for caption, figure in added:
-            yield drawn(figure, caption)
+    yield from added
     yield tag("h2", "Layers")
     yield tag("p", "Quantities are of one instance of a layer; the share is of all its instances.", class_="note")
     for name, result in zip(names, results, strict=True):
