@@ -73,7 +73,7 @@ def test_a_longer_dot_product_widens_the_tree_of_anda_and_the_weight_columns_of_
     share = load_arch("anda-hpca25").cost.pe.growth.with_dot_length
     expected = 1 - share + share * 2
     assert grown("anda-hpca25", "mxu.dot_length=128") == pytest.approx((expected, expected), rel=ROUNDING)
-    arch = load_arch("figna", ["mxu.dot_length=128"])
+    arch = load_arch("figna", ["mxu.dot_length=128", "weight_dispatcher.port_bits=1024"])
     # INT4, double buffered: 8 flip-flops for each of 64 further values in each of 16 columns
     added = area_square_millimetres(arch)["mxu"] - area("figna")["mxu"]
     assert added == pytest.approx(flip_flops(arch, 64 * 8 * 16), rel=1e-9)
