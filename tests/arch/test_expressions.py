@@ -10,8 +10,8 @@ import pytest
 from sim import shipped
 from sim.arch.load import FOLDER, load_arch
 from sim.arch.schema import Schedule
-from sim.machine.costs import area_square_millimetres
 from sim.errors import InputError
+from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 from sim.simulation import simulate
 from sim.workload.load import load_workload
