@@ -9,7 +9,9 @@
     process      figures of another node or voltage are refused: nobody has a rule for them
 
 A PE states its stages, `mxu.pipeline_cycles`, as they are latency; too few for the clock are refused. A compressor lane
-and an FPU are one stage at the described clock, and their further stages are hidden behind the stream.
+and an FPU are one stage at the described clock; their further stages are hidden behind the stream. That a sum may go
+round a loop of several stages, with other sums in between, is taken for granted; larger gates and a higher voltage,
+which buy some clock too, are not modelled, and SRAM is taken to keep up.
 """
 
 from __future__ import annotations

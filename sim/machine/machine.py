@@ -40,8 +40,6 @@ class Machine:
             if (value is not None) != encoded:
                 needs = "needs" if encoded else "has no"
                 raise arch.refuse(field, f"a machine with PEs of kind {self.pe.kind} {needs} it")
-        if (arch.cost.bpc is not None) != encoded:
-            raise arch.refuse("cost.bpc", "stands with `bpc`, and only with it")
         if (arch.buffers.activation.exponent_bytes > 0) != encoded:
             problem = f"must be {'above 0' if encoded else '0'} with PEs of kind {self.pe.kind}"
             raise arch.refuse("buffers.activation.exponent_bytes", problem)

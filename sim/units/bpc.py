@@ -49,6 +49,8 @@ class Bpc(Unit):
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
         """Lanes as wide as their group, with the stages that the clock needs; each MXU has its own."""
         cost = arch.cost.bpc
+        if (arch.bpc is None) != (cost is None):
+            raise arch.refuse("cost.bpc", "stands with `bpc`, and only with it")
         if arch.bpc is None or cost is None:
             return (CostTerms("bpc"),)
         check_process(arch, "cost.bpc", cost.describes)

@@ -95,16 +95,16 @@ class Buffer(Unit):
         }
 
 
-def weight_memory(arch: Arch) -> Memory:
-    """The weight buffer as SRAM, as wide as its dispatcher's port."""
+def weight_memory(arch: Arch, width: int | None = None) -> Memory:
+    """The weight buffer as SRAM, as wide as its dispatcher's port where nothing else is said."""
     config = arch.buffers.weight
-    return memory(arch, "buffers.weight.bytes", config.bytes, config.banks, arch.weight_dispatcher.port_bits)
+    return memory(arch, "buffers.weight.bytes", config.bytes, config.banks, width or arch.weight_dispatcher.port_bits)
 
 
-def activation_memory(arch: Arch) -> Memory:
-    """The activation buffer as SRAM, without the exponents."""
-    config = arch.buffers.activation
-    return memory(arch, "buffers.activation.bytes", config.bytes, config.banks, arch.activation_dispatcher.port_bits)
+def activation_memory(arch: Arch, width: int | None = None) -> Memory:
+    """The activation buffer as SRAM, without the exponents, likewise."""
+    config, width = arch.buffers.activation, width or arch.activation_dispatcher.port_bits
+    return memory(arch, "buffers.activation.bytes", config.bytes, config.banks, width)
 
 
 def exponent_memory(arch: Arch) -> Memory | None:
@@ -116,7 +116,10 @@ def exponent_memory(arch: Arch) -> Memory | None:
 def _weight_costs(arch: Arch) -> tuple[CostTerms, ...]:
     config, data = arch.buffers.weight, weight_memory(arch)
     printed = arch.cost.sram.weight_square_millimetres_per_mebibyte
-    area = data.area_square_millimetres if printed is None else printed * config.bytes / MEBIBYTE
+    area = data.area_square_millimetres
+    if printed is not None:
+        described = weight_memory(arch, arch.cost.pe.describes.weight_port_bits)
+        area = printed * config.bytes / MEBIBYTE * _wider(data, described)
     prices = {"weight_buffer.filled_bytes": 8 * data.write_picojoules_per_bit}
     return (
         CostTerms("weight_buffer", prices, area_square_millimetres=area),
@@ -135,12 +138,18 @@ def _activation_costs(arch: Arch) -> tuple[CostTerms, ...]:
         leakage += exponents.leakage_milliwatts
         prices["activation_buffer.filled_side_bytes"] = 8 * exponents.write_picojoules_per_bit
     if printed is not None:
-        area = printed * (config.bytes + config.exponent_bytes) / MEBIBYTE
+        described = activation_memory(arch, arch.cost.pe.describes.activation_port_bits)
+        area = printed * (config.bytes + config.exponent_bytes) / MEBIBYTE * _wider(data, described)
     return (
         CostTerms("activation_buffer", prices, area_square_millimetres=area),
         CostTerms("leakage", standing_milliwatts=leakage),
         _ports(arch, "activation_buffer", config, arch.activation_dispatcher.port_bits, printed),
     )
+
+
+def _wider(data: Memory, described: Memory) -> float:
+    """What the table says of the area of macros as wide as the port over that of macros as wide as the described."""
+    return data.area_square_millimetres / described.area_square_millimetres
 
 
 def _ports(arch: Arch, component: str, config: BufferConfig, read_bits: int, printed: float | None) -> CostTerms:

@@ -152,7 +152,12 @@ def test_a_wrong_choice_is_told_with_the_nearest_and_all(override: str, nearest:
             "clock.frequency_megahertz",
             "285 MHz do not scale that far",
         ),
-        ("anda-hpca25", ["clock.frequency_megahertz=1000"], "mxu.pipeline_cycles", "too few stages for 1000 MHz"),
+        (
+            "anda-hpca25",
+            ["clock.frequency_megahertz=1000", "mxu.pipeline_cycles=17"],
+            "mxu.pipeline_cycles",
+            "too few stages for 1000 MHz",
+        ),
         ("anda-hpca25", ["mxu.pipeline_cycles=4"], "mxu.pipeline_cycles", "too few stages for 285 MHz"),
         ("anda-hpca25", ["cost.sram.node_nanometres=22"], "cost.pe.describes.node_nanometres", "no rule"),
         ("fp-fp", ["mxu.pe=fp_int"], "cost.pe.describes.kind", "figures of a PE of kind fp_fp"),

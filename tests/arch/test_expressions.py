@@ -10,8 +10,8 @@ import pytest
 from sim import shipped
 from sim.arch.load import FOLDER, load_arch
 from sim.arch.schema import Schedule
-from sim.cost.area import area_square_millimetres
 from sim.errors import InputError
+from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 from sim.simulation import simulate
 from sim.workload.load import load_workload
@@ -75,8 +75,8 @@ def test_an_array_so_many_times_as_large_takes_so_much_less_time(name: str, key:
     value = getattr(before.mxu, key.partition(".")[2])
     after = load_arch(name, [f"{key}={times * value}"])
     old, new = simulate(before, work), simulate(after, work)
-    assert new["totals"]["cycles"] * times <= old["totals"]["cycles"] * 1.01
-    assert new["limit"]["unit"] == "mxu"
+    assert new.totals.cycles * times <= old.totals.cycles * 1.01
+    assert new.limit.unit == "mxu"
 
 
 def test_a_pe_that_is_changed_is_fed_through_what_it_tells() -> None:

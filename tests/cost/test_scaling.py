@@ -11,6 +11,7 @@ from sim.arch.schema import Arch
 from sim.cost.scaling import further_stages, processing_element, registers
 from sim.errors import InputError
 from sim.machine.costs import area_square_millimetres, energy_picojoules
+from tests.cost.cacti import TABLE
 
 ROUNDING = 1e-12
 PUBLISHED = ("anda-hpca25", "fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8")
@@ -73,7 +74,7 @@ def test_a_longer_dot_product_widens_the_tree_of_anda_and_the_weight_columns_of_
     share = load_arch("anda-hpca25").cost.pe.growth.with_dot_length
     expected = 1 - share + share * 2
     assert grown("anda-hpca25", "mxu.dot_length=128") == pytest.approx((expected, expected), rel=ROUNDING)
-    arch = load_arch("figna", ["mxu.dot_length=128"])
+    arch = load_arch("figna", ["mxu.dot_length=128", "weight_dispatcher.port_bits=1024"])
     # INT4, double buffered: 8 flip-flops for each of 64 further values in each of 16 columns
     added = area_square_millimetres(arch)["mxu"] - area("figna")["mxu"]
     assert added == pytest.approx(flip_flops(arch, 64 * 8 * 16), rel=1e-9)
@@ -116,8 +117,6 @@ def test_lanes_and_fpus_are_cut_where_the_clock_is_higher_than_described(megaher
     ("override", "component", "bits"),
     [
         ("collector.port_bits=2048", "mxu", 1024),
-        ("weight_dispatcher.port_bits=512", "mxu", -512),
-        ("activation_dispatcher.port_bits=2048", "mxu", 1024),
         ("activation_dispatcher.exponent_port_bits=160", "mxu", 80),
         ("buffers.weight.fill_port_bits=4096", "weight_buffer", -4096),
         ("buffers.activation.fill_port_bits=16384", "activation_buffer", 8192),
@@ -130,6 +129,19 @@ def test_a_port_is_its_flip_flops(override: str, component: str, bits: int) -> N
     arch, before, after = load_arch("anda-hpca25", [override]), area("anda-hpca25"), area("anda-hpca25", override)
     added = {name: after[name] - before[name] for name in before}
     assert added.pop(component) == pytest.approx(flip_flops(arch, bits), rel=1e-9)
+    assert set(added.values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("buffer", "bits", "printed"), [("weight", 512, 0.8), ("weight", 2048, 0.8), ("activation", 2048, 0.773333 * 1.125)]
+)
+def test_a_read_port_is_its_flip_flops_and_the_width_of_its_sram(buffer: str, bits: int, printed: float) -> None:
+    override = f"{buffer}_dispatcher.port_bits={bits}"
+    arch, before, after = load_arch("anda-hpca25", [override]), area("anda-hpca25"), area("anda-hpca25", override)
+    added = {name: after[name] - before[name] for name in before}
+    assert added.pop("mxu") == pytest.approx(flip_flops(arch, bits - 1024), rel=1e-9)
+    wider = TABLE[16, 2**20, bits]["area_square_millimetres"] / TABLE[16, 2**20, 1024]["area_square_millimetres"]
+    assert added.pop(f"{buffer}_buffer") == pytest.approx(printed * (wider - 1), rel=1e-9)
     assert set(added.values()) == {0.0}
 
 

@@ -121,7 +121,7 @@ def test_a_flip_flop_is_priced_as_its_sources_say(synthesis: dict[str, Any]) -> 
 def test_the_compressor_of_the_printed_run_takes_the_printed_power() -> None:
     arch, work = load_arch("anda-hpca25"), load_workload("llama-13b", precision="7,5,6,6")
     found = simulate(arch, work)
-    milliwatts = found["energy"]["bpc"] / found["totals"]["seconds"] * 1e-9
+    milliwatts = found.energy["bpc"] / found.totals.seconds * 1e-9
     assert round(milliwatts, 5) == SYSTEM["bpc"]["power"]
     assert arch.bpc is not None
     assert arch.cost.bpc is not None

@@ -34,6 +34,7 @@ def test_ratios_follow_from_seconds_energy_and_area(paper):
 def test_modules_are_compared_in_seconds_not_in_cycles():
     def at(megahertz):  # a memory as many times as fast, so that the cycles are the same
         clock = (f"clock.frequency_megahertz={megahertz}", f"dram.latency_nanoseconds={100_000 / megahertz}")
+        clock += ("mxu.pipeline_cycles=11",)  # enough for both
         return simulated("fp-fp", *clock, f"dram.bandwidth_gigabytes_per_second={0.9 * megahertz}")
 
     slow, fast = at(100), at(1000)
