@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 from sim.arch.schema import Arch, Schedule
 from sim.engine.activity import Recorder
 from sim.machine.assembly import Options, Run
+from sim.machine.costs import Costs
 from sim.machine.execution import run_piece
 from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece, Pieces
@@ -30,6 +32,11 @@ class Machine:
         self._check()
         self._made = Pieces(arch)
         self._pieces: dict[Item, Piece] = {}
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What its units say that they cost."""
+        return Costs(self.arch)
 
     def _check(self) -> None:
         arch, encoded = self.arch, self.pe.encoded

@@ -9,13 +9,12 @@ from sim.laws.bounds import DramFloor, dram_floor
 from sim.laws.expectation import Expectation, GemmExpectation, expect
 from sim.limits import Occupancy, limit_of
 from sim.machine.assembly import Run
-from sim.machine.costs import energy_picojoules
 from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
 from sim.result import Layer, LayerFastForward, LayerSchedule
-from sim.result.counted import dram_bytes, sram_bytes, unit_times
+from sim.result.times import unit_times
 from sim.runs.runs import Runs
-from sim.workload.gemm import Gemm, Item
+from sim.workload.gemm import Gemm, Item, VectorWork
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
     gemm = item if isinstance(item, Gemm) else None
     on_mxu = piece.work if isinstance(piece.work, Gemm) else None
     macs = gemm.m * gemm.k * gemm.n if gemm else 0
-    work = macs if on_mxu else run.counters["vector.operations"]
+    work = piece.work.operations if isinstance(piece.work, VectorWork) else macs
     peak = _peak(machine, on_mxu) if on_mxu else float(machine.arch.vector.fpus)
-    energy = energy_picojoules(machine.arch, run.counters, run.cycles)
+    energy = machine.costs.energy_picojoules(run.counters, run.cycles)
     occupancy = _occupancy(machine, expected)
     layer = Layer(
         name=item.name,
@@ -62,8 +61,8 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
         cycles=run.cycles,
         macs=macs,
         bit_operations=macs * _product_bits(machine, gemm if on_mxu else None),
-        dram_bytes=dram_bytes(run.counters),
-        sram_bytes=sram_bytes(run.counters),
+        dram_bytes=machine.costs.moved_bytes(run.counters, "dram"),
+        sram_bytes=machine.costs.moved_bytes(run.counters, "sram"),
         energy_picojoules=sum(energy.values()),
         utilisation=work / (peak * run.cycles),
         peak_macs_per_cycle=peak,

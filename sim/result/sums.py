@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from sim.cost.terms import Group
 from sim.engine.activity import State
 from sim.laws.bounds import Bounds
 from sim.limits import Limit, Occupancy, limit_of
 from sim.machine.machine import Machine
 from sim.result import FastForward, Module, Peak, Totals, UnitTime
-from sim.result.counted import dram_bytes, sram_bytes, unit_times
 from sim.result.layer import Done
+from sim.result.times import unit_times
 
 Number = TypeVar("Number", int, float)
 
@@ -26,7 +27,7 @@ class Sum:
     """
 
     def __init__(self, machine: Machine, done: Sequence[Done]) -> None:
-        self._arch, self._done = machine.arch, done
+        self._arch, self._costs, self._done = machine.arch, machine.costs, done
         self._cycles = self._sum(lambda one: one.run.cycles)
         self._macs = self._sum(lambda one: one.layer.macs)
         self._peak_cycles = sum((one.layer.count * one.work / one.layer.peak_macs_per_cycle for one in done), 0.0)
@@ -53,14 +54,17 @@ class Sum:
             for state, cycles in states.items():
                 mine[state] += count * cycles
 
+    def _moved_bytes(self, group: Group) -> int:
+        return self._costs.moved_bytes(self.counters, group)
+
     def totals(self, area_square_millimetres: float) -> Totals:
         return Totals(
             cycles=self._cycles,
             seconds=float(self._cycles / self._arch.clock.hertz),
             macs=self._macs,
             bit_operations=self._sum(lambda one: one.layer.bit_operations),
-            dram_bytes=dram_bytes(self.counters),
-            sram_bytes=sram_bytes(self.counters),
+            dram_bytes=self._moved_bytes("dram"),
+            sram_bytes=self._moved_bytes("sram"),
             energy_picojoules=sum(self.energy.values()),
             utilisation=self._peak_cycles / self._cycles,
             area_square_millimetres=area_square_millimetres,
@@ -71,8 +75,8 @@ class Sum:
         return Module(
             cycles=self._cycles,
             macs=self._macs,
-            dram_bytes=dram_bytes(self.counters),
-            sram_bytes=sram_bytes(self.counters),
+            dram_bytes=self._moved_bytes("dram"),
+            sram_bytes=self._moved_bytes("sram"),
             energy_picojoules=sum(self.energy.values()),
             utilisation=self._peak_cycles / self._cycles,
             mantissa_bits=lengths.pop() if len(lengths) == 1 else None,
@@ -106,12 +110,12 @@ class Sum:
     def _dram_rounding(self) -> float:
         """Share of the channel's time that the time quantum added."""
         bandwidth = self._arch.dram_bytes_per_cycle
-        exact = dram_bytes(self.counters) / bandwidth
+        exact = self._moved_bytes("dram") / bandwidth
         ticks = self._arch.dram.time_quantum or bandwidth.numerator
         return float(self.counters.get("dram.busy_ticks", 0) / (exact * ticks) - 1) if exact else 0.0
 
     def peak(self) -> Peak:
-        work = self._macs or self.counters.get("vector.operations", 0)
+        work = self._macs or self._sum(lambda one: one.work)
         return Peak(
             macs_per_cycle=work / self._peak_cycles, dram_bytes_per_cycle=float(self._arch.dram_bytes_per_cycle)
         )

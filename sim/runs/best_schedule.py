@@ -15,7 +15,7 @@ from sim.arch.schema import Arch, Hardware, Objective, Schedule
 from sim.errors import InputError
 from sim.laws.expectation import GemmExpectation
 from sim.machine.assembly import Run
-from sim.machine.costs import energy_picojoules
+from sim.machine.costs import Costs
 from sim.machine.execution import run_piece
 from sim.mapping.operands import ceil_div
 from sim.mapping.piece import Piece
@@ -137,7 +137,8 @@ def _score(hardware: Hardware, objective: Objective) -> Callable[[Run], tuple[fl
         return lambda run: (run.cycles, dram_bytes(run))
     if objective == "best-energy":
         assert isinstance(hardware, Arch)
-        return lambda run: (sum(energy_picojoules(hardware, run.counters, run.cycles).values()), run.cycles)
+        costs = Costs(hardware)
+        return lambda run: (sum(costs.energy_picojoules(run.counters, run.cycles).values()), run.cycles)
     return lambda run: (dram_bytes(run), run.cycles)
 
 

@@ -16,7 +16,7 @@ from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 from sim.result.summarise import summarise
 from sim.runs.runs import Runs
-from sim.sweep.results import Totals, totals_of
+from sim.sweep.results import PointTotals, totals_of
 from sim.workload.gemm import Workload
 
 PIECES_REMEMBERED = 512
@@ -36,7 +36,7 @@ class Outcome:
     """A point done: its totals, or why there are none; and the seconds of a core it took."""
 
     key: str
-    totals: Totals | None
+    totals: PointTotals | None
     failure: str | None
     seconds: float
 

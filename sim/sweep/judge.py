@@ -9,7 +9,7 @@ from typing import Any
 
 from sim.errors import InputError
 from sim.sweep.formulas import Formulas
-from sim.sweep.results import Totals, quantity
+from sim.sweep.results import PointTotals, quantity
 from sim.sweep.space import reason
 
 
@@ -37,7 +37,7 @@ class Verdict:
         return self.objectives is not None and not self.broken
 
 
-def judge(formulas: Formulas, config: Callable[[str], Any], totals: Totals | None, failure: str | None) -> Verdict:
+def judge(formulas: Formulas, config: Callable[[str], Any], totals: PointTotals | None, failure: str | None) -> Verdict:
     """Judge a stored point; `config` gives the value of a key of it."""
     if totals is None:
         return Verdict(None, failure=failure)

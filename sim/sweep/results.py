@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from sim.errors import InputError
 from sim.result import Result
 
-Totals = dict[str, Any]
+PointTotals = dict[str, Any]
+"""By the names of `QUANTITIES`, and `limit`; the store on disk holds them by these names for as long as it lives."""
 
 
 class Quantity(NamedTuple):
@@ -35,14 +36,14 @@ QUANTITIES = {
 JOULES_PER_PICOJOULE = 1e-12
 
 
-def totals_of(result: Result) -> Totals:
+def totals_of(result: Result) -> PointTotals:
     """The quantities of a result, those of its phases, and what limits it."""
     totals, hertz = result.totals, result.clock_hertz
     cycles = dict.fromkeys((layer.phase for layer in result.layers), 0)
     for layer in result.layers:
         cycles[layer.phase] += layer.count * layer.cycles
     energy = totals.energy_picojoules * JOULES_PER_PICOJOULE
-    kept: Totals = {
+    kept: PointTotals = {
         "cycles": totals.cycles,
         "seconds": totals.seconds,
         "energy": energy,
@@ -61,7 +62,7 @@ def totals_of(result: Result) -> Totals:
     return kept
 
 
-def quantity(totals: Totals, name: str) -> Any:
+def quantity(totals: PointTotals, name: str) -> Any:
     """One quantity of a point.
 
     Raises
