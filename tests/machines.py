@@ -58,7 +58,6 @@ def random_case(seed: int) -> Case:
         f"mxu.output_registers={rng.randint(1, 3)}",
         f"mxu.pipeline_cycles={rng.randint(0, 20)}",
         f"buffers.activation.bytes={activation_bytes}",
-        "buffers.activation.exponent_bytes=131072",
         f"buffers.activation.fill_port_bits={rng.choice([64, 512, 8192])}",
         f"buffers.activation.double_buffered={rng.choice(['true', 'true', 'false'])}",
         f"buffers.weight.bytes={weight_bytes}",
@@ -83,6 +82,7 @@ def random_case(seed: int) -> Case:
     ]
     if kind == "anda":
         overrides += [
+            "buffers.activation.exponent_bytes=131072",
             f"bpc.lanes={rng.choice([1, 4, 16])}",
             f"bpc.group_size={group}",
             f"activation_dispatcher.exponent_port_bits={rng.choice([5, 40, 80])}",

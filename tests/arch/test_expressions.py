@@ -75,8 +75,8 @@ def test_an_array_so_many_times_as_large_takes_so_much_less_time(name: str, key:
     value = getattr(before.mxu, key.partition(".")[2])
     after = load_arch(name, [f"{key}={times * value}"])
     old, new = simulate(before, work), simulate(after, work)
-    assert new["totals"]["cycles"] * times <= old["totals"]["cycles"] * 1.01
-    assert new["limit"]["unit"] == "mxu"
+    assert new.totals.cycles * times <= old.totals.cycles * 1.01
+    assert new.limit.unit == "mxu"
 
 
 def test_a_pe_that_is_changed_is_fed_through_what_it_tells() -> None:
