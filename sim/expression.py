@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,8 @@ def parse(text: str, field: str, place: Place | None = None) -> Expression:
     try:
         if len(text) > LONGEST_TEXT:
             raise _RefusedError(f"longer than {LONGEST_TEXT} characters")
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings(action="ignore"):  # Python's own, such as on `1if`
+            tree = ast.parse(text.strip(), mode="eval")
         if sum(1 for _ in ast.walk(tree)) > LARGEST_TREE:
             raise _RefusedError(f"more than {LARGEST_TREE} parts")
         function = _function(tree.body, names)

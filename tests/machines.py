@@ -82,6 +82,7 @@ def random_case(seed: int) -> Case:
     ]
     if kind == "anda":
         overrides += [
+            "buffers.activation.exponent_bytes=131072",
             f"bpc.lanes={rng.choice([1, 4, 16])}",
             f"bpc.group_size={group}",
             f"activation_dispatcher.exponent_port_bits={rng.choice([5, 40, 80])}",
