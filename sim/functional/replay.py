@@ -19,9 +19,10 @@ from sim.functional.tiles import Panel
 from sim.mapping.plan import Plan
 from sim.units.processing_element import ProcessingElement
 from sim.workload.gemm import Gemm, WeightFormat
+from sim.workload.manifest import Record
 from sim.workload.precision import Precision
 from sim.workload.readers.trace import gemm_of
-from sim.workload.trace_file import Record, Trace
+from sim.workload.trace_file import Trace
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from sim.trace.text import prompts_of
 from sim.trace.weights import Quantised, int4_sites, quantise
 from sim.trace.writer import TraceWriter
 from sim.workload.gemm import GemmModule
-from sim.workload.trace_file import Manifest, TracedModel, TracedTokens, TracedWeights
+from sim.workload.manifest import Manifest, TracedModel, TracedTokens, TracedWeights
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,13 @@ class Estimate:
 
 def keeps(options: TraceOptions, site: Site) -> bool:
     """Whether the filters let a layer through."""
-    numbers = [int(number) for number in re.findall(r"(?:^|\.)(\d+)(?=\.)", site.name)]
-    in_layers = not options.layers or (bool(numbers) and numbers[0] in options.layers)
-    return in_layers and (not options.modules or site.kind in options.modules)
+    return keeps_layer(options, site.name) and (not options.modules or site.kind in options.modules)
+
+
+def keeps_layer(options: TraceOptions, name: str) -> bool:
+    """Whether the filter by layers lets a module of that name through."""
+    numbers = [int(number) for number in re.findall(r"(?:^|\.)(\d+)(?=\.)", name)]
+    return not options.layers or (bool(numbers) and numbers[0] in options.layers)
 
 
 def load(folder: Path, options: TraceOptions) -> Loaded:
@@ -109,40 +113,47 @@ def extract(loaded: Loaded, options: TraceOptions, out: Path, on_record: Callabl
     InputError
         For text that is too short, Inf or NaN in activations, or filters that leave nothing.
     """
-    sites = [site for site in loaded.sites if keeps(options, site)]
     if options.text is None:
-        prompts = [[0] * options.tokens] * options.batch
-        return record(loaded, sites, prompts, options.steps, out, None, on_record)
-    prompts = prompts_of(loaded.folder, options.text, options.tokens, options.batch)
-    return record(loaded, sites, prompts, options.steps, out, quantise(loaded, options.scheme), on_record)
+        prompts, weights = [[0] * options.tokens] * options.batch, None
+    else:
+        prompts = prompts_of(loaded.folder, options.text, options.tokens, options.batch)
+        weights = quantise(loaded, options.scheme)
+    return record(loaded, options, prompts, out, weights, on_record)
 
 
 def record(
     loaded: Loaded,
-    sites: list[Site],
+    options: TraceOptions,
     prompts: list[list[int]],
-    steps: int,
     out: Path,
     weights: Quantised | None = None,
     on_record: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """Run prompts of any lengths as one batch and record the GeMMs of `sites`; raises like `extract`."""
+    """Run prompts of any lengths as one batch, and record what the filters let through; raises like `extract`."""
+    sites = [site for site in loaded.sites if keeps(options, site)]
     tensors = weights.tensors if weights else None
     fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
     with (
         TraceWriter(out) as writer,
-        Recorder(loaded.model, sites, writer, tensors, fp16, loaded.orders, on_record) as recorder,
+        Recorder(
+            loaded.model,
+            sites,
+            writer,
+            tensors,
+            fp16,
+            loaded.orders,
+            on_record,
+            lambda name: keeps_layer(options, name) and not options.modules,
+        ) as recorder,
     ):
-        sequences = generate(loaded.model, prompts, steps, recorder)
-        longest = max(map(len, prompts))
+        sequences = generate(loaded.model, prompts, options.steps, recorder)
         tokens = TracedTokens(
-            batch=len(prompts),
-            prompt=longest,
-            padding=sum(longest - len(prompt) for prompt in prompts),
-            steps=steps,
+            prompts=[len(prompt) for prompt in prompts],
+            steps=options.steps,
             identifiers=sequences if weights else None,
         )
-        return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions())
+        unseen = "all but some modules" if options.modules else recorder.unseen()
+        return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions(), unseen)
 
 
 def record_module(module: nn.Module, arguments: dict[str, Any], out: Path, scheme: Scheme | None = None) -> Manifest:
@@ -159,8 +170,9 @@ def record_module(module: nn.Module, arguments: dict[str, Any], out: Path, schem
     fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
     with TraceWriter(out) as writer, Recorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
         module(**arguments)
-        tokens = TracedTokens(batch=1, prompt=1, padding=0, steps=0, identifiers=None)
-        return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions())
+        tokens = TracedTokens(prompts=[1], steps=0, identifiers=None)
+        unseen = "the tokens of a single module"
+        return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions(), unseen)
 
 
 def _model(loaded: Loaded) -> TracedModel:

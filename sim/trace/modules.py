@@ -1,6 +1,7 @@
 """Which kind of GeMM a linear layer is, by its name in the model.
 
-qkv   q_proj, k_proj, v_proj, query, key, value, c_attn, query_key_value, qkv_proj, Wqkv, in_proj
+qkv   q_proj, k_proj, v_proj, query, key, value, c_attn, query_key_value, qkv_proj, Wqkv, in_proj,
+      and latent attention's q_a_proj, q_b_proj, kv_a_proj_with_mqa, kv_b_proj
 o     o_proj and out_proj, or `dense` and `c_proj` of an attention
 up    gate_proj, up_proj, gate_up_proj, fc1, fc_in, c_fc, w1, w3, dense_h_to_4h, or `dense` of an intermediate
 down  down_proj, fc2, fc_out, w2, dense_4h_to_h, or any other `dense` or `c_proj` of a layer
@@ -18,6 +19,7 @@ PATTERNS: tuple[tuple[str, GemmModule], ...] = (
     (r"(lm_head|embed_out|output_embedding|predictions\.decoder|^head)$", "head"),
     (r"(router|\.gate|gate\.wg|shared_expert_gate)$", "router"),
     (r"\.(q_proj|k_proj|v_proj|query|key|value|c_attn|q_attn|query_key_value|qkv_proj|qkv|Wqkv|in_proj)$", "qkv"),
+    (r"\.(q_a_proj|q_b_proj|kv_a_proj|kv_a_proj_with_mqa|kv_b_proj)$", "qkv"),
     (r"\.(o_proj|out_proj)$", "o"),
     (r"att\w*\.(.*\.)?(dense|c_proj|wo)$", "o"),
     (r"\.(gate_proj|up_proj|gate_up_proj|fc1|fc_in|c_fc|w1|w3|dense_h_to_4h|wi|wi_0|wi_1|lin1)$", "up"),

@@ -1,4 +1,4 @@
-"""Hooks on the linear layers of a model: every GeMM that runs becomes a record, its operands perhaps tensors.
+"""Records a model as it runs: its GeMMs, their operands perhaps as tensors, and the work between them.
 
 Rows of padding are left out: a layer that sees all positions of a batch keeps those of real tokens; experts are sent
 no padding in the first place.
@@ -7,9 +7,10 @@ no padding in the first place.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from torch import nn
@@ -17,13 +18,15 @@ from torch import nn
 from sim.formats import fp16
 from sim.formats.int4 import Int4Tensor
 from sim.trace.linears import Site, SplitExperts
+from sim.trace.vectors import attention_told, hook_vectors
 from sim.trace.writer import TraceWriter
-from sim.workload.trace_file import Record
+from sim.workload.gemm import VectorWork
+from sim.workload.manifest import Record, TracedAttention, TracedVector
 
 
 @dataclass
 class Recorder:
-    """Records the GeMMs of `sites` while entered.
+    """Records the GeMMs of `sites`, and the rest of the layers that `keeps` lets through, while entered.
 
     Attributes
     ----------
@@ -33,6 +36,12 @@ class Recorder:
         Names of the layers whose weights stay FP16.
     orders
         By layer, the order in which its weights want their inputs, where it is another than that of the model.
+    keeps
+        Whether vector work or attention of a module of that name is kept.
+    doubts
+        What was seen and is not modelled.
+    attended, activated, downs
+        Modules whose attention was seen; values that activation functions and down projections took.
     phase, step
         Of the pass that runs, for its records.
     real
@@ -48,22 +57,38 @@ class Recorder:
     fp16: frozenset[str] = frozenset()
     orders: dict[str, torch.Tensor] = field(default_factory=dict)
     on_record: Callable[[], None] = lambda: None
+    keeps: Callable[[str], bool] = lambda name: True
+    doubts: set[str] = field(default_factory=set)
+    attended: set[str] = field(default_factory=set)
+    activated: int = 0
+    downs: int = 0
     phase: Literal["prefill", "decode"] = "prefill"
     step: int = 0
     real: torch.Tensor | None = None
     _count: int = 0
     _kept: set[str] = field(default_factory=set)
-    _handles: list[Any] = field(default_factory=list)
+    _entered: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
-        for site in self.sites:
-            self._handles.append(site.layer.register_forward_pre_hook(self._hook(site), with_kwargs=True))
+        handles = [site.layer.register_forward_pre_hook(self._hook(site), with_kwargs=True) for site in self.sites]
+        for handle in [*handles, *hook_vectors(self.model, self._rows, self._vector)]:
+            self._entered.callback(handle.remove)
+        self._entered.enter_context(attention_told(self.model, self._attention, self.doubts.add))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        self._entered.close()
+
+    def unseen(self) -> str:
+        """What of the model's attention and vector work was not seen, or is not modelled; empty: nothing."""
+        config = getattr(self.model, "config", None)
+        layers = config.get_text_config().num_hidden_layers if config else 0
+        said = sorted(self.doubts)
+        if not layers or len(self.attended) != layers:
+            said.append(f"the attention of {layers - len(self.attended)} of {layers} layers")
+        if self.activated < self.downs:
+            said.append("activation functions that are no module")
+        return ", ".join(said)
 
     def begin(self, phase: Literal["prefill", "decode"], step: int, real: torch.Tensor | None = None) -> None:
         """Say which pass comes next, and where its padding is."""
@@ -80,6 +105,24 @@ class Recorder:
             self._record(site, rows)
 
         return hook
+
+    def _rows(self, name: str, rows: int) -> int:
+        """How many of the rows of a module's input are real: experts see no padding, others that of every position."""
+        if self.real is None or "experts." in name or rows % self.real.numel():
+            return rows
+        return rows // self.real.numel() * int(self.real.sum())
+
+    def _vector(self, name: str, work: VectorWork, values: int) -> None:
+        if self.keeps(name):
+            self.activated += values if work.module == "activation" else 0
+            sizes = {"operations": work.operations, "read_bytes": work.read_bytes, "write_bytes": work.write_bytes}
+            vector = TracedVector(phase=self.phase, step=self.step, name=name, module=work.module, **sizes)
+            self.writer.add_vector(vector)
+
+    def _attention(self, attention: TracedAttention) -> None:
+        self.attended.add(attention.name)
+        if self.keeps(attention.name):
+            self.writer.add_attention(attention)
 
     def _record(self, site: Site, rows: torch.Tensor) -> None:
         activations = weights = None
@@ -107,5 +150,6 @@ class Recorder:
                 weights=weights,
             )
         )
+        self.downs += len(rows) * site.k if site.kind == "down" else 0
         self._count += 1
         self.on_record()

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError, Place
 from sim.formats.int4 import Int4Tensor
-from sim.workload.trace_file import (
+from sim.workload.manifest import (
     FORMAT,
     MANIFEST,
     Manifest,
     Record,
     TensorFile,
+    TracedAttention,
     TracedModel,
     TracedTokens,
+    TracedVector,
     TracedWeights,
 )
 
@@ -37,6 +39,8 @@ class TraceWriter:
         self.folder = folder
         self._partial = folder.with_name(f".{folder.name}.partial")
         self._records: list[Record] = []
+        self._vectors: list[TracedVector] = []
+        self._attentions: dict[str, TracedAttention] = {}
         self._files: dict[str, TensorFile] = {}
         self._pending: dict[str, NDArray[Any]] = {}
         self._pending_bytes = 0
@@ -51,6 +55,13 @@ class TraceWriter:
 
     def add_record(self, record: Record) -> None:
         self._records.append(record)
+
+    def add_vector(self, work: TracedVector) -> None:
+        self._vectors.append(work)
+
+    def add_attention(self, attention: TracedAttention) -> None:
+        """Keep the attention of a layer, the first time it runs."""
+        self._attentions.setdefault(attention.name, attention)
 
     def add_tensor(self, key: str, values: NDArray[Any]) -> None:
         """Keep a tensor; older ones go to disk where too much is pending."""
@@ -79,7 +90,12 @@ class TraceWriter:
         self._pending, self._pending_bytes = {}, 0
 
     def finish(
-        self, model: TracedModel, tokens: TracedTokens, weights: TracedWeights | None, versions: dict[str, str]
+        self,
+        model: TracedModel,
+        tokens: TracedTokens,
+        weights: TracedWeights | None,
+        versions: dict[str, str],
+        unseen: str,
     ) -> Manifest:
         """Write the manifest and give the folder its name.
 
@@ -98,6 +114,9 @@ class TraceWriter:
             weights=weights,
             versions=versions,
             records=self._records,
+            vectors=self._vectors,
+            attentions=list(self._attentions.values()),
+            unseen=unseen,
             files=self._files,
         )
         values = {**manifest.model_dump(mode="json"), "sha256": manifest.digest()}

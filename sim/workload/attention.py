@@ -2,6 +2,7 @@
 
     prefill  the prompt goes page by page: page p has page_tokens queries and sees page_tokens * (p + 1) keys
     chunks   the same, and a chunk ends a page's queries early where it ends inside the page
+    encoder  page p has page_tokens queries and sees all keys
     decode   one query a sequence; the step at position t sees the pages of tokens 0..t
 
 Whole pages are read and multiplied; masked scores count as work. A sliding window drops the pages that lie wholly
@@ -57,6 +58,14 @@ def decode_spans(attention: Attention, context: int, steps: int) -> tuple[Span, 
     return tuple(Span(1, keys, count) for keys, count in shapes.items())
 
 
+def encoder_spans(attention: Attention, tokens: int) -> tuple[Span, ...]:
+    """The attentions of tokens that all see one another, page by page of queries."""
+    page = attention.page_tokens
+    keys = -(-tokens // page) * page
+    shapes = Counter(min(page, tokens - first) for first in range(0, tokens, page))
+    return tuple(Span(queries, keys, count) for queries, count in shapes.items())
+
+
 def _equal_steps(attention: Attention, position: int, end: int) -> Iterator[tuple[int, int]]:
     """Runs (first position, length) in which neither the query nor the window's tail enters another page."""
     page = attention.page_tokens
@@ -76,16 +85,24 @@ def _keys(attention: Attention, position: int) -> int:
     return (position // page + 1 - oldest // page) * page
 
 
-def attention_items(attention: Attention, spans: tuple[Span, ...], times: int) -> list[Item]:
-    """Scores, softmax and context of every span, done `times` times (layers, sequences)."""
+def attention_items(
+    attention: Attention, spans: tuple[Span, ...], times: int, value_size: int | None = None
+) -> list[Item]:
+    """Scores, softmax and context of every span, done `times` times (layers, sequences).
+
+    Parameters
+    ----------
+    value_size
+        Values in a head of V, where they are not as many as in one of queries and keys.
+    """
     items: list[Item] = []
-    group = attention.heads // attention.key_value_heads
+    group, width = attention.heads // attention.key_value_heads, value_size or attention.head_size
     for span in spans:
         rows, count = group * span.queries, attention.key_value_heads * span.count * times
         shape = f"[{span.queries}x{span.keys}]"
         items += [
             Gemm(f"attention.scores{shape}", "scores", rows, attention.head_size, span.keys, count, weights=FP16),
             softmax(f"attention.softmax{shape}", rows, span.keys, count),
-            Gemm(f"attention.context{shape}", "context", rows, span.keys, attention.head_size, count, weights=FP16),
+            Gemm(f"attention.context{shape}", "context", rows, span.keys, width, count, weights=FP16),
         ]
     return items

@@ -8,9 +8,9 @@ from pathlib import Path
 from sim import shipped
 from sim.errors import InputError, Place
 from sim.workload.gemm import Workload
+from sim.workload.manifest import MANIFEST
 from sim.workload.options import Options
 from sim.workload.readers import csv_rows, huggingface, model_yaml, trace
-from sim.workload.trace_file import MANIFEST
 
 FOLDER = "workloads"
 READERS: dict[str, Callable[[Path, Options], Workload]] = {

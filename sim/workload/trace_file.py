@@ -13,90 +13,18 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from sim import source
 from sim.errors import InputError, Place
 from sim.source import Source
-from sim.workload.gemm import GemmModule
-from sim.workload.model import Count, Section
+from sim.workload.manifest import FORMAT, MANIFEST, Manifest, Record
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from sim.formats.int4 import Int4Tensor
-
-MANIFEST = "manifest.json"
-FORMAT = "anda-sim trace 2"
-
-
-class TracedModel(Section):
-    name: str
-    architecture: str
-    revision: str
-    """SHA-256 of config.json and of every byte of the weight files, where weights were read; empty for a module made in
-    Python."""
-    parameters: int
-
-
-class TracedTokens(Section):
-    batch: Count
-    prompt: Count
-    """Positions of the prompt, padding included."""
-    padding: Annotated[int, Field(ge=0)]
-    """Positions of all prompts together that hold padding; their rows are left out of the GeMMs."""
-    steps: Annotated[int, Field(ge=0)]
-    identifiers: list[list[int]] | None
-    """Token identifiers of the prompts with what was decoded after them; None where only shapes ran."""
-
-
-class TracedWeights(Section):
-    group_size: Count
-    method: str
-    """`rtn symmetric`, `rtn zero-point`, `awq` or `gptq`."""
-
-
-class Record(Section):
-    """One GeMM as it ran."""
-
-    phase: Literal["prefill", "decode"]
-    step: Annotated[int, Field(ge=0)]
-    name: str
-    module: GemmModule
-    m: Count
-    k: Count
-    n: Count
-    weight_bits: Literal[4, 16]
-    """16 for head and routers, and for layers that a quantised checkpoint leaves in FP16."""
-    expert: bool = False
-    activations: str | None = None
-    """Key of the FP16 activations [m, k]; None where they were not recorded."""
-    weights: str | None = None
-    """Prefix of the keys of the INT4 weights, `.codes`, `.scales` and `.zeros`."""
-
-
-class TensorFile(Section):
-    bytes: int
-    sha256: str
-    keys: list[str]
-
-
-class Manifest(Section):
-    format: Literal["anda-sim trace 2"]
-    model: TracedModel
-    tokens: TracedTokens
-    weights: TracedWeights | None
-    """Of the INT4 weights; None where the checkpoint has none and only shapes ran."""
-    versions: dict[str, str]
-    records: Annotated[list[Record], Field(min_length=1)]
-    files: dict[str, TensorFile]
-
-    def digest(self) -> str:
-        """SHA-256 of the manifest's own content."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ SOFTMAX_OPERATIONS = 5  # maximum, scale and subtract, exponential, sum, times r
 ROTARY_OPERATIONS = 2  # x cos, then multiply-accumulate with the partner's sin
 
 
-def norm(name: str, kind: str, rows: int, width: int, count: int) -> VectorWork:
-    """Residual add and norm of [rows, width] values."""
+def norm(name: str, kind: str, rows: int, width: int, count: int, *, residual: bool = True) -> VectorWork:
+    """Residual add and norm of [rows, width] values; without the add, of a GeMM's outputs, which move no bytes."""
     a_value, a_row = NORM_OPERATIONS[kind]
-    traffic = FP16_BYTES * rows * width
-    return VectorWork(name, "norm", rows * (a_value * width + a_row), traffic, traffic, count)
+    traffic = FP16_BYTES * rows * width if residual else 0
+    return VectorWork(name, "norm", rows * ((a_value - (not residual)) * width + a_row), traffic, traffic, count)
 
 
 def rotary(rows: int, width: int, count: int) -> VectorWork:

@@ -28,7 +28,7 @@ def trace(tmp_path_factory):
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from sim.trace.extract import record
+    from sim.trace.extract import TraceOptions, record
     from sim.trace.linears import linearise
     from sim.trace.load import Loaded
     from sim.trace.weights import quantise
@@ -39,7 +39,7 @@ def trace(tmp_path_factory):
     model = LlamaForCausalLM(config).eval()
     loaded = Loaded("tiny", model, linearise(model))
     folder = tmp_path_factory.mktemp("traces") / "tiny"
-    record(loaded, loaded.sites, [list(range(20)), list(range(30, 40))], 1, folder, quantise(loaded))
+    record(loaded, TraceOptions(steps=1), [list(range(20)), list(range(30, 40))], folder, quantise(loaded))
     return open_trace(folder)
 
 

@@ -92,13 +92,12 @@ def test_the_5_gram_model_by_hand(ngram):
 
 @pytest.fixture(scope="module")
 def trace(loaded, tmp_path_factory) -> Trace:
-    from sim.trace.extract import record
+    from sim.trace.extract import TraceOptions, record
     from sim.trace.weights import quantise
 
     out: Path = tmp_path_factory.mktemp("traces") / "tiny-llama"
-    sites = [site for site in loaded.sites if ".2." in site.name]
     prompt = list((MODEL / "test.txt").read_bytes()[:20])
-    record(loaded, sites, [prompt], 1, out, quantise(loaded))
+    record(loaded, TraceOptions(steps=1, layers=frozenset({2})), [prompt], out, quantise(loaded))
     return open_trace(out)
 
 

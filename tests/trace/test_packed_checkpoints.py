@@ -192,7 +192,7 @@ def test_groups_smaller_than_a_dot_product_are_refused_by_the_machine(save_model
     assert gemm.weights.group_size == 32
     machine = Machine(load_arch("anda-hpca25"))
     with pytest.raises(InputError, match=r"mxu\.dot_length: found 64: .* has weights in groups of 32"):
-        machine.plan(gemm, machine.arch.schedule)
+        machine.piece(gemm).plan()
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def provenance(trace: Path) -> dict[str, Any]:
     """What a trace was recorded from."""
     manifest = open_trace(trace).manifest
     weights = manifest.weights.model_dump() if manifest.weights else None
-    return {"model": manifest.model.model_dump(), "weights": weights, "prompt_tokens": manifest.tokens.prompt}
+    return {"model": manifest.model.model_dump(), "weights": weights, "prompt_tokens": manifest.tokens.prompts[0]}
 
 
 def _element(element: Element, operands: dict[str, Any]) -> dict[str, Any]:

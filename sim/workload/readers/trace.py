@@ -1,23 +1,27 @@
 """A recorded trace as a workload: its GeMMs by phase, equal ones of a kind counted together.
 
 The number of a layer, expert or decode step does not make a GeMM another: `model.layers.3.mlp.up_proj` counts under
-`model.layers.*.mlp.up_proj`. The head, routers and what a checkpoint leaves in FP16
-belong to scope `all` only.
+`model.layers.*.mlp.up_proj`. The head, routers and what a checkpoint leaves in FP16 belong to scope `all` only, with
+attention, norms and activation functions.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from sim.errors import InputError, Place
-from sim.workload.gemm import FP16, Gemm, Phase, WeightFormat, Workload
-from sim.workload.model import Run
+from sim.workload.attention import attention_items, decode_spans, encoder_spans, prefill_spans
+from sim.workload.gemm import FP16, Gemm, Item, Phase, VectorWork, WeightFormat, Workload
+from sim.workload.manifest import Manifest, Record
+from sim.workload.model import Attention, Run
 from sim.workload.options import Options
 from sim.workload.precision import Precision, mantissa_bits, output_mantissa_bits, resolve
-from sim.workload.trace_file import Record, open_trace
+from sim.workload.trace_file import open_trace
+from sim.workload.vector import rotary
 
 
 def read(path: Path, options: Options) -> Workload:
@@ -32,16 +36,24 @@ def read(path: Path, options: Options) -> Workload:
     manifest = open_trace(path).manifest
     precision = resolve(options.precision or Run().precision, {}, Place("--precision") if options.precision else None)
     weights = WeightFormat(group_size=manifest.weights.group_size) if manifest.weights else WeightFormat()
+    if options.scope == "all" and manifest.unseen:
+        raise InputError(
+            f"scope `all` needs what was not recorded: {manifest.unseen}",
+            place=Place("--scope"),
+            facts={"found": str(path), "allowed": "fp-int"},
+        )
     phases = []
     for name in ("prefill", "decode"):
         if options.phase not in (None, "both", name):
             continue
         counts = Counter(gemm_of(record, precision, weights) for record in manifest.records if record.phase == name)
-        items = tuple(replace(gemm, count=count) for gemm, count in counts.items())
-        if options.scope != "all":
-            items = tuple(gemm for gemm in items if gemm.weights != FP16)
+        items: list[Item] = [replace(gemm, count=count) for gemm, count in counts.items()]
+        if options.scope == "all":
+            items += [*_vector_work(manifest, name), *_attention(manifest, name)]
+        else:
+            items = [replace(gemm, count=counts[gemm]) for gemm in counts if gemm.weights != FP16]
         if items:
-            phases.append(Phase(name, items))
+            phases.append(Phase(name, tuple(items)))
     if not phases:
         raise InputError("no GeMM of that phase and scope in it", place=Place(str(path)))
     resolved = {
@@ -56,7 +68,7 @@ def gemm_of(record: Record, precision: Precision | None, weights: WeightFormat) 
     """One recorded GeMM under a precision."""
     combined, integers = record.expert and record.module == "down", record.weight_bits != FP16.bits
     return Gemm(
-        name=re.sub(r"(?<=\.)\d+(?=\.)|^\d+(?=\.)", "*", record.name),
+        name=_starred(record.name),
         module=record.module,
         m=record.m,
         k=record.k,
@@ -72,6 +84,46 @@ def _length(precision: Precision | None, record: Record) -> int | None:
     if precision is not None and record.module == "other":
         return max(precision)
     return mantissa_bits(precision, record.module)
+
+
+def _starred(name: str) -> str:
+    """A name without the numbers of layers and experts."""
+    return re.sub(r"(?<=\.)\d+(?=\.)|^\d+(?=\.)", "*", name)
+
+
+def _vector_work(manifest: Manifest, phase: str) -> Iterator[VectorWork]:
+    counts = Counter(
+        VectorWork(_starred(one.name), one.module, one.operations, one.read_bytes, one.write_bytes)
+        for one in manifest.vectors
+        if one.phase == phase
+    )
+    return (replace(work, count=count) for work, count in counts.items())
+
+
+def _attention(manifest: Manifest, phase: str) -> Iterator[Item]:
+    """Attention by the pages that the queries of each sequence see, as `workload.attention` counts them."""
+    tokens = manifest.tokens
+    if phase == "decode" and not tokens.steps:
+        return
+    layers = Counter(one.model_copy(update={"name": ""}) for one in manifest.attentions)
+    for one, count in layers.items():
+        attention = Attention(
+            heads=one.heads,
+            key_value_heads=one.key_value_heads,
+            head_size=one.head_size,
+            rotary=one.rotated_values > 0,
+            window=one.window,
+        )
+        for prompt, sequences in Counter(tokens.prompts).items():
+            times = count * sequences
+            if phase == "decode":
+                spans = decode_spans(attention, prompt, tokens.steps)
+            else:
+                spans = prefill_spans(attention, prompt) if one.causal else encoder_spans(attention, prompt)
+            yield from attention_items(attention, spans, times, one.value_size)
+            if one.rotated_values:
+                rows, passes = (1, tokens.steps) if phase == "decode" else (prompt, 1)
+                yield rotary(rows, one.rotated_values, times * passes)
 
 
 def _refuse_decided(options: Options) -> None:

@@ -1,0 +1,111 @@
+"""The manifest of a recorded trace: what ran, GeMM by GeMM, and where its tensors are."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sim.workload.gemm import GemmModule, VectorModule
+from sim.workload.model import Count, Section
+
+MANIFEST = "manifest.json"
+FORMAT = "anda-sim trace 2"
+
+
+class TracedModel(Section):
+    name: str
+    architecture: str
+    revision: str
+    """SHA-256 of config.json and of every byte of the weight files, where weights were read; empty for a module made in
+    Python."""
+    parameters: int
+
+
+class TracedTokens(Section):
+    prompts: Annotated[list[Count], Field(min_length=1)]
+    """Tokens of each sequence's prompt; rows of padding are left out of everything."""
+    steps: Annotated[int, Field(ge=0)]
+    identifiers: list[list[int]] | None
+    """Token identifiers of the prompts with what was decoded after them; None where only shapes ran."""
+
+
+class TracedWeights(Section):
+    group_size: Count
+    method: str
+    """`rtn symmetric`, `rtn zero-point`, `awq` or `gptq`."""
+
+
+class Record(Section):
+    """One GeMM as it ran."""
+
+    phase: Literal["prefill", "decode"]
+    step: Annotated[int, Field(ge=0)]
+    name: str
+    module: GemmModule
+    m: Count
+    k: Count
+    n: Count
+    weight_bits: Literal[4, 16]
+    """16 for head and routers, and for layers that a quantised checkpoint leaves in FP16."""
+    expert: bool = False
+    activations: str | None = None
+    """Key of the FP16 activations [m, k]; None where they were not recorded."""
+    weights: str | None = None
+    """Prefix of the keys of the INT4 weights, `.codes`, `.scales` and `.zeros`."""
+
+
+class TracedVector(Section):
+    """A piece of work for the vector unit that a module of the model did; see `VectorWork`."""
+
+    phase: Literal["prefill", "decode"]
+    step: Annotated[int, Field(ge=0)]
+    name: str
+    module: VectorModule
+    operations: Annotated[int, Field(ge=0)]
+    read_bytes: Annotated[int, Field(ge=0)]
+    write_bytes: Annotated[int, Field(ge=0)]
+
+
+class TracedAttention(Section):
+    """The attention of a layer; which queries see which keys follows from the tokens."""
+
+    name: str
+    heads: Count
+    key_value_heads: Count
+    head_size: Count
+    """Values in a head of queries and keys."""
+    value_size: Count
+    """Values in a head of V."""
+    causal: bool
+    """Whether a query sees none of the keys after it."""
+    window: Count | None
+    """How many tokens back a query sees, itself included; None: all."""
+    rotated_values: Annotated[int, Field(ge=0)]
+    """Values of a token's queries and keys that are rotated by its position."""
+
+
+class TensorFile(Section):
+    bytes: int
+    sha256: str
+    keys: list[str]
+
+
+class Manifest(Section):
+    format: Literal["anda-sim trace 2"]
+    model: TracedModel
+    tokens: TracedTokens
+    weights: TracedWeights | None
+    """Of the INT4 weights; None where the checkpoint has none and only shapes ran."""
+    versions: dict[str, str]
+    records: Annotated[list[Record], Field(min_length=1)]
+    vectors: list[TracedVector]
+    attentions: list[TracedAttention]
+    unseen: str
+    """What of the model's vector work or attention was not recorded, so that scope `all` is refused; empty: nothing."""
+    files: dict[str, TensorFile]
+
+    def digest(self) -> str:
+        """SHA-256 of the manifest's own content."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
