@@ -53,3 +53,19 @@ def measure() -> dict[str, dict[str, ErrorBar]]:
     for (card, phase), series in attention_tables().items():
         found[card][phase] = bar(attention_errors(series))
     return dict(found)
+
+
+def text(bars: dict[str, dict[str, ErrorBar]]) -> str:
+    """The bars as measured/error_bars.yaml holds them: `python -m gpu_ref.reference.held_out` prints it."""
+    lines = ['how: "one row left out at a time, predicted log-log from its neighbours: gpu_ref/reference/held_out.py"']
+    lines.append("bars:")
+    for card, kinds in bars.items():
+        lines.append(f"  {card}:")
+        lines += [
+            f"    {kind}: {{rows: {one.rows}, median: {one.median}, most: {one.most}}}" for kind, one in kinds.items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(text(measure()), end="")

@@ -79,6 +79,7 @@ def test_inside_a_cell_the_weights_of_n_and_k_multiply() -> None:
 
 def test_error_bars_are_those_of_rows_held_out_today() -> None:
     assert held_out.measure() == error_bars()
+    assert held_out.text(error_bars()) == (MEASURED / "error_bars.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("card", "kind"), sorted(gemm_tables()))
