@@ -147,11 +147,14 @@ def _simulate(
     from sim.report.perfetto import TraceWriter
     from sim.runs.workers import default_jobs
     from sim.simulation import simulate_all
+    from sim.units import processing_element
     from sim.workload.load import load_workload
 
     work = load_workload(workload, **asked)
     gpu = _gpu(outcome)
     machines = _scheduled(machines, schedule)
+    if outcome.values:
+        processing_element.make(machines[0]).require_values()
     name = machines[0].name if len(machines) == 1 else "compare"
     folder = outcome.out or _free(Path("runs") / f"{name}_{work.name}")
     with new_folder(folder, outcome.overwrite) as inside:

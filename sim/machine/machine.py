@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sim.arch.schema import Arch, Schedule
 from sim.engine.activity import Recorder
+from sim.laws.words import check_words
 from sim.machine.assembly import Options, Run
 from sim.machine.execution import run_piece
 from sim.mapping.pace import Pace
@@ -61,6 +62,7 @@ class Machine:
                 f"found {arch.dram.transaction_bytes}: a transaction moves whole bursts",
                 allowed=f"multiples of dram.burst_bytes = {arch.dram.burst_bytes}",
             )
+        check_words(arch, self.pe)
         self._check_ports()
         if isinstance(arch.schedule, Schedule):
             self._check_schedule(arch.schedule)
