@@ -1,19 +1,17 @@
 """What a kind of processing element says of itself: the machine, the values, the RTL and the costs ask it.
 
-A kind is one file in sim/units/pe, or of a plug-in, with one subclass; `kinds()` finds it.
+A kind is one subclass in a file of sim/units/pe, or of a plug-in (sim/plugins.py).
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
-from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from sim.arch.schema import Hardware
 from sim.errors import InputError, nearest_name
 from sim.mapping.operands import Fp16Activations, Operand, ceil_div
+from sim.plugins import Seam
 
 if TYPE_CHECKING:
     from sim.formats.int4 import Int4Tensor
@@ -41,6 +39,7 @@ class ProcessingElement(ABC):
         Its SystemVerilog, from the root of the tree; None where there is none.
     """
 
+    plugs_into: ClassVar[str] = "pe"
     kind: ClassVar[str]
     summary: ClassVar[str]
     parameters: ClassVar[frozenset[str]] = frozenset()
@@ -143,16 +142,7 @@ class Aligning(BitParallel):
         return Aligned(self.mxu.mantissa_bits, self.mxu.dot_length).multiply(activations, weights)
 
 
-@cache
-def kinds() -> dict[str, type[ProcessingElement]]:
-    """All kinds, by name."""
-    package = importlib.import_module("sim.units.pe")
-    found: dict[str, type[ProcessingElement]] = {}
-    for module in pkgutil.iter_modules(package.__path__, "sim.units.pe."):
-        for item in vars(importlib.import_module(module.name)).values():
-            if isinstance(item, type) and issubclass(item, ProcessingElement) and item.__module__ == module.name:
-                found[item.kind] = item
-    return dict(sorted(found.items()))
+KINDS: Seam[type[ProcessingElement]] = Seam("pe", "PE kind", "sim.units.pe", key="kind")
 
 
 def make(arch: Hardware) -> ProcessingElement:
@@ -163,8 +153,9 @@ def make(arch: Hardware) -> ProcessingElement:
     InputError
         For an unknown kind, or keys that its kind does not have or lacks.
     """
-    kind = kinds().get(arch.mxu.pe)
+    kind = KINDS.find(arch.mxu.pe)
     if kind is None:
-        nearest = nearest_name(arch.mxu.pe, kinds())
-        raise arch.refuse("mxu.pe", f"no PE of kind {arch.mxu.pe!r}", nearest=nearest, allowed=", ".join(kinds()))
+        known = KINDS.names()
+        nearest = nearest_name(arch.mxu.pe, known)
+        raise arch.refuse("mxu.pe", f"no PE of kind {arch.mxu.pe!r}", nearest=nearest, allowed=", ".join(known))
     return kind(arch)

@@ -6,11 +6,11 @@ from math import lcm
 from typing import Any
 
 import pytest
+from sim.cost.area import area_square_millimetres
 
 from sim import shipped
 from sim.arch.load import FOLDER, load_arch
 from sim.arch.schema import Schedule
-from sim.cost.area import area_square_millimetres
 from sim.errors import InputError
 from sim.machine.machine import Machine
 from sim.simulation import simulate

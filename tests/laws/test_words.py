@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from sim import shipped
@@ -9,6 +11,7 @@ from sim.arch.load import load_arch
 from sim.errors import InputError
 from sim.laws.words import check_words
 from sim.machine.machine import Machine
+from sim.mapping.operands import Operand
 from sim.units import processing_element
 from sim.units.pe.anda import AndaPe
 from sim.units.pe.figna import FignaPe
@@ -76,9 +79,18 @@ def test_every_mantissa_length_is_looked_at() -> None:
 
 
 def test_a_machine_is_held_against_the_law_when_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processing_element, "kinds", lambda: {"figna": Hurried})
+    monkeypatch.setattr(processing_element, "KINDS", SimpleNamespace(find=lambda name: Hurried))
     with pytest.raises(InputError, match="960 bits a group"):
         Machine(FIGNA)
+
+
+def test_activations_that_are_not_told_by_their_fields_are_refused() -> None:
+    class Somehow(FignaPe):
+        def activations(self, mantissa_bits: int | None) -> Operand:
+            return type("Hidden", (), {"data_bytes": lambda *_: 1, "side_bytes": lambda *_: 0})()
+
+    with pytest.raises(InputError, match="cannot be told apart"):
+        check_words(FIGNA, Somehow(FIGNA))
 
 
 def test_stated_padding_is_taken_as_it_is() -> None:

@@ -12,7 +12,7 @@ from sim import shipped
 from sim.arch.load import load_arch
 from sim.errors import InputError
 from sim.units.pe.figna import FignaPe
-from sim.units.processing_element import BitParallel, kinds, make
+from sim.units.processing_element import KINDS, BitParallel, make
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,9 +30,9 @@ def test_the_shape_of_a_pe_is_what_its_costs_hang_on(name: str, own: dict[str, i
     assert pe.shape() == {"pe": pe.kind, "dot_length": 64, "output_registers": 3, **own}
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", KINDS.names())
 def test_every_kind_names_its_rtl_and_the_rtl_names_it(kind: str) -> None:
-    path = kinds()[kind].rtl
+    path = KINDS.parts()[kind].rtl
     assert path is not None
     assert f"sim/units/pe/{kind}.py" in (ROOT / path).read_text()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sim.arch.load import load_arch
-from sim.rtl import pe as rtl
+from sim.rtl.checks import pe as rtl
 from sim.units.processing_element import ProcessingElement, make
 
 GROUP_SIZE = 64

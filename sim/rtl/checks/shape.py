@@ -8,7 +8,7 @@ from functools import cached_property
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch, Buffers, Schedule
 from sim.mapping.operands import ceil_div
-from sim.rtl import pe as rtl
+from sim.rtl.checks import pe as rtl
 from sim.rtl.checks.build import Design, Port
 from sim.units.processing_element import ProcessingElement, make
 
