@@ -24,7 +24,7 @@ import numpy as np
 from sim.arch.load import load_arch
 from sim.arch.schema import Schedule
 from sim.formats.int4 import Int4Tensor
-from sim.functional.execute import arithmetic_of, execute
+from sim.functional.execute import execute
 from sim.mapping.operands import GroupedWeights
 from sim.mapping.plan import make_plan
 from sim.units import processing_element
@@ -55,7 +55,7 @@ def measure(repeats: int) -> dict[str, Any]:
         pe = processing_element.make(arch)
         gemm = Gemm(name, "up", M, K, N, mantissa_bits=mantissa_bits)
         plan = make_plan(arch, gemm, pe.activations(mantissa_bits), GroupedWeights(gemm.weights), arch.schedule)
-        call = partial(execute, plan, arithmetic_of(pe, mantissa_bits), activations, weights)
+        call = partial(execute, plan, pe, activations, weights)
         spent = _least(call, repeats)
         label = name if mantissa_bits is None else f"{name} M={mantissa_bits}"
         ratios[label] = {"elapsed": spent.elapsed / product.elapsed, "processor": spent.processor / product.processor}

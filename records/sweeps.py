@@ -23,7 +23,8 @@ from sim.sweep.diff import objectives, volume_ratio
 from sim.sweep.evaluate import Task, compute
 from sim.sweep.load import FOLDER as SHIPPED
 from sim.sweep.load import load_sweep
-from sim.sweep.run import SweepRun, Tally
+from sim.sweep.points import Points, Tally
+from sim.sweep.run import run_sweep
 from sim.sweep.space import Space
 from sim.sweep.store import Store
 from sim.sweep.view import View
@@ -40,7 +41,7 @@ def run(store: Store, name: str, overrides: Sequence[str] = ()) -> tuple[View, T
     space = Space(*load_sweep(name, overrides))
     store.begin(space.sweep, space.keys, resume=True)
     with LocalWorkers(default_jobs(), compute) as workers:
-        tally = SweepRun(space, store, workers, lambda tally: None).run()
+        tally = run_sweep(Points(space, store, workers, lambda tally: None))
     return View(store, space.sweep.name), tally
 
 

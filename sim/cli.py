@@ -1,19 +1,45 @@
-"""The command line. Commands stand in sim/commands; what they need is imported when one of them runs."""
+"""The command line. Commands stand in sim/commands or plug in; what they need is imported when one of them runs."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-import gpu_ref.cli
-import sim.rtl.commands
+from sim import plugins
 from sim.commands import catalogue, models, report, reproduction, simulation, sweep
 from sim.errors import InputError
 
+COMMANDS: plugins.Seam[typer.Typer] = plugins.Seam("commands", "command")
+
+
+class Pluggable(TyperGroup):
+    """The commands of this package, and those that plug in."""
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        plugged, own = COMMANDS.find(name), super().get_command(ctx, name)
+        if plugged is None or own is not None:
+            return self._alone(name, own, plugged)
+        group = typer.main.get_group(plugged)
+        group.name = name
+        return group
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *COMMANDS.names()]
+
+    @staticmethod
+    def _alone(name: str, own: Any, plugged: object) -> Any:
+        if own is not None and plugged is not None:
+            raise InputError("a plug-in may not replace a command", field=name)
+        return own
+
+
 app = typer.Typer(
     name="anda-sim",
-    help="Cycle-level simulator of the Anda LLM accelerator and its baselines.",
+    cls=Pluggable,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,8 +55,21 @@ app.command("perplexity")(models.perplexity)
 app.command("search")(models.search)
 app.add_typer(sweep.app, name="sweep")
 app.command("pareto")(sweep.pareto)
-app.add_typer(gpu_ref.cli.app, name="gpu")
-app.add_typer(sim.rtl.commands.app, name="rtl")
+
+
+def _use(files: list[Path] | None) -> list[Path] | None:
+    plugins.use(files or ())
+    return files
+
+
+@app.callback()
+def everywhere(
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(help="A Python file with parts of your own; may be repeated.", callback=_use, is_eager=True),
+    ] = None,
+) -> None:
+    """Cycle-level simulator of the Anda LLM accelerator and its baselines."""
 
 
 def main() -> None:

@@ -165,13 +165,13 @@ def test_bad_input_is_one_clear_message(console: Console, arguments: list[str], 
 
 
 def test_ctrl_c_leaves_no_half_written_result(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sim.report.files
+    from sim.report.exporters import tables
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     before = sorted(path.name for path in console.folder.iterdir())
-    monkeypatch.setattr(sim.report.files, "_write_csv", interrupted)
+    monkeypatch.setattr(tables, "_write_csv", interrupted)
     code, _, _ = console("run", "anda-hpca25", "small.csv", "--out", "r", "--jobs", "1")
     assert code == 130
     assert sorted(path.name for path in console.folder.iterdir()) == before

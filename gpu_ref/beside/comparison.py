@@ -1,11 +1,10 @@
-"""Simulated machines and a GPU on the same work, ready to be printed, drawn and written: `request(...).answer(...)`."""
+"""Simulated machines and a GPU on the same work: `request(...).answer(...)`; shown by gpu_ref/figure.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from gpu_ref import record as records
 from gpu_ref.beside import card, recorded, simulated, standing
@@ -18,11 +17,6 @@ from gpu_ref.reference.tables import FRAMEWORKS, ORIGIN, TYPES, types_of
 from gpu_ref.show import heading
 from sim.errors import InputError, nearest_name
 from sim.result import Result
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from sim.report.markup import Html
 
 
 @dataclass(frozen=True)
@@ -45,28 +39,6 @@ class Beside:
     platforms: tuple[Platform, ...]
     parts: tuple[Part, ...]
     scaled: bool
-
-    def show(self, console: Console) -> None:
-        from gpu_ref.beside.terminal import print_beside
-
-        print_beside(self, console)
-
-    def sections(self) -> list[Html]:
-        from gpu_ref.beside.page import sections
-
-        return sections(self)
-
-    def as_dict(self) -> dict[str, Any]:
-        from gpu_ref.beside.files import as_dict
-
-        return as_dict(self)
-
-    def write(self, folder: Path) -> None:
-        from gpu_ref.beside.files import write
-        from sim.report.folder import writing
-
-        with writing(folder):
-            write(self, folder)
 
 
 @dataclass(frozen=True)

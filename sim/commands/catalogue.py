@@ -20,20 +20,24 @@ class Kind(StrEnum):
 
 
 def list_() -> None:
-    """Show the shipped machines, models and sweeps, the PE kinds and the number formats."""
+    """Show the shipped machines, models and sweeps, and what plugs in: PE kinds, number formats, exporters, figures."""
     from rich.console import Console
     from rich.table import Table
 
     from sim import shipped
-    from sim.formats.registry import formats
-    from sim.units.processing_element import kinds
+    from sim.formats.registry import FORMATS
+    from sim.report.exporter import EXPORTERS
+    from sim.report.sections import FIGURES
+    from sim.units.processing_element import KINDS
 
     console = Console()
     for title, folder in (("machines", "arch_configs"), ("models", "workloads"), ("sweeps", "arch_configs/sweeps")):
         console.print(f"[bold]{title}[/bold]\n  " + ", ".join(shipped.names(folder)), soft_wrap=False)
     for title, rows in (
-        ("PE kinds (mxu.pe)", [(kind, pe.summary) for kind, pe in kinds().items()]),
-        ("number formats", [(card.name, card.summary) for card in formats()]),
+        ("PE kinds (mxu.pe)", [(kind, pe.summary) for kind, pe in KINDS.parts().items()]),
+        ("number formats", [(card.name, card.summary) for card in FORMATS.parts().values()]),
+        ("exporters (--export)", [(name, exporter.summary) for name, exporter in EXPORTERS.parts().items()]),
+        ("figures that plug in", [(name, figure.title) for name, figure in FIGURES.parts().items()]),
     ):
         table = Table(
             title=title, title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 2)

@@ -1,9 +1,12 @@
-"""Options that several commands share, each described once."""
+"""Options that several commands share, each described once, and those that go together as one argument."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -38,3 +41,69 @@ Out = Annotated[Path | None, typer.Option(help="Folder of the results; one under
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result in that folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Page = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html too.")]
+Export = Annotated[
+    list[str] | None, typer.Option("--export", help="Write this format too: trace, or one of a plug-in; see `list`.")
+]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Options about a workload, named as `load_workload` takes them."""
+
+    phase: Phase = None
+    tokens: Tokens = None
+    batch: Batch = None
+    chunk: Chunk = None
+    context: Context = None
+    steps: StepCount = None
+    scope: Scope = None
+    precision: Precision = None
+    overrides: SetWork = None
+
+
+@dataclass(frozen=True)
+class How:
+    """Options about a simulation."""
+
+    schedule: BlockSchedule = "given"
+    set_: Set = None
+    grain: Grain = "tile"
+    fast_forward: FastForward = True
+    verify: Verify = False
+    jobs: Jobs = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Options about what is left of the results."""
+
+    out: Out = None
+    overwrite: Overwrite = False
+    report: Page = True
+    export: Export = None
+    json_: Json = False
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose arguments of a dataclass are given as options, one a field."""
+    hints, parameters = get_type_hints(command, include_extras=True), []
+    groups: dict[str, type[Any]] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if not isinstance(kind, type) or not is_dataclass(kind):
+            parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        groups[name], inner = kind, get_type_hints(kind, include_extras=True)
+        for field in fields(kind):
+            option = {"default": field.default, "annotation": inner[field.name]}
+            parameters.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, **option))
+
+    def flat(**given: Any) -> None:
+        for name, kind in groups.items():
+            given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        command(**given)
+
+    flat.__doc__, flat.__name__ = command.__doc__, command.__name__
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return flat

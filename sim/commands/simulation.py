@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,12 +16,13 @@ from sim.commands import options as shared
 from sim.errors import InputError, nearest_name
 
 if TYPE_CHECKING:
-    from gpu_ref.beside.comparison import Beside, Request
     from sim.arch.schema import Arch
     from sim.machine.assembly import Options
     from sim.mapping.plan import Plan
+    from sim.report.exporter import Exporter
+    from sim.report.sections import PageSection
     from sim.result import Result
-    from sim.runs.runs import Progress
+    from sim.runs.runs import Progress, Tracer
     from sim.workload.gemm import Gemm
 
 GRAINS = ("tile", "beat")
@@ -30,65 +31,31 @@ LENGTHS = (4, 5, 6, 8, 11)
 SCHEDULES = ("given", "best", "best-cycles", "best-dram-bytes", "best-energy", "both")
 
 
+@shared.grouped
 def run(
     arch: shared.Arch,
     workload: shared.Work,
-    phase: shared.Phase = None,
-    tokens: shared.Tokens = None,
-    batch: shared.Batch = None,
-    chunk: shared.Chunk = None,
-    context: shared.Context = None,
-    steps: shared.StepCount = None,
-    scope: shared.Scope = None,
-    precision: shared.Precision = None,
-    schedule: shared.BlockSchedule = "given",
-    set_: shared.Set = None,
-    set_workload: shared.SetWork = None,
-    grain: shared.Grain = "tile",
-    fast_forward: shared.FastForward = True,
-    verify: shared.Verify = False,
-    jobs: shared.Jobs = None,
+    asked: shared.Asked,
+    how: shared.How,
+    kept: shared.Kept,
     trace: Annotated[bool, typer.Option("--trace", help="Write trace.json for ui.perfetto.dev (one process).")] = False,
     values: Annotated[
         bool, typer.Option("--values", help="Compute the tensors of a trace too, as the machine does, against FP16.")
     ] = False,
-    out: shared.Out = None,
-    overwrite: shared.Overwrite = False,
-    report: shared.Page = True,
-    json_: shared.Json = False,
 ) -> None:
     """Simulate a workload on a machine."""
     from sim.arch.load import load_arch
 
-    _simulate(
-        [load_arch(arch, set_ or ())],
-        workload,
-        _asked(phase, tokens, batch, chunk, context, steps, scope, precision, set_workload),
-        _how(grain, fast_forward, verify),
-        schedule,
-        Outcome(out, overwrite, report, json_, trace, values=values),
-        jobs,
-    )
+    _simulate([load_arch(arch, how.set_ or ())], workload, asked, how, kept, trace=trace, values=values)
 
 
+@shared.grouped
 def compare(
     archs: Annotated[list[str], typer.Argument(help="Machines; the first is the baseline.", metavar="ARCH...")],
     workload: Annotated[str, typer.Option(help="What all of them run; see `run`.")],
-    phase: shared.Phase = None,
-    tokens: shared.Tokens = None,
-    batch: shared.Batch = None,
-    chunk: shared.Chunk = None,
-    context: shared.Context = None,
-    steps: shared.StepCount = None,
-    scope: shared.Scope = None,
-    precision: shared.Precision = None,
-    schedule: shared.BlockSchedule = "given",
-    set_: shared.Set = None,
-    set_workload: shared.SetWork = None,
-    grain: shared.Grain = "tile",
-    fast_forward: shared.FastForward = True,
-    verify: shared.Verify = False,
-    jobs: shared.Jobs = None,
+    asked: shared.Asked,
+    how: shared.How,
+    kept: shared.Kept,
     gpu: Annotated[
         str | None,
         typer.Option(help="A measured GPU to set beside them: A100, H100, H200, B200, or a record of `gpu bench`."),
@@ -99,77 +66,75 @@ def compare(
             help="With --gpu: as many of each machine; a number, or as equals the card: bandwidth, peak, area."
         ),
     ] = None,
-    out: shared.Out = None,
-    overwrite: shared.Overwrite = False,
-    report: shared.Page = True,
-    json_: shared.Json = False,
 ) -> None:
     """Simulate a workload on several machines and compare them with the first."""
     from sim.arch.load import load_arch
 
-    _simulate(
-        [load_arch(arch, set_ or ()) for arch in archs],
-        workload,
-        _asked(phase, tokens, batch, chunk, context, steps, scope, precision, set_workload),
-        _how(grain, fast_forward, verify),
-        schedule,
-        Outcome(out, overwrite, report, json_, gpu=gpu, scale=scale),
-        jobs,
-    )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What becomes of the results."""
-
-    out: Path | None
-    overwrite: bool
-    with_page: bool
-    as_json: bool
-    trace: bool = False
-    gpu: str | None = None
-    scale: str | None = None
-    values: bool = False
+    _simulate([load_arch(arch, how.set_ or ()) for arch in archs], workload, asked, how, kept, gpu=(gpu, scale))
 
 
 def _simulate(
     machines: list[Arch],
     workload: str,
-    asked: dict[str, Any],
-    how: Options,
-    schedule: str,
-    outcome: Outcome,
-    jobs: int | None,
+    asked: shared.Asked,
+    how: shared.How,
+    kept: shared.Kept,
+    *,
+    trace: bool = False,
+    values: bool = False,
+    gpu: tuple[str | None, str | None] = (None, None),
 ) -> None:
-    from sim.report.comparison import labels
-    from sim.report.files import fill_comparison, fill_run
+    from sim.report.exporter import USUAL, exporters
+    from sim.report.files import fill
     from sim.report.folder import new_folder
-    from sim.report.perfetto import TraceWriter
+    from sim.report.sections import page_sections, sections_of
     from sim.runs.workers import default_jobs
     from sim.simulation import simulate_all
+    from sim.units import processing_element
     from sim.workload.load import load_workload
 
-    work = load_workload(workload, **asked)
-    gpu = _gpu(outcome)
-    machines = _scheduled(machines, schedule)
+    options, work = _options(how), load_workload(workload, **{**vars(asked), "overrides": asked.overrides or ()})
+    usual = [name for name in USUAL if name != "page" or kept.report]
+    formats = exporters([*usual, *(["trace"] if trace else []), *(kept.export or ())])
+    plugged = [*page_sections(), *([_asked_for("gpu", *gpu)] if any(gpu) else [])]
+    machines = _scheduled(machines, how.schedule)
+    if values:
+        processing_element.make(machines[0]).require_values()
     name = machines[0].name if len(machines) == 1 else "compare"
-    folder = outcome.out or _free(Path("runs") / f"{name}_{work.name}")
-    with new_folder(folder, outcome.overwrite) as inside:
-        with TraceWriter(inside / "trace.json") if outcome.trace else nullcontext() as tracer, _progress() as progress:
-            results = simulate_all(
-                machines, work, options=how, jobs=jobs or default_jobs(), tracer=tracer, progress=progress
-            )
+    folder = kept.out or _free(Path("runs") / f"{name}_{work.name}")
+    with new_folder(folder, kept.overwrite) as inside:
+        with _recording(formats, inside) as tracer, _progress() as progress:
+            jobs = how.jobs or default_jobs()
+            results = simulate_all(machines, work, options=options, jobs=jobs, tracer=tracer, progress=progress)
         command = " ".join(["sim.py", *sys.argv[1:]])
         results = [replace(result, provenance=replace(result.provenance, command=command)) for result in results]
-        beside = gpu.answer(results, labels(results)) if gpu else None
-        computed = _values(machines[0], Path(workload), work.precision, inside) if outcome.values else None
-        if len(results) == 1:
-            fill_run(results[0], inside, with_page=outcome.with_page)
-        else:
-            fill_comparison(results, inside, with_page=outcome.with_page, added=beside.sections() if beside else ())
-        if beside:
-            beside.write(inside)
-    _show(results, folder, outcome.as_json, beside, computed)
+        sections = sections_of(plugged, results)
+        computed = _values(machines[0], Path(workload), work.precision, inside) if values else None
+        fill(results, inside, formats, sections=sections)
+        for section in plugged:
+            section.write(inside)
+    _show(results, folder, kept.json_, plugged, computed)
+
+
+@contextmanager
+def _recording(formats: Sequence[Exporter], folder: Path) -> Iterator[Tracer | None]:
+    """The recorders of all exporters that have one, as one."""
+    from sim.report.exporter import Recorders
+
+    with ExitStack() as stack:
+        recorders = [stack.enter_context(exporter.recorder(folder)) for exporter in formats]
+        wanted = [recorder for recorder in recorders if recorder is not None]
+        yield Recorders(wanted) if wanted else None
+
+
+def _asked_for(name: str, *texts: str | None) -> PageSection:
+    """A part of the page that plugs in, made with the texts of its options."""
+    from sim.report.sections import FIGURES
+
+    section = FIGURES.find(name)
+    if section is None:
+        raise InputError(f"no figure {name!r} is installed", field=f"--{name}")
+    return section(*texts)
 
 
 def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path) -> Any:
@@ -195,42 +160,6 @@ def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path) -> Any
     return qualities
 
 
-def _gpu(outcome: Outcome) -> Request | None:
-    """What `--gpu` asks for, refused before time is spent on simulating."""
-    if outcome.gpu is None:
-        if outcome.scale is not None:
-            raise InputError("needs a card to scale to", field="--scale", facts={"needed": "--gpu H100, or its like"})
-        return None
-    from gpu_ref.beside.comparison import request
-
-    return request(outcome.gpu, outcome.scale)
-
-
-def _asked(
-    phase: str | None,
-    tokens: int | None,
-    batch: int | None,
-    chunk: int | None,
-    context: int | None,
-    steps: int | None,
-    scope: str | None,
-    precision: str | None,
-    overrides: list[str] | None,
-) -> dict[str, Any]:
-    """The options of a workload, as `load_workload` takes them."""
-    return {
-        "phase": phase,
-        "tokens": tokens,
-        "batch": batch,
-        "chunk": chunk,
-        "context": context,
-        "steps": steps,
-        "scope": scope,
-        "precision": precision,
-        "overrides": overrides or (),
-    }
-
-
 def _scheduled(machines: list[Arch], schedule: str) -> list[Arch]:
     """The machines with the schedule asked for; `both` puts each beside itself with the best one."""
     if schedule not in SCHEDULES:
@@ -249,17 +178,17 @@ def _scheduled(machines: list[Arch], schedule: str) -> list[Arch]:
     return [machine for pair in zip(machines, searched, strict=True) for machine in pair]
 
 
-def _how(grain: str, fast_forward: bool, verify: bool) -> Options:
+def _options(how: shared.How) -> Options:
     from sim.machine.assembly import Options
 
-    if grain not in GRAINS:
+    if how.grain not in GRAINS:
         raise InputError(
-            f"found {grain!r}",
+            f"found {how.grain!r}",
             field="--grain",
-            nearest=nearest_name(grain, GRAINS),
+            nearest=nearest_name(how.grain, GRAINS),
             facts={"allowed": ", ".join(GRAINS)},
         )
-    return Options("beat" if grain == "beat" else "tile", fast_forward, verify)
+    return Options("beat" if how.grain == "beat" else "tile", how.fast_forward, how.verify)
 
 
 def _free(folder: Path) -> Path:
@@ -282,13 +211,14 @@ def _progress() -> Iterator[Progress | None]:
         yield lambda done, total, name: bar.update(task, completed=done, total=total, description=f"simulated {name}")
 
 
-def _show(results: list[Result], folder: Path, as_json: bool, beside: Beside | None, computed: Any) -> None:
+def _show(results: list[Result], folder: Path, as_json: bool, plugged: list[PageSection], computed: Any) -> None:
     if as_json:
         from sim.result.json import as_data
 
         told = [as_data(result) for result in results]
         value = told[0] if len(told) == 1 else told
-        json.dump(value if beside is None else {"results": value, "gpu": beside.as_dict()}, sys.stdout)
+        beside = {section.name: data for section in plugged if (data := section.data()) is not None}
+        json.dump({"results": value, **beside} if beside else value, sys.stdout)
         sys.stdout.write("\n")
         return
     from rich.console import Console
@@ -304,6 +234,6 @@ def _show(results: list[Result], folder: Path, as_json: bool, beside: Beside | N
         from sim.report.values import print_values
 
         print_values(computed, console)
-    if beside is not None:
-        beside.show(console)
+    for section in plugged:
+        section.show(console)
     console.print(f"results in {folder}", soft_wrap=True, highlight=False, markup=False)

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sim.sweep.run import Progress, Tally
+    from sim.sweep.points import Progress, Tally
     from sim.sweep.view import View
 
 STORE = Path("runs") / "sweeps.sqlite"
@@ -52,7 +52,8 @@ def run(
 
     from sim.runs.workers import default_jobs
     from sim.sweep.load import load_sweep
-    from sim.sweep.run import SweepRun
+    from sim.sweep.points import Points
+    from sim.sweep.run import run_sweep
     from sim.sweep.space import Space
     from sim.sweep.store import Store
     from sim.sweep.terminal import print_front, print_tally
@@ -61,13 +62,13 @@ def run(
     sweep, described = load_sweep(file, set_ or ())
     space = Space(sweep, described)
     console = Console()
-    with Store(store, make=True) as points:
+    with Store(store, make=True) as kept:
         with _workers(jobs or default_jobs(), ray) as workers, _progress() as progress:
-            sweep_run = SweepRun(space, points, workers, progress, many=yes)
-            points.begin(sweep, space.keys, resume=resume)
-            tally = sweep_run.run()
+            points = Points(space, kept, workers, progress, many=yes)
+            kept.begin(sweep, space.keys, resume=resume)
+            tally = run_sweep(points)
         print_tally(tally, workers.count, console)
-        view = View(points, sweep.name)
+        view = View(kept, sweep.name)
     print_front(view, console)
     if report:
         _write(view, out or Path("runs") / f"sweep_{sweep.name}", console)

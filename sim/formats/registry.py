@@ -1,12 +1,13 @@
-"""The number formats there are: every module of this package that has a card named FORMAT."""
+"""The number formats there are: one card in a file of this package, or of a plug-in (sim/plugins.py)."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
+
+from sim.plugins import Seam
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,10 @@ class FormatCard:
         Bits stored for one value, all shared parts included, by mantissa length M (formats without one ignore it).
     """
 
+    plugs_into: ClassVar[str] = "formats"
     name: str
     summary: str
     bits_a_value: Callable[[int], Fraction]
 
 
-def formats() -> list[FormatCard]:
-    """The cards of all formats, by name."""
-    package = importlib.import_module(__package__)
-    modules = (
-        importlib.import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
-    )
-    return sorted((module.FORMAT for module in modules if hasattr(module, "FORMAT")), key=lambda card: card.name)
+FORMATS: Seam[FormatCard] = Seam("formats", "number format", "sim.formats")

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.formats.int4 import Int4Tensor
-from sim.functional.product import Aligned, Arithmetic, Exact, Sequential
+from sim.functional.product import Float32, Half
 from sim.functional.tiles import Panel, panels
 from sim.mapping.plan import Plan
-from sim.units.processing_element import ProcessingElement
 
-Half = NDArray[np.float16]
+
+class Multiplier(Protocol):
+    """What computes: a processing element (sim/units/processing_element.py)."""
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the mantissa length of a GeMM is that of its activations."""
+        ...
+
+    def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
+        """Accumulators (tokens, columns) of activations (tokens, K) and weights (columns, K)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,27 +46,9 @@ class Execution:
     overflows: int
 
 
-def arithmetic_of(pe: ProcessingElement, mantissa_bits: int | None) -> Arithmetic:
-    """How a kind of PE multiplies activations of the mantissa length that a GeMM asks for.
-
-    Raises
-    ------
-    InputError
-        For encoded activations without a mantissa length.
-    """
-    group_size = pe.mxu.dot_length
-    if pe.encoded:
-        if mantissa_bits is None:
-            raise InputError(f"PEs of kind {pe.kind} need a mantissa length", field="precision")
-        return Aligned(mantissa_bits, group_size)
-    if pe.mxu.mantissa_bits is not None:
-        return Aligned(pe.mxu.mantissa_bits, group_size)
-    return Sequential() if pe.multiplies_fp16 else Exact(group_size)
-
-
 def execute(
     plan: Plan,
-    arithmetic: Arithmetic,
+    multiplier: Multiplier,
     activations: Half,
     weights: Int4Tensor,
     on_panel: Callable[[Panel, Half], None] = lambda panel, outputs: None,
@@ -84,7 +76,7 @@ def execute(
     for panel in panels(plan):
         rows = slice(panel.row, panel.row + panel.rows)
         columns = slice(panel.column, panel.column + panel.columns)
-        accumulators = arithmetic.multiply(activations[rows], weights.rows(columns))
+        accumulators = multiplier.multiply(activations[rows], weights.rows(columns), gemm.mantissa_bits)
         with np.errstate(over="ignore"):
             outputs[rows, columns] = accumulators
         on_panel(panel, outputs[rows, columns])

@@ -90,9 +90,6 @@ class Sequential:
         return accumulators
 
 
-Arithmetic = Aligned | Exact | Sequential
-
-
 def _grouped(values: NDArray[Any], weights: Int4Tensor) -> Float32:
     """Accumulators of values (tokens, groups, group_size) whose products' sums are exact in their type."""
     tokens, count, group_size = values.shape

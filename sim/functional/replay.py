@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError, Place
 from sim.formats.int4 import Int4Tensor
-from sim.functional.execute import arithmetic_of, execute
+from sim.functional.execute import Multiplier, execute
 from sim.functional.quality import Quality
 from sim.functional.tiles import Panel
 from sim.mapping.plan import Plan
-from sim.units.processing_element import ProcessingElement
 from sim.workload.gemm import Gemm, WeightFormat
 from sim.workload.manifest import Record
 from sim.workload.precision import Precision
@@ -36,7 +35,7 @@ class Replayed:
 
 
 def replay(
-    trace: Trace, pe: ProcessingElement, plan_of: Callable[[Gemm], Plan], precision: Precision | None
+    trace: Trace, pe: Multiplier, plan_of: Callable[[Gemm], Plan], precision: Precision | None
 ) -> Iterator[Replayed]:
     """Compute the GeMMs of a trace that have tensors, in the order in which they ran.
 
@@ -61,7 +60,7 @@ def replay(
 
 
 def _replayed(
-    record: Record, gemm: Gemm, pe: ProcessingElement, plan: Plan, activations: NDArray[np.float16], weights: Int4Tensor
+    record: Record, gemm: Gemm, pe: Multiplier, plan: Plan, activations: NDArray[np.float16], weights: Int4Tensor
 ) -> Replayed:
     qualities = []
 
@@ -70,7 +69,7 @@ def _replayed(
         values = activations[panel.row : panel.row + panel.rows].astype(np.float64)
         qualities.append(Quality.of(outputs, values @ columns.dequantise().astype(np.float64).T))
 
-    execution = execute(plan, arithmetic_of(pe, gemm.mantissa_bits), activations, weights, compare)
+    execution = execute(plan, pe, activations, weights, compare)
     return Replayed(record, gemm.mantissa_bits if pe.encoded else None, execution.tiles, sum(qualities, Quality()))
 
 
@@ -84,7 +83,7 @@ def by_module(replayed: Iterable[Replayed]) -> dict[str, Quality]:
 
 
 def by_length(
-    trace: Trace, pe: ProcessingElement, plan_of: Callable[[Gemm], Plan], lengths: Iterable[int]
+    trace: Trace, pe: Multiplier, plan_of: Callable[[Gemm], Plan], lengths: Iterable[int]
 ) -> dict[int, dict[str, Quality]]:
     """The quality of each module with every module at one mantissa length, for several lengths."""
     return {bits: by_module(replay(trace, pe, plan_of, (bits, bits, bits, bits))) for bits in lengths}

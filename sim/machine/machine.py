@@ -7,6 +7,7 @@ from functools import cached_property
 
 from sim.arch.schema import Arch, Schedule
 from sim.engine.activity import Recorder
+from sim.laws.words import check_words
 from sim.machine.assembly import Options, Run
 from sim.machine.costs import Costs
 from sim.machine.execution import run_piece
@@ -66,6 +67,7 @@ class Machine:
                 f"found {arch.dram.transaction_bytes}: a transaction moves whole bursts",
                 allowed=f"multiples of dram.burst_bytes = {arch.dram.burst_bytes}",
             )
+        check_words(arch, self.pe)
         self._check_ports()
         if isinstance(arch.schedule, Schedule):
             self._check_schedule(arch.schedule)

@@ -17,21 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sim.errors import InputError, Place
+from sim.report.exporter import EXPORTERS
+from sim.report.sections import FIGURES
 
 MARKERS = ("result.json", "comparison.json")
-WRITTEN = frozenset(
-    (
-        *MARKERS,
-        "layers.csv",
-        "comparison.csv",
-        "report.html",
-        "trace.json",
-        "values.json",
-        "values.html",
-        "gpu.json",
-        "gpu.csv",
-    )
-)
+WITHOUT_PART = frozenset((*MARKERS, "values.json", "values.html"))
+
+
+def written() -> frozenset[str]:
+    """Names of all files that this tool and its plug-ins write."""
+    exporters, figures = EXPORTERS.parts().values(), FIGURES.parts().values()
+    return WITHOUT_PART.union(*(part.files for part in exporters), *(part.files for part in figures))
 
 
 @contextmanager
@@ -98,7 +94,7 @@ def foreign(folder: Path) -> str | None:
     for name in names:
         path = folder / name
         machine = path.is_dir() and not path.is_symlink() and "comparison.json" in names
-        if (machine and foreign(path)) or (not machine and (name not in WRITTEN or not path.is_file())):
+        if (machine and foreign(path)) or (not machine and (name not in written() or not path.is_file())):
             return name
     return None
 

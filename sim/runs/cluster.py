@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from sim import plugins
 from sim.errors import InputError
 from sim.runs.code import PACKAGE
 from sim.runs.workers import Task, Value, Workers, timed
@@ -38,7 +39,9 @@ class RayWorkers(Workers[Task, Value]):
             raise InputError("needs the package ray", field="--ray", facts={"install": "anda-sim[sweep]"}) from None
         self._ray: Any = ray
         _require_answer(address)
-        shipped = {"py_modules": [str(PACKAGE)], "excludes": ["**/__pycache__", "rtl", "shipped_data"]}
+        plugged = {plugins.FILES: os.environ[plugins.FILES]} if plugins.FILES in os.environ else {}
+        without = ["**/__pycache__", "rtl", "shipped_data"]
+        shipped = {"env_vars": plugged, "py_modules": [str(PACKAGE)], "excludes": without}
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=shipped)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
@@ -80,6 +83,7 @@ class _Worker:
     """A process of the cluster that keeps its memory of pieces from task to task."""
 
     def __init__(self, compute: Callable[[Any], Any]) -> None:
+        plugins.use()
         self._compute = compute
 
     def compute(self, task: Any) -> tuple[Any, float]:

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from sim import plugins
 from sim.arch.schema import Schedule
 from sim.engine.activity import State
 from sim.engine.fast_forward import Skip
@@ -65,7 +66,7 @@ class Store:
 
 
 def _hashed(key: str, options: Options) -> str:
-    return hashlib.sha256(f"{code_version()} {options!r} {key}".encode()).hexdigest()
+    return hashlib.sha256(f"{code_version()} {plugins.fingerprint()} {options!r} {key}".encode()).hexdigest()
 
 
 def _written(run: Run) -> str:

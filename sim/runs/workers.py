@@ -20,6 +20,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from sim import plugins
+
 WORKER_DIED = "its worker process died (out of memory, or killed)"
 LIVES = 2
 LONGEST_RUN = 128
@@ -141,7 +143,8 @@ def _started() -> ProcessPoolExecutor:
 
 
 def _begin(parent: int) -> None:
-    """Leave interrupts to the parent, and end when it does, however it does."""
+    """Leave interrupts to the parent, end when it does, however it does, and have its plug-ins."""
+    plugins.use()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
+from sim import plugins
 from sim.arch.load import arch_of, check_arch
 from sim.arch.schema import Arch
 from sim.errors import InputError, Place, nearest_name
@@ -211,8 +212,8 @@ def levels_of(axes: Sequence[Axis], number: int) -> list[int]:
 
 
 def key_of(config: Config) -> str:
-    """Hash of a config and the code that gives its results."""
-    text = json.dumps([code_version(), config], sort_keys=True, separators=(",", ":"))
+    """Hash of a config and the code that gives its results, plug-ins included."""
+    text = json.dumps([code_version(), plugins.fingerprint(), config], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

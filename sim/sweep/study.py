@@ -7,52 +7,50 @@ prune, is told as failed: neither costs a simulation, and neither fills a genera
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sim.sweep.axes import Axis
 from sim.sweep.judge import Verdict
+from sim.sweep.points import Points
 from sim.sweep.schema import Sweep
 from sim.sweep.space import Design
-
-if TYPE_CHECKING:
-    from sim.sweep.run import SweepRun
 
 TRIALS_PER_POINT = 20
 """Asks, those that are told as failed included, before a search ends short of its points."""
 
 
-def search(run: SweepRun) -> None:
+def search(points: Points) -> None:
     """Search until as many different points as the sweep says are in the store, or nothing new is asked for."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    sweep, axes = run.space.sweep, run.space.axes
+    sweep, axes = points.space.sweep, points.space.axes
     study = optuna.create_study(directions=["minimize"] * len(sweep.objectives), sampler=_sampler(sweep))
     known: set[int] = set()
-    left, trials = run.tally.total, TRIALS_PER_POINT * run.tally.total
-    while left > 0 and trials > 0 and len(known) < run.space.size:
+    left, trials = points.tally.total, TRIALS_PER_POINT * points.tally.total
+    while left > 0 and trials > 0 and len(known) < points.space.size:
         batch = [study.ask() for _ in range(sweep.batch)]
         trials -= len(batch)
-        numbers = [run.space.number([_level(trial, axis) for axis in axes]) for trial in batch]
+        numbers = [points.space.number([_level(trial, axis) for axis in axes]) for trial in batch]
         new = [number for number in dict.fromkeys(numbers) if number not in known]
         known |= set(new)
-        designs = {design.number: design for design in run.admitted(new)}
+        designs = {design.number: design for design in points.admitted(new)}
         wanted = dict(list(designs.items())[:left])
-        run.compute(wanted.values(), len(wanted))
+        points.compute(wanted.values(), len(wanted))
         left -= len(wanted)
         for trial, number in zip(batch, numbers, strict=True):
-            _tell(study, trial, run, wanted.pop(number, None))
+            _tell(study, trial, points, wanted.pop(number, None))
 
 
-def _tell(study: Any, trial: Any, run: SweepRun, design: Design | None) -> None:
+def _tell(study: Any, trial: Any, points: Points, design: Design | None) -> None:
     from optuna.trial import TrialState
 
-    verdict = Verdict(None) if design is None else run.verdict(design)
+    verdict = Verdict(None) if design is None else points.verdict(design)
     if verdict.objectives is None:
         study.tell(trial, state=TrialState.FAIL)
         return
-    if run.space.formulas.after:
+    if points.space.formulas.after:
         trial.set_constraint("broken", len(verdict.broken))
     study.tell(trial, verdict.objectives)
 

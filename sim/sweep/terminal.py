@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sim.report.quantities import percent, si
 from sim.report.terminal import LEFT, RIGHT, _show, _table, _text
 from sim.sweep.diff import Difference, compare
-from sim.sweep.run import Tally
+from sim.sweep.points import Tally
 from sim.sweep.view import Point, View
 from sim.sweep.wording import amount
 

@@ -1,19 +1,21 @@
-"""What a kind of processing element tells the machine, and the kinds there are.
+"""What a kind of processing element says of itself: the machine, the values, the RTL and the costs ask it.
 
-A new kind is one file in sim/units/pe with one subclass; `kinds()` finds it.
+A kind is one subclass in a file of sim/units/pe, or of a plug-in (sim/plugins.py).
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
-from functools import cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sim.arch.schema import Hardware
-from sim.errors import nearest_name
-from sim.mapping.operands import AndaActivations, Fp16Activations, Operand
+from sim.errors import InputError, nearest_name
+from sim.mapping.operands import Fp16Activations, Operand, ceil_div
+from sim.plugins import Seam
+
+if TYPE_CHECKING:
+    from sim.formats.int4 import Int4Tensor
+    from sim.functional.product import Float32, Half
 
 FP16_BITS = 16
 
@@ -33,13 +35,17 @@ class ProcessingElement(ABC):
         Whether activations stand in memory in the Anda format, else in FP16.
     multiplies_fp16
         Whether both operands may be FP16, as attention needs.
+    rtl
+        Its SystemVerilog, from the root of the tree; None where there is none.
     """
 
+    plugs_into: ClassVar[str] = "pe"
     kind: ClassVar[str]
     summary: ClassVar[str]
     parameters: ClassVar[frozenset[str]] = frozenset()
     encoded: ClassVar[bool] = False
     multiplies_fp16: ClassVar[bool] = False
+    rtl: ClassVar[str | None] = None
 
     def __init__(self, arch: Hardware) -> None:
         self.mxu = arch.mxu
@@ -59,17 +65,48 @@ class ProcessingElement(ABC):
     def word_bits(self) -> int:
         """Bits of the activation word that a row takes a cycle."""
 
+    @abstractmethod
+    def group_bits(self, mantissa_bits: int | None) -> int:
+        """Bits of a group's activations that a row has to take before the product can be known."""
+
+    def padding_bits(self, mantissa_bits: int | None) -> int:
+        """Bits of a group's words that carry nothing: the rest of the last word, unless a kind says otherwise.
+
+        Held by a law (sim/laws/words.py): cycles x word_bits = group_bits + padding_bits.
+        """
+        return -self.group_bits(mantissa_bits) % self.word_bits
+
+    def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
+        """Accumulators (tokens, columns) of FP16 activations (tokens, K) and weights (columns, K), bit for bit.
+
+        A kind that does not define it runs for timing only; `require_values` says so before time is spent.
+        """
+        raise NotImplementedError(f"a PE of kind {self.kind} without values was asked for them")
+
+    def require_values(self) -> None:
+        """Refuse a kind that does not say what it computes.
+
+        Raises
+        ------
+        InputError
+            For a kind without `multiply`.
+        """
+        if type(self).multiply is ProcessingElement.multiply:
+            facts = {"mend": f"define `multiply` in the file of kind {self.kind}, or leave the values out"}
+            raise InputError(f"PEs of kind {self.kind} run for timing only: no values", field="mxu.pe", facts=facts)
+
     def activation_bits(self, mantissa_bits: int | None) -> int:
-        """Bits of an activation that a multiplication takes, for counting bit operations; 16 for FP16."""
-        if self.encoded:
-            return mantissa_bits or FP16_BITS
+        """Bits of an activation that a multiplication takes, for counting bit operations."""
         return self.mxu.mantissa_bits or FP16_BITS
 
     def activations(self, mantissa_bits: int | None) -> Operand:
         """How activations of this machine lie in memory."""
-        if self.encoded and mantissa_bits is not None:
-            return AndaActivations(mantissa_bits, self.mxu.dot_length)
         return Fp16Activations()
+
+    def shape(self) -> dict[str, int | str]:
+        """The keys of `mxu` that the costs of one PE hang on, with this machine's values."""
+        keys = ("pe", "dot_length", "output_registers", *sorted(self.parameters))
+        return {key: getattr(self.mxu, key) for key in keys}
 
 
 class BitParallel(ProcessingElement):
@@ -77,26 +114,35 @@ class BitParallel(ProcessingElement):
 
     parameters = frozenset({"lanes"})
 
-    def cycles(self, mantissa_bits: int | None) -> int:
+    @property
+    def lanes(self) -> int:
         assert self.mxu.lanes is not None
-        return -(-self.mxu.dot_length // self.mxu.lanes)
+        return self.mxu.lanes
+
+    def cycles(self, mantissa_bits: int | None) -> int:
+        return ceil_div(self.mxu.dot_length, self.lanes)
 
     @property
     def word_bits(self) -> int:
-        assert self.mxu.lanes is not None
-        return self.mxu.lanes * FP16_BITS
+        return self.lanes * FP16_BITS
+
+    def group_bits(self, mantissa_bits: int | None) -> int:
+        return self.mxu.dot_length * FP16_BITS
 
 
-@cache
-def kinds() -> dict[str, type[ProcessingElement]]:
-    """All kinds, by name."""
-    package = importlib.import_module("sim.units.pe")
-    found: dict[str, type[ProcessingElement]] = {}
-    for module in pkgutil.iter_modules(package.__path__, "sim.units.pe."):
-        for item in vars(importlib.import_module(module.name)).values():
-            if isinstance(item, type) and issubclass(item, ProcessingElement) and item.__module__ == module.name:
-                found[item.kind] = item
-    return dict(sorted(found.items()))
+class Aligning(BitParallel):
+    """Bit-parallel, on activations aligned to `mantissa_bits` before they come: as integers, group by group."""
+
+    parameters = BitParallel.parameters | {"mantissa_bits"}
+
+    def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
+        from sim.functional.product import Aligned
+
+        assert self.mxu.mantissa_bits is not None
+        return Aligned(self.mxu.mantissa_bits, self.mxu.dot_length).multiply(activations, weights)
+
+
+KINDS: Seam[type[ProcessingElement]] = Seam("pe", "PE kind", "sim.units.pe", key="kind")
 
 
 def make(arch: Hardware) -> ProcessingElement:
@@ -107,8 +153,9 @@ def make(arch: Hardware) -> ProcessingElement:
     InputError
         For an unknown kind, or keys that its kind does not have or lacks.
     """
-    kind = kinds().get(arch.mxu.pe)
+    kind = KINDS.find(arch.mxu.pe)
     if kind is None:
-        nearest = nearest_name(arch.mxu.pe, kinds())
-        raise arch.refuse("mxu.pe", f"no PE of kind {arch.mxu.pe!r}", nearest=nearest, allowed=", ".join(kinds()))
+        known = KINDS.names()
+        nearest = nearest_name(arch.mxu.pe, known)
+        raise arch.refuse("mxu.pe", f"no PE of kind {arch.mxu.pe!r}", nearest=nearest, allowed=", ".join(known))
     return kind(arch)

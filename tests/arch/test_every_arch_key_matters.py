@@ -16,7 +16,7 @@ from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.errors import InputError
 from sim.simulation import simulate
-from sim.units.processing_element import kinds
+from sim.units.processing_element import KINDS
 from sim.workload.gemm import FP16, Gemm, Phase, VectorWork, Workload
 
 COUNTED = ("totals", "units", "counters", "energy", "area")
@@ -97,7 +97,7 @@ def others(annotation: Any, value: Any) -> list[Any]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, str):
-        return [kind for kind in kinds() if kind != value]
+        return [kind for kind in KINDS.names() if kind != value]
     if value is None:
         return [1, 8, 0.5] if typing.get_origin(annotation) in (typing.Union, types.UnionType) else []
     if isinstance(value, int):

@@ -10,14 +10,14 @@ import pytest
 from sim.arch.load import load_arch
 from sim.errors import InputError
 from sim.formats import fp16
-from sim.functional.execute import arithmetic_of, execute
-from sim.functional.product import Aligned, Exact
+from sim.functional.execute import execute
 from sim.functional.replay import by_module, replay
 from sim.machine.machine import Machine
 from sim.workload.gemm import WeightFormat
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import open_trace
 from tests.formats import oracle
+from tests.functional.oracles import accumulator
 
 MACHINES = ("anda-hpca25", "fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8")
 PRECISION = (7, 7, 6, 5)
@@ -55,10 +55,9 @@ def test_sampled_outputs_equal_the_oracle(name, trace):
         if record.activations is None:
             continue
         gemm = gemm_of(record, PRECISION, WeightFormat())
-        arithmetic = arithmetic_of(machine.pe, gemm.mantissa_bits)
         activations, weights = trace.activations(record), trace.weights(record)
         plan = machine.piece(gemm).plan()
-        outputs = execute(plan, arithmetic, activations, weights).outputs
+        outputs = execute(plan, machine.pe, activations, weights).outputs
         integers = weights.integers().reshape(record.n, -1)[:, : record.k]
         for row, column in zip(rng.integers(record.m, size=3), rng.integers(record.n, size=3), strict=True):
             pair = oracle.Column(
@@ -67,13 +66,7 @@ def test_sampled_outputs_equal_the_oracle(name, trace):
                 [Fraction(scale) for scale in weights.scales[column].tolist()],
                 weights.group_size,
             )
-            match arithmetic:
-                case Aligned(mantissa_bits, group_size):
-                    expected = oracle.gemm(pair, mantissa_bits, group_size)
-                case Exact(group_size):
-                    expected = oracle.fp_int(pair, group_size)
-                case _:
-                    expected = oracle.fp_fp(pair)
+            expected = accumulator(name, pair, gemm.mantissa_bits)
             assert outputs[row, column] == float(oracle.binary16(expected))
 
 

@@ -14,14 +14,14 @@ import pytest
 from sim import shipped
 from sim.arch.load import load_arch
 from sim.formats import fp16
-from sim.functional.execute import arithmetic_of, execute
-from sim.functional.product import Aligned, Exact
+from sim.functional.execute import execute
 from sim.functional.tiles import output_tiles
 from sim.machine.machine import Machine
 from sim.workload.gemm import WeightFormat
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import Trace, open_trace
 from tests.formats import oracle
+from tests.functional.oracles import accumulator
 
 MODEL = shipped.ROOT / "workloads" / "tiny-llama"
 HELD_OUT = 8192  # bytes of the test text
@@ -113,8 +113,7 @@ def test_every_output_of_a_sampled_tile_equals_the_oracle(name, mantissa_bits, t
     gemm = gemm_of(record, (mantissa_bits,) * 4, WeightFormat())
     plan = machine.piece(gemm).plan()
     activations, weights = trace.activations(record), trace.weights(record)
-    arithmetic = arithmetic_of(machine.pe, gemm.mantissa_bits)
-    outputs = execute(plan, arithmetic, activations, weights).outputs
+    outputs = execute(plan, machine.pe, activations, weights).outputs
     tiles = list(output_tiles(plan))
     tile = tiles[rng.integers(len(tiles))]
     columns = range(tile.column, tile.column + tile.columns)
@@ -124,11 +123,5 @@ def test_every_output_of_a_sampled_tile_equals_the_oracle(name, mantissa_bits, t
         for column, of_column in zip(columns, integers.tolist(), strict=True):
             scales = [Fraction(scale) for scale in weights.scales[column].tolist()]
             pair = oracle.Column(codes, of_column, scales, weights.group_size)
-            match arithmetic:
-                case Aligned(bits, group_size):
-                    expected = oracle.gemm(pair, bits, group_size)
-                case Exact(group_size):
-                    expected = oracle.fp_int(pair, group_size)
-                case _:
-                    expected = oracle.fp_fp(pair)
+            expected = accumulator(name, pair, gemm.mantissa_bits)
             assert outputs[row, column] == float(oracle.binary16(expected))

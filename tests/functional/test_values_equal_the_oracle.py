@@ -12,12 +12,14 @@ from sim.arch.load import load_arch
 from sim.formats import fp16
 from sim.formats.int4 import Int4Tensor
 from sim.functional import product
-from sim.functional.execute import arithmetic_of, execute
+from sim.functional.execute import execute
 from sim.functional.product import Aligned, Exact, Sequential
 from sim.machine.machine import Machine
 from sim.workload.gemm import Gemm
 from tests.formats import oracle
+from tests.functional.oracles import accumulator
 
+Arithmetic = Aligned | Exact | Sequential
 MACHINES = ("fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8")
 
 
@@ -29,19 +31,22 @@ def operands(seed: int, m: int, k: int, n: int, scheme: str) -> tuple[NDArray[np
     return activations, Int4Tensor.quantise(rng.standard_normal((n, k)) * 0.02, scheme)  # type: ignore[arg-type]
 
 
-def expected(
-    arithmetic: product.Arithmetic, activations: NDArray[np.float16], weights: Int4Tensor
-) -> list[list[Fraction]]:
-    """Accumulators by the oracle."""
+def pairs(activations: NDArray[np.float16], weights: Int4Tensor) -> list[list[oracle.Column]]:
+    """Every row of activations with every column of weights, as the oracle takes them."""
     integers = weights.integers().reshape(weights.shape[0], -1)[:, : weights.length].tolist()
     scales = [[Fraction(scale) for scale in row] for row in weights.scales.tolist()]
-    columns = [
+    return [
         [
             oracle.Column(row, column, of_column, weights.group_size)
             for column, of_column in zip(integers, scales, strict=True)
         ]
         for row in fp16.to_codes(activations).tolist()
     ]
+
+
+def expected(arithmetic: Arithmetic, activations: NDArray[np.float16], weights: Int4Tensor) -> list[list[Fraction]]:
+    """Accumulators by the oracle."""
+    columns = pairs(activations, weights)
     match arithmetic:
         case Aligned(mantissa_bits, group_size):
             return [[oracle.gemm(one, mantissa_bits, group_size) for one in row] for row in columns]
@@ -51,7 +56,7 @@ def expected(
             return [[oracle.fp_fp(one) for one in row] for row in columns]
 
 
-def assert_equal(arithmetic: product.Arithmetic, activations: NDArray[np.float16], weights: Int4Tensor) -> None:
+def assert_equal(arithmetic: Arithmetic, activations: NDArray[np.float16], weights: Int4Tensor) -> None:
     accumulators = arithmetic.multiply(activations, weights)
     assert accumulators.dtype == np.float32
     assert [[Fraction(x) for x in row] for row in accumulators.tolist()] == expected(arithmetic, activations, weights)
@@ -105,21 +110,13 @@ def test_the_shipped_anda_machine_at_every_mantissa_length(mantissa_bits):
 
 def assert_machine(name: str, mantissa_bits: int | None) -> None:
     """A ragged GeMM along the tiles of the machine's own plan, outputs rounded to FP16."""
-    kinds = {
-        "fp-fp": Sequential(),
-        "fp-int": Exact(64),
-        "ifpu": Aligned(13, 64),
-        "figna": Aligned(13, 64),
-        "figna-m11": Aligned(11, 64),
-        "figna-m8": Aligned(8, 64),
-    }
     machine = Machine(load_arch(name))
     activations, weights = operands(mantissa_bits or 0, 18, 130, 21, "zero-point")
     gemm = Gemm("g", "up", *activations.shape, weights.shape[0], mantissa_bits=mantissa_bits)
-    arithmetic = arithmetic_of(machine.pe, mantissa_bits)
-    assert arithmetic == (Aligned(mantissa_bits, 64) if mantissa_bits else kinds[name])
-    execution = execute(machine.piece(gemm).plan(), arithmetic, activations, weights)
-    halves = [[oracle.binary16(x) for x in row] for row in expected(arithmetic, activations, weights)]
+    execution = execute(machine.piece(gemm).plan(), machine.pe, activations, weights)
+    halves = [
+        [oracle.binary16(accumulator(name, pair, mantissa_bits)) for pair in row] for row in pairs(activations, weights)
+    ]
     assert execution.outputs.tolist() == [[float(x) for x in row] for row in halves]
     assert execution.overflows == sum(abs(float(x)) == float("inf") for row in halves for x in row)
 
@@ -128,7 +125,7 @@ def test_overflow_is_infinite_and_counted():
     activations = np.full((1, 64), 60000, np.float16)
     weights = Int4Tensor.quantise(np.vstack([np.full((1, 64), 1.0), np.full((1, 64), 2.0**-12)]), "symmetric", 64)
     machine = Machine(load_arch("fp-int"))
-    execution = execute(machine.piece(Gemm("g", "up", 1, 64, 2)).plan(), Exact(64), activations, weights)
+    execution = execute(machine.piece(Gemm("g", "up", 1, 64, 2)).plan(), machine.pe, activations, weights)
     assert np.isinf(execution.outputs).tolist() == [[True, False]]
     assert execution.overflows == 1
 

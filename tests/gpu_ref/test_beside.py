@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from gpu_ref.beside.comparison import Beside, request
 from gpu_ref.beside.cost import Cost, Step
 from gpu_ref.beside.standing import NORMALISATIONS, Part, ratios, verdict
+from gpu_ref.beside.terminal import print_beside
 from gpu_ref.beside.work import Gemms
 from gpu_ref.reference.cards import shipped
 from gpu_ref.reference.estimate import error_bars
@@ -282,7 +283,7 @@ def test_the_command_prints_draws_and_writes_one_comparison(tmp_path: Path) -> N
 
 def printed(found: Beside) -> str:
     text = StringIO()
-    found.show(Console(file=text, width=80))
+    print_beside(found, Console(file=text, width=80))
     return text.getvalue()
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from sim.errors import InputError
 from sim.report import files, folder
-from sim.report.files import flat, write_comparison, write_page, write_run
+from sim.report.exporters import page, tables
+from sim.report.exporters.tables import flat
+from sim.report.files import write_comparison, write_page, write_run
 from sim.report.folder import new_folder
 from sim.result.json import load_result
 from tests.results import named, simulated, small_llama, with_layer
@@ -117,21 +119,23 @@ def test_others_may_read_the_folder_as_the_users_mask_says(tmp_path, anda):
 
 # As a whole or not at all
 
+STEPS = [(tables, "_write_csv"), (page, "page")]
 
-@pytest.mark.parametrize("step", ["_write_csv", "page"])
+
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("write", [write_run, lambda result, out, **more: write_comparison([result] * 2, out, **more)])
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch, anda, step, write):
-    monkeypatch.setattr(files, step, fail)
+    monkeypatch.setattr(*step, fail)
     with pytest.raises(KeyboardInterrupt):
         write(anda, tmp_path / "deep" / "out")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("step", ["_write_csv", "page"])
+@pytest.mark.parametrize("step", STEPS)
 def test_the_old_result_survives_an_interrupted_overwrite(tmp_path, monkeypatch, anda, step):
     write_run(anda, tmp_path / "out")
     before = tree(tmp_path)
-    monkeypatch.setattr(files, step, fail)
+    monkeypatch.setattr(*step, fail)
     with pytest.raises(KeyboardInterrupt):
         write_run(anda, tmp_path / "out", overwrite=True)
     assert tree(tmp_path) == before
@@ -241,7 +245,7 @@ def test_the_names_that_may_be_replaced_are_those_that_are_written(tmp_path, pap
     write_comparison(paper, tmp_path / "compared")
     write_run(paper[0], tmp_path / "run")
     written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert written | {"trace.json", "values.json", "values.html", "gpu.json", "gpu.csv"} == folder.WRITTEN
+    assert written | {"trace.json", "values.json", "values.html", "gpu.json", "gpu.csv"} == folder.written()
 
 
 # A page alone

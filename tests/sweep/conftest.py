@@ -12,7 +12,8 @@ import yaml
 from sim.runs.workers import LocalWorkers, Workers
 from sim.sweep.evaluate import Outcome, Task, compute
 from sim.sweep.load import load_sweep
-from sim.sweep.run import SweepRun, Tally
+from sim.sweep.points import Points, Tally
+from sim.sweep.run import run_sweep
 from sim.sweep.space import Space
 from sim.sweep.store import Store
 
@@ -63,7 +64,7 @@ def run(path: Path, store: Path, workers: Workers[Task, Outcome] | None = None, 
     space = space_of(path)
     with Store(store, make=True) as points, workers or InProcess() as places:
         points.begin(space.sweep, space.keys, resume=resume)
-        return SweepRun(space, points, places, lambda tally: None).run()
+        return run_sweep(Points(space, points, places, lambda tally: None))
 
 
 def contents(store: Path) -> dict[str, list[tuple[Any, ...]]]:

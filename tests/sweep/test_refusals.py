@@ -11,7 +11,8 @@ import pytest
 
 from sim.errors import InputError
 from sim.sweep.load import load_sweep
-from sim.sweep.run import SweepRun
+from sim.sweep.points import Points
+from sim.sweep.run import run_sweep
 from sim.sweep.store import VERSION, Store
 from sim.sweep.view import View
 from tests.sweep.conftest import InProcess, Write, contents, run, space_of
@@ -102,10 +103,10 @@ def test_more_than_a_million_points_need_consent(write: Write, tmp_path: Path) -
     space = space_of(write(axes))
     with Store(tmp_path / "s.sqlite", make=True) as store:
         with pytest.raises(InputError, match=r"very large\n  found +1,001,000 points\n  allowed +1,000,000, or --yes"):
-            SweepRun(space, store, InProcess(), lambda tally: None)
-        assert SweepRun(space, store, InProcess(), lambda tally: None, many=True).tally.total == 1_001_000
+            Points(space, store, InProcess(), lambda tally: None)
+        assert Points(space, store, InProcess(), lambda tally: None, many=True).tally.total == 1_001_000
         few = space_of(write(axes, mode="random", points=10))
-        assert SweepRun(few, store, InProcess(), lambda tally: None).tally.total == 10
+        assert Points(few, store, InProcess(), lambda tally: None).tally.total == 10
 
 
 def test_a_sweep_that_is_there_is_not_begun_again_without_consent(write: Write, tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_a_disk_that_fills_is_one_message_and_what_was_stored_stays(write: Write
         pages = store._db.execute("PRAGMA page_count").fetchone()[0]
         store._db.execute(f"PRAGMA max_page_count = {pages + 6}")  # SQLite's own end of the disk
         with pytest.raises(InputError, match=r"(?s)s\.sqlite: --store: cannot be used: .*full.*--resume"):
-            SweepRun(space, store, InProcess(), lambda tally: None).run()
+            run_sweep(Points(space, store, InProcess(), lambda tally: None))
     with Store(path) as store:
         stored = View(store, "small").points
     assert 0 < len(stored) < 60

@@ -1,30 +1,45 @@
-"""The PEs as they are synthesised: module, parameters, and the machine each is that of; and parts, for the reasons."""
+"""The PEs that are synthesised, by the machine each is that of; and parts, for the reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+
+from sim.arch.load import load_arch
+from sim.rtl.checks import pe as rtl
+from sim.units.processing_element import ProcessingElement, make
 
 GROUP_SIZE = 64
 
 
 @dataclass(frozen=True)
 class Element:
-    """One PE, and the shipped machine that is made of it."""
+    """The PE of a shipped machine."""
 
     machine: str
-    module: str
-    parameters: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def pe(self) -> ProcessingElement:
+        return make(load_arch(self.machine))
+
+    @property
+    def module(self) -> str:
+        return rtl.module(self.pe)
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        return rtl.parameters(self.pe)
 
 
 ELEMENTS = {
-    "FP-FP": Element("fp-fp", "fp_fp_pe"),
-    "FP-INT": Element("fp-int", "fp_int_pe"),
-    "iFPU": Element("ifpu", "ifpu_pe", {"MantissaBits": 13}),
-    "FIGNA": Element("figna", "figna_pe", {"MantissaBits": 13}),
-    "FIGNA-M11": Element("figna-m11", "figna_pe", {"MantissaBits": 11, "Lanes": 6}),
-    "FIGNA-M8": Element("figna-m8", "figna_pe", {"MantissaBits": 8, "Lanes": 8}),
-    "Anda": Element("anda-hpca25", "anda_apu"),
+    "FP-FP": Element("fp-fp"),
+    "FP-INT": Element("fp-int"),
+    "iFPU": Element("ifpu"),
+    "FIGNA": Element("figna"),
+    "FIGNA-M11": Element("figna-m11"),
+    "FIGNA-M8": Element("figna-m8"),
+    "Anda": Element("anda-hpca25"),
 }
 
 PARTS: dict[str, tuple[str, Mapping[str, int]]] = {

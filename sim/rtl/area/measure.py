@@ -7,13 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sim.arch.load import load_arch
 from sim.rtl.area.activations import made_up, traced
 from sim.rtl.area.cells import gate_equivalents
 from sim.rtl.area.elements import ELEMENTS, PARTS, Element
 from sim.rtl.area.energy import switched_a_mac
 from sim.rtl.area.synthesis import Netlist, synthesise
-from sim.units.processing_element import make
 from sim.workload.trace_file import open_trace
 
 MANTISSA_BITS = (4, 5, 6, 7, 8, 11, 13)
@@ -50,7 +48,7 @@ def provenance(trace: Path) -> dict[str, Any]:
 
 def _element(element: Element, operands: dict[str, Any]) -> dict[str, Any]:
     netlist = synthesise(element.module, element.parameters)
-    pe = make(load_arch(element.machine))
+    pe = element.pe
     lengths = MANTISSA_BITS if pe.encoded else [None]
     switching = {}
     for label, inputs in operands.items():

@@ -8,11 +8,10 @@ from functools import cached_property
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch, Buffers, Schedule
 from sim.mapping.operands import ceil_div
+from sim.rtl.checks import pe as rtl
 from sim.rtl.checks.build import Design, Port
 from sim.units.processing_element import ProcessingElement, make
 
-KINDS = {"anda": 0, "figna": 1, "ifpu": 2, "fp_int": 3, "fp_fp": 4}
-"""pe_kind_e of anda_pkg.sv."""
 OP_FIELDS = {
     "run_closes": 1,
     "run_opens": 1,
@@ -55,9 +54,9 @@ class Shape:
     compressor_lanes: int = 0
     pipeline_cycles: int | None = None
 
-    @property
+    @cached_property
     def encoded(self) -> bool:
-        return self.machine.startswith("anda")
+        return make(load_arch(self.machine)).encoded
 
     @cached_property
     def arch(self) -> Arch:
@@ -101,7 +100,6 @@ class Shape:
 
     def design(self) -> Design:
         """Module, parameters and ports."""
-        pe, mxu = self.pe, self.arch.mxu
         parameters: dict[str, int | str] = {
             "Rows": self.rows,
             "Columns": self.columns,
@@ -150,9 +148,7 @@ class Shape:
                 ),
                 ("mantissa_bits_i", "output_mantissa_bits_i"),
             )
-        parameters |= {"Kind": f"3'd{KINDS[pe.kind]}"}
-        parameters |= {"Lanes": mxu.lanes} if mxu.lanes else {}
-        parameters |= {"MantissaBits": mxu.mantissa_bits} if mxu.mantissa_bits else {}
+        parameters |= {"Kind": f"3'd{rtl.number(self.pe)}", **rtl.parameters(self.pe)}
         return Design(
             "matrix_unit",
             parameters,

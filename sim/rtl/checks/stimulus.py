@@ -1,6 +1,6 @@
 """A GeMM on an array: its operations, every beat of its operands, and every bit that must come out.
 
-Operations are those of the simulator's own plan, values those of the numeric contract.
+Operations are those of the simulator's own plan, values those of the PE's own `multiply`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.arch.schema import Arch, Schedule
-from sim.formats import contract, fp16, groups
+from sim.formats import fp16, groups
 from sim.formats.anda import AndaTensor
 from sim.formats.block_float import BlockFloat
 from sim.formats.int4 import Int4Tensor
@@ -94,17 +94,10 @@ class Work:
 
     @cached_property
     def outputs(self) -> Half:
-        """(m, n) by the numeric contract."""
-        kind, group = self.shape.pe.kind, self.shape.group_size
-        if kind == "anda":
-            return contract.gemm(self._aligned, self.weights).outputs
-        if kind == "figna":
-            return contract.gemm(self._aligned, self.weights).outputs
-        if kind == "ifpu":
-            return contract.ifpu(self._aligned, self.weights).outputs
-        if kind == "fp_int":
-            return contract.fp_int(self.values, self.weights, group).outputs
-        return contract.fp_fp(self.values, self.weights).outputs
+        """(m, n) as the machine's PE says that it multiplies."""
+        self.shape.pe.require_values()
+        with np.errstate(over="ignore"):
+            return self.shape.pe.multiply(self.values, self.weights, self.mantissa_bits).astype(np.float16)
 
     @cached_property
     def _aligned(self) -> BlockFloat:

@@ -141,6 +141,11 @@ module mxu import anda_pkg::*; #(
     if (closes_tile) tiles_q[close_set_q] <= '{op.rows, op.columns, op.run_opens, op.run_closes};
   end
 
+  // Ports that every kind of PE has, where it stands in row r and column c
+`define PE_PORTS \
+  .clk_i, .rst_ni, .flags_i(pe_flags), .word_i(words_i[r]), .write_set_i(write_set_q), .done_o(done[r][c]), \
+  .read_set_i(read_set_q), .output_o(outputs_o[r][c])
+
   // The array: words along the rows, weights along the columns. PEs without a row or a column stand still.
   for (genvar c = 0; c < Columns; c++) begin : gen_column
     logic [Slices-1:0]                    load;
@@ -164,10 +169,8 @@ module mxu import anda_pkg::*; #(
           pe_flags.valid = column_flags.valid && op.rows > 8'(r);
         end
         anda_apu #(.GroupSize(GroupSize), .WeightBits(WeightBits), .Slices(Slices), .Registers(Registers)) i_apu (
-          .clk_i, .rst_ni, .mantissa_bits_i, .flags_i(pe_flags), .word_i(words_i[r]), .exponent_i(exponents_i[r]),
-          .load_i(load), .weights_i(slice), .load_scale_i(load_scales_i), .scale_i(load_scales_data_i[c]),
-          .swap_i(starts), .write_set_i(write_set_q), .done_o(done[r][c]),
-          .read_set_i(read_set_q), .output_o(outputs_o[r][c])
+          `PE_PORTS, .exponent_i(exponents_i[r]), .mantissa_bits_i, .load_i(load), .weights_i(slice),
+          .load_scale_i(load_scales_i), .scale_i(load_scales_data_i[c]), .swap_i(starts)
         );
       end
     end else begin : gen_parallel
@@ -191,18 +194,14 @@ module mxu import anda_pkg::*; #(
             .GroupSize(GroupSize), .WeightBits(WeightBits), .MantissaBits(MantissaBits), .Lanes(Lanes),
             .Registers(Registers)
           ) i_pe (
-            .clk_i, .rst_ni, .flags_i(pe_flags), .word_i(words_i[r]), .exponent_i(exponents_i[r]),
-            .weights_i(weights), .scale_i(scale), .write_set_i(write_set_q), .done_o(done[r][c]),
-            .read_set_i(read_set_q), .output_o(outputs_o[r][c])
+            `PE_PORTS, .exponent_i(exponents_i[r]), .weights_i(weights), .scale_i(scale)
           );
         end else if (Kind == Ifpu) begin : gen_ifpu
           ifpu_pe #(
             .GroupSize(GroupSize), .WeightBits(WeightBits), .MantissaBits(MantissaBits), .Lanes(Lanes),
             .Registers(Registers)
           ) i_pe (
-            .clk_i, .rst_ni, .flags_i(pe_flags), .word_i(words_i[r]), .exponent_i(exponents_i[r]),
-            .weights_i(weights), .scale_i(scale), .write_set_i(write_set_q), .done_o(done[r][c]),
-            .read_set_i(read_set_q), .output_o(outputs_o[r][c])
+            `PE_PORTS, .exponent_i(exponents_i[r]), .weights_i(weights), .scale_i(scale)
           );
         end else if (Kind == FpInt) begin : gen_fp_int
           logic unused_exponent;
@@ -210,20 +209,18 @@ module mxu import anda_pkg::*; #(
           fp_int_pe #(
             .GroupSize(GroupSize), .WeightBits(WeightBits), .Lanes(Lanes), .Registers(Registers)
           ) i_pe (
-            .clk_i, .rst_ni, .flags_i(pe_flags), .word_i(words_i[r]), .weights_i(weights), .scale_i(scale),
-            .write_set_i(write_set_q), .done_o(done[r][c]), .read_set_i(read_set_q), .output_o(outputs_o[r][c])
+            `PE_PORTS, .weights_i(weights), .scale_i(scale)
           );
         end else begin : gen_fp_fp
           logic unused_scale;
           assign unused_scale = ^{scale, exponents_i[r]};
-          fp_fp_pe #(.Lanes(Lanes), .Registers(Registers)) i_pe (
-            .clk_i, .rst_ni, .flags_i(pe_flags), .word_i(words_i[r]), .weights_i(weights),
-            .write_set_i(write_set_q), .done_o(done[r][c]), .read_set_i(read_set_q), .output_o(outputs_o[r][c])
-          );
+          fp_fp_pe #(.Lanes(Lanes), .Registers(Registers)) i_pe (`PE_PORTS, .weights_i(weights));
         end
       end
     end
   end
+
+`undef PE_PORTS
 
   logic unused_done;
   assign unused_done = ^done;

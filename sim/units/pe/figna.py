@@ -7,10 +7,10 @@ RTL: sim/rtl/modules/figna_pe.sv; timing diagram and checks: docs/microarchitect
 
 from __future__ import annotations
 
-from sim.units.processing_element import BitParallel
+from sim.units.processing_element import Aligning
 
 
-class FignaPe(BitParallel):
+class FignaPe(Aligning):
     kind = "figna"
     summary = "pre-aligned mantissas of 13 (11, 8) bits x INT4, bit-parallel; FP16 in memory"
-    parameters = BitParallel.parameters | {"mantissa_bits"}
+    rtl = "sim/rtl/modules/figna_pe.sv"

@@ -7,10 +7,10 @@ RTL: sim/rtl/modules/ifpu_pe.sv; timing diagram and checks: docs/microarchitectu
 
 from __future__ import annotations
 
-from sim.units.processing_element import BitParallel
+from sim.units.processing_element import Aligning
 
 
-class IfpuPe(BitParallel):
+class IfpuPe(Aligning):
     kind = "ifpu"
     summary = "pre-aligned mantissas x binary-coded weights"
-    parameters = BitParallel.parameters | {"mantissa_bits"}
+    rtl = "sim/rtl/modules/ifpu_pe.sv"

@@ -1,0 +1,18 @@
+"""report.html: tables and figures of one machine or several (sim/report/html.py)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sim.report.exporter import Exporter, Outcome
+from sim.report.html import page
+
+
+class Page(Exporter):
+    name = "page"
+    summary = "report.html, one page with tables and figures"
+    files = ("report.html",)
+
+    def write(self, outcome: Outcome) -> None:
+        text = page(outcome.results, datetime.now(UTC), outcome.baseline, outcome.sections)
+        (outcome.folder / "report.html").write_text(text, encoding="utf-8")

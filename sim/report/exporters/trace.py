@@ -1,0 +1,22 @@
+"""trace.json: what every unit does and waits for, cycle by cycle, for ui.perfetto.dev (sim/report/perfetto.py)."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sim.report.exporter import Exporter, Outcome
+from sim.report.perfetto import TraceWriter
+from sim.runs.runs import Tracer
+
+
+class Trace(Exporter):
+    name = "trace"
+    summary = "trace.json, the states of all units over time, for ui.perfetto.dev"
+    files = ("trace.json",)
+
+    def recorder(self, folder: Path) -> AbstractContextManager[Tracer | None]:
+        return TraceWriter(folder / "trace.json")
+
+    def write(self, outcome: Outcome) -> None:
+        """All is written during the simulation."""
