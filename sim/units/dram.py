@@ -76,7 +76,7 @@ class Dram(Unit):
         """Port, bytes moved and size of the transaction that the channel is in the middle of."""
         self.next_port = Port.WEIGHTS
         self.free_at_tick = 0
-        self.busy_ticks = 0
+        self.busy_ticks = self.busy_cycles = 0
         self.transactions = 0
         self.bytes_moved = [0, 0, 0]
         self._armed = False
@@ -120,8 +120,10 @@ class Dram(Unit):
         request = self.queues[port][0]
         size = min(whole - moved, self.step_bytes)
         ticks = self._ticks(moved + size, whole) - (self._ticks(moved, whole) if moved else 0)
+        was_busy_until = max(self.busy_until, self.bench.now)
         self.free_at_tick = start_tick + ticks
         self.busy_ticks += ticks
+        self.busy_cycles += self.busy_until - was_busy_until
         self.bytes_moved[port] += size
         request.bytes_left -= size
         self.granted = (port, moved + size, whole) if moved + size < whole else None
@@ -131,6 +133,16 @@ class Dram(Unit):
             entry = (arrival, port)
             self.in_flight.append(entry)
             self.bench.environment.after(partial(self._complete, entry, request.done), arrival - self.bench.now)
+
+    @property
+    def busy_until(self) -> int:
+        """The cycle from which on the channel is free for the whole of a cycle."""
+        return ceil_div(self.free_at_tick, self.ticks_per_cycle)
+
+    def busy_cycles_so_far(self) -> int:
+        """Cycles before the present one in which the channel moved something, wholly or in part."""
+        # What lies ahead is one stretch without a gap.
+        return self.busy_cycles - max(0, self.busy_until - self.bench.now)
 
     def _ticks(self, moved: int, whole: int) -> int:
         """Ticks from the start of a transaction until `moved` of its `whole` bytes have left."""

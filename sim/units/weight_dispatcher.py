@@ -124,6 +124,11 @@ class WeightDispatcher(Unit):
             self.shadow.put(self.op)
             self.groups_left -= 1
 
+    def beats_ahead(self) -> int:
+        """Beats of the next operation's first block, whether its weights are there or not."""
+        assert self.op is not None
+        return len(range(0, min(self.op.columns, self.mxu_columns) * self.group_bits, self.port_bits))
+
     def block_cycles(self, op: TileOp) -> int:
         """B of the equation above."""
         return ceil_div(min(op.columns, self.mxu_columns) * self.group_bits, self.port_bits)
