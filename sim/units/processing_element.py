@@ -59,6 +59,15 @@ class ProcessingElement(ABC):
     def word_bits(self) -> int:
         """Bits of the activation word that a row takes a cycle."""
 
+    @property
+    def multipliers(self) -> int:
+        """Multipliers of one PE: here one for each value of a group, as every value is at work in every cycle."""
+        return self.mxu.dot_length
+
+    def multiplier_cycles(self, mantissa_bits: int | None) -> int:
+        """Cycles that a multiply-accumulate keeps one of them: here all of its group's, one for each word."""
+        return self.cycles(mantissa_bits)
+
     def activation_bits(self, mantissa_bits: int | None) -> int:
         """Bits of an activation that a multiplication takes, for counting bit operations; 16 for FP16."""
         if self.encoded:
@@ -85,6 +94,15 @@ class BitParallel(ProcessingElement):
     def word_bits(self) -> int:
         assert self.mxu.lanes is not None
         return self.mxu.lanes * FP16_BITS
+
+    @property
+    def multipliers(self) -> int:
+        assert self.mxu.lanes is not None
+        return self.mxu.lanes
+
+    def multiplier_cycles(self, mantissa_bits: int | None) -> int:
+        """A value enters with one word and is done with it."""
+        return 1
 
 
 @cache
