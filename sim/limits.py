@@ -1,73 +1,152 @@
-"""What limits a run: the unit that is never free, and why.
+"""What limits a run: the largest of the losses of its waterfall, and the keys that would make it smaller.
 
-A run goes as fast as its busiest unit lets it. Where that is the MXU, the question is how much of it works: rows
-without a token and columns without an output cost as much time as the others. Where no unit is busy most of the
-time, latency is what is waited for.
+Losses of one unit with one cause count together, such as all waits beside a busy channel; what to do is said of the
+largest among them. Where none takes a tenth of the multipliers' time, more of them is what would speed the run up: it
+is limited by compute.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
-from sim.engine.activity import State
-from sim.units.catalogue import unit_label, unit_of
+from sim.laws.waterfall import Waterfall
 
-HALF = 0.5
-
-
-@dataclass(frozen=True)
-class Occupancy:
-    """Share of the MXU's rows, columns and K positions that had work, over the time it was busy."""
-
-    rows: float = 1.0
-    columns: float = 1.0
-    row_count: int = 1
-    column_count: int = 1
+NEGLIGIBLE = 0.1
+"""Share of the multipliers' time: without a smaller loss a run would be faster by a ninth at most."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """The limiting unit, the cause in two words, and a sentence."""
+    """The limiting unit, the cause in two words, the keys to change for it, and a sentence."""
 
     unit: str
     cause: str
+    keys: tuple[str, ...]
     text: str
 
 
-def limit_of(states: Mapping[str, Mapping[State, int]], cycles: int, occupancy: Occupancy) -> Limit:
-    """What limits a run of `cycles` in which the units spent their time as `states` says."""
-    shares = {unit: states[unit][State.BUSY] / cycles for unit in _candidates() if unit in states}
-    unit = max(shares, key=lambda name: shares[name])
-    busy = shares[unit]
-    if busy < HALF:
-        return _latency(states, cycles, unit)
-    words = unit_of()[unit].bottleneck
-    if words is not None:
-        return Limit(unit, words.cause, words.text(unit_label(unit), busy))
-    if occupancy.rows < HALF:
-        working = occupancy.rows * occupancy.row_count
-        text = f"row occupancy: {working:.3g} of {occupancy.row_count} rows work; more tokens at a time would use them"
-        return Limit(unit, "row occupancy", text)
-    if occupancy.columns < HALF:
-        working = occupancy.columns * occupancy.column_count
-        return Limit(
-            unit, "column occupancy", f"column occupancy: {working:.4g} of {occupancy.column_count} columns work"
-        )
-    return Limit(unit, "compute", f"compute: the MXU is busy {busy:.0%} of the time")
+@dataclass(frozen=True)
+class Mend:
+    """What makes a loss smaller.
+
+    Parameters
+    ----------
+    unit, cause
+        Of the loss; several may share them.
+    words
+        What the multipliers' time goes to.
+    keys
+        Of the arch YAML, or of the workload, the likeliest first.
+    advice
+        What to do with them.
+    """
+
+    unit: str
+    cause: str
+    words: str
+    keys: tuple[str, ...]
+    advice: str
 
 
-@cache
-def _candidates() -> tuple[str, ...]:
-    """Units that can limit a run; of equally busy ones the first is named, and the MXU before what feeds it."""
-    return ("mxu", *(name for name, unit in unit_of().items() if unit.bottleneck is not None))
+BANDWIDTH = "dram.bandwidth_gigabytes_per_second"
+WORK = ("batch", "tokens")
+MENDS: Mapping[str, Mend] = {
+    "rows_without_tokens": Mend(
+        "mxu", "row occupancy", "rows without a token, for the work has too few", (*WORK, "mxu.rows"),
+        "more tokens at a time (batch, tokens), or fewer mxu.rows",
+    ),
+    "rows_cut_by_blocks": Mend(
+        "mxu", "row occupancy", "rows without a token, where a block ends early", ("schedule.token_block", "mxu.rows"),
+        "a schedule.token_block that is a multiple of mxu.rows",
+    ),
+    "columns_without_outputs": Mend(
+        "mxu", "column occupancy", "columns without an output", ("mxu.columns",),
+        "mxu.columns that divide the outputs",
+    ),
+    "mxus_without_outputs": Mend(
+        "mxu", "idle MXUs", "MXUs without an output", ("mxu.count", "mxu.columns"),
+        "an mxu.count x mxu.columns that divides the outputs",
+    ),
+    "k_padding": Mend(
+        "mxu", "padding of K", "values of K that are padding", ("mxu.dot_length", "mxu.lanes"),
+        "an mxu.dot_length that divides K, and mxu.lanes that divide it",
+    ),
+    "activation_port": Mend(
+        "activation_dispatcher", "activation port", "words that take the port more than a cycle",
+        ("activation_dispatcher.port_bits",), "more activation_dispatcher.port_bits",
+    ),
+    "exponent_port": Mend(
+        "activation_dispatcher", "exponent port", "exponents that take their port longer than a word does",
+        ("activation_dispatcher.exponent_port_bits",), "more activation_dispatcher.exponent_port_bits",
+    ),
+    "weight_port": Mend(
+        "weight_dispatcher", "weight port", "weights that take their port longer than a group computes",
+        ("weight_dispatcher.port_bits",), "more weight_dispatcher.port_bits",
+    ),
+    "weights_channel_busy": Mend(
+        "dram", "bandwidth", "waits for weights beside a busy channel", (BANDWIDTH, "schedule.token_block", *WORK),
+        f"more {BANDWIDTH}, or more tokens for each load of the weights (schedule.token_block, batch)",
+    ),
+    "activations_channel_busy": Mend(
+        "dram", "bandwidth", "waits for activations beside a busy channel",
+        (BANDWIDTH, "buffers.activation.bytes", "schedule.output_block"),
+        f"more {BANDWIDTH}, or fewer loads of the activations (buffers.activation.bytes, schedule.output_block)",
+    ),
+    "output_space_channel_busy": Mend(
+        "dram", "bandwidth", "waits for outputs to leave through a busy channel", (BANDWIDTH,), f"more {BANDWIDTH}",
+    ),
+    "weights_channel_idle": Mend(
+        "dram", "latency", "waits for weights beside an idle channel",
+        ("buffers.weight.bytes", "dram.outstanding_loads", "dram.latency_nanoseconds"),
+        "loads that run further ahead (buffers.weight.bytes, dram.outstanding_loads)",
+    ),
+    "activations_channel_idle": Mend(
+        "dram", "latency", "waits for activations beside an idle channel",
+        ("buffers.activation.bytes", "dram.outstanding_loads", "dram.latency_nanoseconds"),
+        "loads that run further ahead (buffers.activation.bytes, dram.outstanding_loads)",
+    ),
+    "output_space_channel_idle": Mend(
+        "collector", "output space", "waits for outputs to leave",
+        ("collector.port_bits", "bpc.lanes", "mxu.output_registers"),
+        "more collector.port_bits, bpc.lanes or mxu.output_registers",
+    ),
+    "fill_and_drain": Mend(
+        "mxu", "fill and drain", "the start and the end of short pieces of work", (*WORK, "dram.latency_nanoseconds"),
+        "larger pieces of work (batch, tokens), or less dram.latency_nanoseconds",
+    ),
+    "vector_work": Mend(
+        "vector", "vector work", "work of the vector unit", ("vector.fpus",), "more vector.fpus",
+    ),
+    "vector_channel_busy": Mend(
+        "vector", "vector work", "the vector unit's waits beside a busy channel", (BANDWIDTH,), f"more {BANDWIDTH}",
+    ),
+    "vector_channel_idle": Mend(
+        "vector", "vector work", "the vector unit's waits beside an idle channel",
+        ("buffers.activation.bytes", "dram.latency_nanoseconds"), "more buffers.activation.bytes",
+    ),
+}  # fmt: skip
 
 
-def _latency(states: Mapping[str, Mapping[State, int]], cycles: int, busiest: str) -> Limit:
-    waiting = states.get("mxu", states.get("vector", {}))
-    stalls = {state: n for state, n in waiting.items() if state not in (State.BUSY, State.IDLE) and n}
-    cause = max(stalls, key=lambda state: stalls[state]).name.lower() if stalls else "launch"
-    share = states[busiest][State.BUSY] / cycles
-    text = f"latency: no unit is busy half of the time ({busiest} {share:.0%}); mostly waiting for {cause}"
-    return Limit(busiest, f"latency ({cause})", text.replace("_", " "))
+def limit_of(waterfall: Waterfall, rows: int) -> Limit:
+    """What limits a run, from where its multipliers' time went.
+
+    Parameters
+    ----------
+    rows
+        Of an MXU.
+    """
+    lost: dict[tuple[str, str], int] = dict.fromkeys(((one.unit, one.cause) for one in MENDS.values()), 0)
+    for name, loss in waterfall.losses.items():
+        lost[MENDS[name].unit, MENDS[name].cause] += loss
+    unit, cause = max(lost, key=lambda kind: lost[kind])
+    of_kind = [name for name, one in MENDS.items() if (one.unit, one.cause) == (unit, cause)]
+    largest = max(of_kind, key=lambda name: waterfall.losses.get(name, 0))
+    mend, share = MENDS[largest], lost[unit, cause] / waterfall.whole
+    mostly = "mostly " if sum(name in waterfall.losses for name in of_kind) > 1 else ""
+    working = f" ({waterfall.rows_at_work * rows:.3g} of {rows} rows work)" if cause == "row occupancy" else ""
+    told = f"{share:.1%} of the multipliers' time goes to {mostly}{mend.words}{working}; mend: {mend.advice}"
+    if share < NEGLIGIBLE:
+        text = f"compute: {waterfall.utilisation:.1%} of the multipliers' time is useful, only {told}"
+        return Limit("mxu", "compute", ("mxu.count",), text)
+    return Limit(unit, cause, mend.keys, f"{cause}: {told}")

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from sim.arch.schema import Hardware
 from sim.laws.bounds import tile_sizes
-from sim.laws.waterfall import Counted
+from sim.laws.stalls import Counted
 from sim.mapping.plan import Plan
 
 FP16_BITS = 16
@@ -43,7 +43,7 @@ def port_uses(hardware: Hardware, plan: Plan | None, run: Counted) -> dict[str, 
         "collector": outputs,
         "vector": counters.get("vector.operations", 0),
     }
-    a_cycle = {
+    a_cycle: dict[str, int | Fraction] = {
         "dram": 8 * hardware.dram_bytes_per_cycle,
         "weight_buffer": buffers.weight.fill_port_bits,
         "activation_buffer": buffers.activation.fill_port_bits,

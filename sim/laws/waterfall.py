@@ -17,22 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from sim.arch.schema import Hardware
-from sim.engine.activity import State
-from sim.laws.bounds import Pace, column_tiles, pacing_of, tile_sizes, word_cycles
+from sim.laws.bounds import column_tiles, tile_sizes
 from sim.laws.conservation import require_equal
+from sim.laws.stalls import Counted, gemm_stalls, vector_stalls
 from sim.mapping.operands import ceil_div
+from sim.mapping.pace import Pace
 from sim.mapping.plan import Plan
 from sim.units.processing_element import ProcessingElement
 
+ROWS = ("rows_cut_by_blocks", "rows_without_tokens")
+INSIDE_ROWS = ("columns_without_outputs", "mxus_without_outputs", "k_padding")
 LOSSES = (
-    "rows_cut_by_blocks",
-    "rows_without_tokens",
-    "columns_without_outputs",
-    "mxus_without_outputs",
-    "k_padding",
+    *ROWS,
+    *INSIDE_ROWS,
     "activation_port",
     "exponent_port",
     "weight_port",
@@ -47,17 +46,6 @@ LOSSES = (
     "vector_channel_busy",
     "vector_channel_idle",
 )
-
-
-class Counted(Protocol):
-    """What a run counted."""
-
-    @property
-    def cycles(self) -> int: ...
-    @property
-    def states(self) -> Mapping[str, Mapping[State, int]]: ...
-    @property
-    def counters(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True)
@@ -90,6 +78,13 @@ class Waterfall:
         """Useful share."""
         return self.useful / self.whole
 
+    @property
+    def rows_at_work(self) -> float:
+        """Share of the rows that have a token, over the time in which the MXU takes words."""
+        rows = sum(self.losses.get(name, 0) for name in ROWS)
+        rest = self.useful + sum(self.losses.get(name, 0) for name in INSIDE_ROWS)
+        return rest / (rows + rest) if rest else 0.0
+
 
 def total(parts: Iterable[tuple[int, Waterfall]]) -> Waterfall:
     """Waterfalls of one machine added up, each as often as it says."""
@@ -115,21 +110,15 @@ def gemm_waterfall(hardware: Hardware, pe: ProcessingElement, plan: Plan, pace: 
     useful = run.counters["mxu.macs"] * pe.multiplier_cycles(plan.gemm.mantissa_bits)
     lost = _shape_losses(hardware, pe, plan, pace)
     lost["k_padding"] = run.counters["mxu.pe_cycles"] * pe.multipliers - useful
-    lost |= {name: cycles * multipliers for name, cycles in _stalls(hardware, plan, pace, run).items()}
+    lost |= {name: cycles * multipliers for name, cycles in gemm_stalls(hardware, plan, pace, run).items()}
     return Waterfall(run.cycles, multipliers, useful, _without_zeros(lost))
 
 
 def vector_waterfall(hardware: Hardware, pe: ProcessingElement, run: Counted) -> Waterfall:
     """Of work of the vector unit, all of it lost to the multipliers."""
-    multipliers, counters = physical_multipliers(hardware, pe), run.counters
-    stalls = {"vector_work": run.states["vector"][State.BUSY]}
-    for channel in ("busy", "idle"):
-        waits = (counters[f"vector.{cause}_wait_channel_{channel}_cycles"] for cause in ("activations", "output_space"))
-        stalls[f"vector_channel_{channel}"] = sum(waits)
-    stalls["fill_and_drain"] = run.cycles - sum(stalls.values())
-    return Waterfall(
-        run.cycles, multipliers, 0, _without_zeros({name: cycles * multipliers for name, cycles in stalls.items()})
-    )
+    multipliers = physical_multipliers(hardware, pe)
+    lost = {name: cycles * multipliers for name, cycles in vector_stalls(run).items()}
+    return Waterfall(run.cycles, multipliers, 0, _without_zeros(lost))
 
 
 def _without_zeros(lost: Mapping[str, int]) -> dict[str, int]:
@@ -154,24 +143,3 @@ def _shape_losses(hardware: Hardware, pe: ProcessingElement, plan: Plan, pace: P
         "columns_without_outputs": tokens * ragged * each,
         "mxus_without_outputs": tokens * absent * each,
     }
-
-
-def _stalls(hardware: Hardware, plan: Plan, pace: Pace, run: Counted) -> dict[str, int]:
-    """Cycles in which the MXU takes no word."""
-    counters, across = run.counters, column_tiles(plan)
-    words = beats = 0
-    for size, times in tile_sizes(plan.tokens):
-        groups = times * across * plan.groups
-        words += groups * pace.words * ceil_div(size * pace.word_bits, hardware.activation_dispatcher.port_bits)
-        beats += groups * word_cycles(hardware, pace, size)
-    busy = run.states["mxu"][State.BUSY]
-    stalls = {
-        "activation_port": words - busy,
-        "exponent_port": beats - words,
-        "weight_port": pacing_of(hardware, plan, pace).steady - beats,
-        "fill_and_drain": counters["mxu.fill_cycles"] + run.states["mxu"][State.IDLE],
-    }
-    for cause in ("weights", "activations", "output_space"):
-        for channel in ("busy", "idle"):
-            stalls[f"{cause}_channel_{channel}"] = counters[f"mxu.{cause}_wait_channel_{channel}_cycles"]
-    return stalls

@@ -44,7 +44,7 @@ def run_piece(piece: Piece, options: Options = Options(), recorder: Recorder | N
     else:
         _add_vector_units(assembly, expected)
     run = assembly.run()
-    expected.check(run.cycles, run.states, run.counters)
+    expected.check(run)
     return replace(run, schedule=piece.schedule) if isinstance(piece.schedule, Schedule) else run
 
 
