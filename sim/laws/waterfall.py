@@ -64,6 +64,7 @@ class Waterfall:
     losses: Mapping[str, int]
 
     def __post_init__(self) -> None:
+        require_equal("mxu", "cycles and multipliers above 0", min(self.cycles, self.multipliers) > 0, True)
         found = self.useful + sum(self.losses.values())
         require_equal("mxu", "useful + lost = cycles x multipliers", found, self.whole)
         require_equal("mxu", "negative losses", sum(loss < 0 for loss in (self.useful, *self.losses.values())), 0)

@@ -14,7 +14,20 @@ from sim.machine.costs import components
 from sim.result import FastForward, Limit
 from sim.units.catalogue import unit_label, unit_of
 
-LABELS = {"sram": "SRAM", "up": "up/gate"}
+LABELS = {
+    "sram": "SRAM",
+    "up": "up/gate",
+    "mxus_without_outputs": "MXUs without outputs",
+    "k_padding": "padding of K",
+    "weights_channel_busy": "weights, DRAM busy",
+    "weights_channel_idle": "weights, DRAM idle",
+    "activations_channel_busy": "activations, DRAM busy",
+    "activations_channel_idle": "activations, DRAM idle",
+    "output_space_channel_busy": "outputs, DRAM busy",
+    "output_space_channel_idle": "outputs, DRAM idle",
+    "vector_channel_busy": "vector, DRAM busy",
+    "vector_channel_idle": "vector, DRAM idle",
+}
 """Of what is no unit; units have their own."""
 
 # As data flows.
@@ -29,6 +42,29 @@ STATES = {
     "dependency": "#C9B400",
     "buffer_space": "#009E73",
     "idle": "rgba(128,128,128,0.25)",
+}
+
+# Work, then what shape, ports, memory, and the other units take of it.
+MULTIPLIERS = {
+    "useful": "#0072B2",
+    "rows_cut_by_blocks": "#56B4E9",
+    "rows_without_tokens": "#9CCBEB",
+    "columns_without_outputs": "#7570B3",
+    "mxus_without_outputs": "#B3B0D9",
+    "k_padding": "#4B4A7A",
+    "activation_port": "#D55E00",
+    "exponent_port": "#F0A070",
+    "weight_port": "#E69F00",
+    "weights_channel_busy": "#8C4A6E",
+    "weights_channel_idle": "#C391AC",
+    "activations_channel_busy": "#CC79A7",
+    "activations_channel_idle": "#E8C4DA",
+    "output_space_channel_busy": "#009E73",
+    "output_space_channel_idle": "#7BCBB0",
+    "fill_and_drain": "#999999",
+    "vector_work": "#A6761D",
+    "vector_channel_busy": "#7A5C2E",
+    "vector_channel_idle": "#DCC38A",
 }
 
 # Blue computes, green stores, orange is memory off the chip; of a group, the colours as its components come.

@@ -1,4 +1,4 @@
-"""Layers added up, each as often as it occurs: the totals of a result, and those of a module."""
+"""Layers added up, each as often as it occurs: the totals of a result, and those of a phase or a module."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sim.engine.activity import State
+from sim.laws import ports, waterfall
 from sim.laws.bounds import Bounds
-from sim.limits import Limit, Occupancy, limit_of
+from sim.limits import Limit, limit_of
 from sim.machine.machine import Machine
-from sim.result import FastForward, Module, Peak, Totals, UnitTime
+from sim.result import FastForward, Module, Peak, Phase, Totals, UnitTime
 from sim.result.counted import dram_bytes, sram_bytes, unit_times
 from sim.result.layer import Done
 
@@ -23,6 +24,8 @@ class Sum:
     ----------
     counters, energy
         By counter, and picojoules by component.
+    waterfall
+        Of the multipliers' time.
     """
 
     def __init__(self, machine: Machine, done: Sequence[Done]) -> None:
@@ -30,6 +33,7 @@ class Sum:
         self._cycles = self._sum(lambda one: one.run.cycles)
         self._macs = self._sum(lambda one: one.layer.macs)
         self._peak_cycles = sum((one.layer.count * one.work / one.layer.peak_macs_per_cycle for one in done), 0.0)
+        self.waterfall = waterfall.total((one.layer.count, one.layer.waterfall) for one in done)
         self.counters: dict[str, int] = {}
         self.energy: dict[str, float] = {}
         self._states: dict[str, dict[State, int]] = {}
@@ -62,7 +66,8 @@ class Sum:
             dram_bytes=dram_bytes(self.counters),
             sram_bytes=sram_bytes(self.counters),
             energy_picojoules=sum(self.energy.values()),
-            utilisation=self._peak_cycles / self._cycles,
+            utilisation=self.waterfall.utilisation,
+            share_of_what_ports_allow=self._peak_cycles / self._cycles,
             area_square_millimetres=area_square_millimetres,
         )
 
@@ -74,27 +79,36 @@ class Sum:
             dram_bytes=dram_bytes(self.counters),
             sram_bytes=sram_bytes(self.counters),
             energy_picojoules=sum(self.energy.values()),
-            utilisation=self._peak_cycles / self._cycles,
+            utilisation=self.waterfall.utilisation,
             mantissa_bits=lengths.pop() if len(lengths) == 1 else None,
             limit=self.limit().text,
+            waterfall=self.waterfall,
         )
+
+    def phase(self) -> Phase:
+        return Phase(
+            cycles=self._cycles,
+            seconds=float(self._cycles / self._arch.clock.hertz),
+            macs=self._macs,
+            dram_bytes=dram_bytes(self.counters),
+            energy_picojoules=sum(self.energy.values()),
+            utilisation=self.waterfall.utilisation,
+            share_of_what_ports_allow=self._peak_cycles / self._cycles,
+            limit=self.limit(),
+            waterfall=self.waterfall,
+            ports=self.ports(),
+        )
+
+    def ports(self) -> dict[str, float]:
+        """Of each port, the share of its bits that it moved."""
+        uses = ports.total((one.layer.count, one.uses) for one in self._done)
+        return {unit: use.share for unit, use in uses.items()}
 
     def units(self) -> dict[str, UnitTime]:
         return unit_times(self._states)
 
     def limit(self) -> Limit:
-        """What limits all of it, the MXU's rows and columns as they were used while it was busy."""
-        busy = self._sum(lambda one: float(one.run.states.get("mxu", {}).get(State.BUSY, 0)))
-
-        def mean(share: Callable[[Occupancy], float]) -> float:
-            used = self._sum(lambda one: one.run.states.get("mxu", {}).get(State.BUSY, 0) * share(one.occupancy))
-            return used / busy if busy else 1.0
-
-        mxu = self._arch.mxu
-        occupancy = Occupancy(
-            mean(lambda share: share.rows), mean(lambda share: share.columns), mxu.rows, mxu.columns * mxu.count
-        )
-        return limit_of(self._states, self._cycles, occupancy)
+        return limit_of(self.waterfall, self._arch.mxu.rows)
 
     def fast_forward(self) -> FastForward:
         return FastForward(
