@@ -10,25 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import cycle
 
+from sim.limits import loss_of
 from sim.machine.costs import components
 from sim.result import FastForward, Limit
 from sim.units.catalogue import unit_label, unit_of
 
-LABELS = {
-    "sram": "SRAM",
-    "up": "up/gate",
-    "mxus_without_outputs": "MXUs without outputs",
-    "k_padding": "padding of K",
-    "weights_channel_busy": "weights, DRAM busy",
-    "weights_channel_idle": "weights, DRAM idle",
-    "activations_channel_busy": "activations, DRAM busy",
-    "activations_channel_idle": "activations, DRAM idle",
-    "output_space_channel_busy": "outputs, DRAM busy",
-    "output_space_channel_idle": "outputs, DRAM idle",
-    "vector_channel_busy": "vector, DRAM busy",
-    "vector_channel_idle": "vector, DRAM idle",
-}
-"""Of what is no unit; units have their own."""
+LABELS = {"sram": "SRAM", "up": "up/gate"}
+"""Of what no unit names; units name themselves and their losses."""
 
 # As data flows.
 UNITS = tuple(unit_of())
@@ -105,8 +93,8 @@ COMPONENTS = _shaded(components())
 
 
 def label(name: str) -> str:
-    """The name of a unit, component, module or cause as people write it."""
-    return LABELS.get(name) or unit_label(name)
+    """The name of a unit, component, module, loss or cause as people write it."""
+    return LABELS.get(name) or (loss_of()[name][1].label if name in loss_of() else "") or unit_label(name)
 
 
 def state_words(state: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from sim.laws.waterfall import Waterfall
-from sim.limits import MENDS
+from sim.limits import loss_of
 from sim.report.vocabulary import MULTIPLIERS, ordered
 from sim.result import Result
 
@@ -37,4 +37,4 @@ def largest(found: Sequence[Mapping[str, float]], most: int) -> Iterator[tuple[s
 
 def key(name: str) -> str:
     """What to change for a loss."""
-    return MENDS[name].key if name in MENDS else ""
+    return loss_of()[name][1].key if name in loss_of() else ""

@@ -25,7 +25,9 @@ from sim.arch.schema import Arch
 from sim.arch.schema import Dram as DramConfig
 from sim.cost.terms import CostTerms
 from sim.mapping.operands import ceil_div
-from sim.units.unit import Bench, Bottleneck, Unit
+from sim.units.unit import Bench, Loss, Unit
+
+BANDWIDTH = "dram.bandwidth_gigabytes_per_second"
 
 
 class Port(IntEnum):
@@ -54,7 +56,34 @@ class Dram(Unit):
     flow = 10
     label = "DRAM"
     components = MappingProxyType({"dram": "dram"})
-    bottleneck = Bottleneck("bandwidth", "DRAM bandwidth: the channel is busy {busy:.0%} of the time")
+    losses = MappingProxyType(
+        {
+            "weights_channel_busy": Loss(
+                "bandwidth", "waits for weights beside a busy channel", BANDWIDTH,
+                f"more {BANDWIDTH}, or more tokens for each load of the weights (schedule.token_block, batch)",
+                "weights, DRAM busy",
+            ),
+            "activations_channel_busy": Loss(
+                "bandwidth", "waits for activations beside a busy channel", BANDWIDTH,
+                f"more {BANDWIDTH}, or fewer loads of the activations (buffers.activation.bytes, "
+                "schedule.output_block)",
+                "activations, DRAM busy",
+            ),
+            "output_space_channel_busy": Loss(
+                "bandwidth", "waits for outputs to leave through a busy channel", BANDWIDTH, f"more {BANDWIDTH}",
+                "outputs, DRAM busy",
+            ),
+            "weights_channel_idle": Loss(
+                "latency", "waits for weights beside an idle channel", "buffers.weight.bytes",
+                "loads that run further ahead (buffers.weight.bytes, dram.outstanding_loads)", "weights, DRAM idle",
+            ),
+            "activations_channel_idle": Loss(
+                "latency", "waits for activations beside an idle channel", "buffers.activation.bytes",
+                "loads that run further ahead (buffers.activation.bytes, dram.outstanding_loads)",
+                "activations, DRAM idle",
+            ),
+        }
+    )  # fmt: skip
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:

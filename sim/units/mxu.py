@@ -34,7 +34,7 @@ from sim.engine.waits import Waits
 from sim.mapping.nest import TileOp
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.buffer import Buffer
-from sim.units.unit import Bench, Steps, Unit
+from sim.units.unit import Bench, Loss, Steps, Unit
 from sim.units.weight_dispatcher import WeightDispatcher
 
 CAUSES = (State.WEIGHTS, State.ACTIVATIONS, State.OUTPUT_SPACE)
@@ -69,6 +69,33 @@ class Mxu(Unit):
     flow = 50
     label = "MXU"
     components = MappingProxyType({"mxu": "compute"})
+    losses = MappingProxyType(
+        {
+            "rows_without_tokens": Loss(
+                "row occupancy", "rows without a token, for the work has too few ({working} of {rows} rows work)",
+                "batch", "more tokens at a time (batch, tokens), or fewer mxu.rows",
+            ),
+            "rows_cut_by_blocks": Loss(
+                "row occupancy", "rows without a token, where a block ends early ({working} of {rows} rows work)",
+                "schedule.token_block", "a schedule.token_block that is a multiple of mxu.rows",
+            ),
+            "columns_without_outputs": Loss(
+                "column occupancy", "columns without an output", "mxu.columns", "mxu.columns that divide the outputs",
+            ),
+            "mxus_without_outputs": Loss(
+                "idle MXUs", "MXUs without an output", "mxu.count",
+                "an mxu.count x mxu.columns that divides the outputs", "MXUs without outputs",
+            ),
+            "k_padding": Loss(
+                "padding of K", "values of K that are padding", "mxu.dot_length",
+                "an mxu.dot_length that divides K, and mxu.lanes that divide it", "padding of K",
+            ),
+            "fill_and_drain": Loss(
+                "fill and drain", "the start and the end of short pieces of work", "batch",
+                "larger pieces of work (batch, tokens), or less dram.latency_nanoseconds",
+            ),
+        }
+    )  # fmt: skip
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:

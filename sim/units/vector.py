@@ -26,7 +26,7 @@ from sim.mapping.operands import ceil_div
 from sim.mapping.vector_blocks import BlockCursor
 from sim.units.buffer import Buffer
 from sim.units.collector import OutputBlock, Sink
-from sim.units.unit import Bench, Bottleneck, Steps, Unit
+from sim.units.unit import Bench, Loss, Steps, Unit
 
 CAUSES = (State.ACTIVATIONS, State.OUTPUT_SPACE)
 """What blocks wait for."""
@@ -44,7 +44,19 @@ class Vector(Unit):
     names = ("vector",)
     flow = 70
     components = MappingProxyType({"vector": "compute"})
-    bottleneck = Bottleneck("vector operations", "vector unit: busy {busy:.0%} of the time")
+    losses = MappingProxyType(
+        {
+            "vector_work": Loss("vector work", "work of the vector unit", "vector.fpus", "more vector.fpus"),
+            "vector_channel_busy": Loss(
+                "vector work", "the vector unit's waits beside a busy channel", "dram.bandwidth_gigabytes_per_second",
+                "more dram.bandwidth_gigabytes_per_second", "vector, DRAM busy",
+            ),
+            "vector_channel_idle": Loss(
+                "vector work", "the vector unit's waits beside an idle channel", "buffers.activation.bytes",
+                "more buffers.activation.bytes", "vector, DRAM idle",
+            ),
+        }
+    )  # fmt: skip
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
