@@ -103,7 +103,7 @@ def gemm_traffic(arch: Hardware, plan: Plan, pace: Pace) -> Traffic:
 def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> Bounds:
     """Limits of one GeMM."""
     rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
-    pacing = _pacing(arch, plan, pace)
+    pacing = pacing_of(arch, plan, pace)
     compute = _first_fill(arch, plan, pacing.first_block) + pacing.steady + _last_drain(arch, plan, pace)
     memory = launch + 1 + ceil(traffic.bytes / rate)
     transactions = traffic.requests + traffic.output_blocks + traffic.bytes // arch.dram.transaction_bytes
@@ -200,7 +200,7 @@ def _loads(
 
 
 @dataclass(frozen=True)
-class _Pacing:
+class Pacing:
     """Cycles of all groups: paced by the slower of words and weight blocks, and one after the other."""
 
     first_block: int
@@ -209,7 +209,7 @@ class _Pacing:
     tiles: int
 
 
-def _pacing(arch: Hardware, plan: Plan, pace: Pace) -> _Pacing:
+def pacing_of(arch: Hardware, plan: Plan, pace: Pace) -> Pacing:
     """Add up the groups of every tile. Inside a tile a group paces itself; its last waits for the next tile's block."""
 
     def block(columns: int) -> int:
@@ -232,7 +232,7 @@ def _pacing(arch: Hardware, plan: Plan, pace: Pace) -> _Pacing:
                 after = 0 if following is None else block(min(following, plan.outputs.tile))
                 steady += pairs * (max(words, after) - max(words, columns[0]))
     first = block(min(plan.outputs.tile, plan.outputs.block, plan.outputs.size))
-    return _Pacing(first, steady, serial, tiles)
+    return Pacing(first, steady, serial, tiles)
 
 
 def word_cycles(arch: Hardware, pace: Pace, rows: int) -> int:

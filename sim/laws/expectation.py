@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from sim.laws.bounds import (
     Bounds,
@@ -17,13 +16,11 @@ from sim.laws.bounds import (
 )
 from sim.laws.conservation import check_bounds, check_counters, check_floor, check_time
 from sim.laws.expected import gemm_counters, vector_counters
+from sim.laws.stalls import Counted, gemm_stalls, vector_stalls
 from sim.mapping.piece import Piece
 from sim.mapping.plan import Plan
 from sim.mapping.vector_blocks import Blocks, cut
 from sim.workload.gemm import Gemm, VectorWork
-
-if TYPE_CHECKING:
-    from sim.engine.activity import State
 
 
 class GemmExpectation:
@@ -60,7 +57,7 @@ class GemmExpectation:
         """Bytes of DRAM traffic that no schedule can go below."""
         return dram_floor(self.hardware, self.plan, self.pace)
 
-    def check(self, cycles: int, states: Mapping[str, Mapping[State, int]], counters: Mapping[str, int]) -> None:
+    def check(self, run: Counted) -> None:
         """Hold a run against all of it.
 
         Raises
@@ -68,10 +65,11 @@ class GemmExpectation:
         BrokenLawError
             Names the unit, the law, and both sides.
         """
-        check_time(states, cycles)
-        check_bounds(cycles, self.bounds)
-        check_counters(counters, self.counters)
+        check_time(run.states, run.cycles)
+        check_bounds(run.cycles, self.bounds)
+        check_counters(run.counters, self.counters)
         check_floor(self.traffic, self.floor)
+        gemm_stalls(self.hardware, self.plan, self.pace, run)
 
 
 class VectorExpectation:
@@ -92,11 +90,12 @@ class VectorExpectation:
         """As `GemmExpectation.counters`."""
         return vector_counters(self.hardware, self.work, self.blocks)
 
-    def check(self, cycles: int, states: Mapping[str, Mapping[State, int]], counters: Mapping[str, int]) -> None:
+    def check(self, run: Counted) -> None:
         """As `GemmExpectation.check`."""
-        check_time(states, cycles)
-        check_bounds(cycles, self.bounds)
-        check_counters(counters, self.counters)
+        check_time(run.states, run.cycles)
+        check_bounds(run.cycles, self.bounds)
+        check_counters(run.counters, self.counters)
+        vector_stalls(run)
 
 
 Expectation = GemmExpectation | VectorExpectation

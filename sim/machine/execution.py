@@ -44,7 +44,7 @@ def run_piece(piece: Piece, options: Options = Options(), recorder: Recorder | N
     else:
         _add_vector_units(assembly, expected)
     run = assembly.run()
-    expected.check(run.cycles, run.states, run.counters)
+    expected.check(run)
     return replace(run, schedule=piece.schedule) if isinstance(piece.schedule, Schedule) else run
 
 
@@ -75,6 +75,7 @@ def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
         words=pace.words,
         output_registers=arch.mxu.output_registers,
         pipeline_cycles=arch.mxu.pipeline_cycles,
+        channel_busy=dram.busy_cycles_so_far,
     )
     sink: Sink = assembly.writer
     if pace.compressed_rows is not None and arch.bpc is not None:
@@ -111,7 +112,15 @@ def _add_vector_units(assembly: Assembly, expected: VectorExpectation) -> None:
     blocks, bench, launched = expected.blocks, assembly.bench, assembly.controller.launched
     buffer, dram = assembly.activation_buffer, assembly.dram
     writer = assembly.add_writer(RawBytes(), 1, sum(count for block, count in blocks.kinds if block.write_bytes))
-    vector = Vector(bench, launched, BlockCursor(blocks), buffer, writer, assembly.hardware.vector.fpus)
+    vector = Vector(
+        bench,
+        launched,
+        BlockCursor(blocks),
+        buffer,
+        writer,
+        fpus=assembly.hardware.vector.fpus,
+        channel_busy=dram.busy_cycles_so_far,
+    )
     assembly.units.append(vector)
     loads = [BlockCursor(blocks)] if blocks.reads else []
     for cursor in loads:

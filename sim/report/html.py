@@ -19,6 +19,7 @@ from sim.report.figures.roofline import roofline
 from sim.report.figures.speedups import speedups
 from sim.report.figures.stacked import stacked
 from sim.report.figures.stalls import stalls
+from sim.report.figures.waterfall import waterfall
 from sim.report.markup import Html, join, tag
 from sim.report.quantities import si
 from sim.report.vocabulary import BASELINE, COMPONENTS, MODULES, colours, explained, label, limiting
@@ -79,6 +80,14 @@ def _sections(results: Sequence[Result], names: Sequence[str], baseline: int, ad
     else:
         colour = colours(names, {names[baseline]: BASELINE})
         yield from _several(standings(results, baseline), baseline, colour)
+    yield tag("h2", "Where the multipliers' time goes")
+    yield drawn(
+        waterfall(names, results),
+        "Shares of all multipliers in all cycles, the useful share first and at the end of the bar; rows are counted "
+        "before columns. DRAM busy: waits while the channel moves something; DRAM idle: while it does not.",
+    )
+    yield tag("p", "By phase; of a port, the share of the bits that it could have moved.", class_="note")
+    yield tables.phases(names, results)
     yield tag("h2", "Where the cycles of each unit go")
     yield drawn(
         stalls(names, results), "Busy, stalled by what the unit waits for, and idle (no work left or none yet)."

@@ -18,7 +18,13 @@ def key_figures(result: Result) -> Html:
     tiles = (
         ("cycles", si(totals.cycles), f"bounds {si(bounds.lower_cycles)} to {si(bounds.upper_cycles)}"),
         ("time", si(totals.seconds, "s"), f"at {si(result.clock_hertz, 'Hz')}"),
-        ("utilisation", percent(totals.utilisation), f"of the peak; {si(totals.macs)} MACs"),
+        (
+            "utilisation",
+            percent(totals.utilisation),
+            f"of {result.waterfall.multipliers:,} multipliers; "
+            f"{percent(totals.share_of_what_ports_allow)} of what ports and FPUs allow",
+        ),
+        ("MACs", si(totals.macs), ""),
         (
             "energy",
             picojoules(totals.energy_picojoules),
@@ -76,6 +82,18 @@ def energy_groups(ranking: Sequence[Standing], baseline: Standing) -> Html:
     return table(("machine", *map(label, groups), "all"), rows)
 
 
+def phases(names: Sequence[str], results: Sequence[Result]) -> Html:
+    """One row a phase of a machine: what it takes, how much of its multipliers and ports it uses, what limits it."""
+    ports = list(dict.fromkeys(port for result in results for port in result.ports))
+    rows = []
+    for name, result in zip(names, results, strict=True):
+        for phase, one in result.phases.items():
+            shares = (percent(one.ports[port]) if port in one.ports else "" for port in ports)
+            rows.append([name, phase, si(one.seconds, "s"), percent(one.utilisation), *shares, _limit(one.limit)])
+    columns = ("machine", "phase", "time", "utilisation", *map(label, ports), "limit")
+    return table(columns, rows, words=(0, 1, len(columns) - 1))
+
+
 def modules(result: Result) -> Html:
     """One row a module of one machine."""
     columns = ("module", "M", "cycles", "share", "utilisation", "MACs", "DRAM", "SRAM", "energy", "limit")
@@ -102,9 +120,9 @@ def modules(result: Result) -> Html:
 def layers(result: Result) -> Html:
     """One row a layer; its quantities are of one instance, its share is of all its instances."""
     columns = (
-        "layer", "module", "phase", "count", "m", "k", "n", "M", "cycles", "share", "utilisation", "peak MAC a cycle",
-        "DRAM", "operands once", "communication bound", "SRAM", "energy", "lower bound", "upper bound", "limit",
-        "schedule", "fast-forward",
+        "layer", "module", "phase", "count", "m", "k", "n", "M", "cycles", "share", "utilisation",
+        "of what ports and FPUs allow", "MAC a cycle ports allow", "DRAM", "operands once", "communication bound",
+        "SRAM", "energy", "lower bound", "upper bound", "limit", "schedule", "fast-forward",
     )  # fmt: skip
     rows = (
         [
@@ -117,6 +135,7 @@ def layers(result: Result) -> Html:
             f"{layer.cycles:,}",
             percent(layer.count * layer.cycles / result.totals.cycles),
             percent(layer.utilisation),
+            percent(layer.share_of_what_ports_allow),
             f"{layer.peak_macs_per_cycle:,.6g}",
             si(layer.dram_bytes, "B"),
             *_floor(layer.dram_floor),

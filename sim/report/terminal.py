@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sim.report.comparison import Standing, labels, module_names, standings
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.vocabulary import COMPONENTS, MODULES, explained, label, limiting, ordered, skipped
+from sim.report.waterfall import columns, key, largest, shares
 from sim.report.work import work_details
 from sim.result import Result
 
@@ -19,16 +20,28 @@ if TYPE_CHECKING:
 
 LEFT: JustifyMethod = "left"
 RIGHT: JustifyMethod = "right"
+LOSSES = 9
+"""Lines of a waterfall."""
+PORTS = {
+    "activation_dispatcher": "activations",
+    "weight_dispatcher": "weights",
+    "collector": "outputs",
+    "dram": "DRAM",
+}
 
 
 def print_run(result: Result, console: Console) -> None:
-    """One machine on one workload: the totals, energy and area by component, and the modules."""
+    """One machine on one workload: totals, where the multipliers' time went, energy and area, and the modules."""
     [name] = labels([result])
     console.print()
     console.print(_text(f"{name} on {result.workload_name}", "bold"))
     console.print(_text(work_details(result), "dim"))
     console.print()
     console.print(_totals(result))
+    waterfall = _waterfall(result)
+    if _needed(waterfall, console).maximum > console.width:  # the sentence above names the key
+        waterfall.columns.pop()
+    _show(waterfall, console)
     _show(_components(result), console)
     _show(_modules(result), console)
     console.print()
@@ -63,9 +76,12 @@ def _totals(result: Result) -> Table:
             ("cycles", f"{si(totals.cycles)} at {si(result.clock_hertz, 'Hz')}"),
             ("bounds", f"{si(bounds.lower_cycles)} to {si(bounds.upper_cycles)} cycles"),
             ("time", si(totals.seconds, "s")),
-            ("utilisation", f"{percent(totals.utilisation)} of the peak, {si(totals.macs)} MACs"),
+            ("utilisation", f"{percent(totals.utilisation)} of {result.waterfall.multipliers:,} multipliers"),
+            ("", f"{percent(totals.share_of_what_ports_allow)} of what ports and FPUs allow"),
             ("limited by", limiting(result.limit)),
             ("", explained(result.limit)),
+            ("ports at work", ", ".join(f"{words} {percent(result.ports[port])}" for port, words in PORTS.items())),
+            ("MACs", si(totals.macs)),
             ("DRAM", si(totals.dram_bytes, "B")),
             ("SRAM", si(totals.sram_bytes, "B")),
             ("energy", picojoules(totals.energy_picojoules)),
@@ -73,6 +89,15 @@ def _totals(result: Result) -> Table:
             ("simulated", skipped(result.fast_forward, totals.cycles)),
         ]
     )
+
+
+def _waterfall(result: Result) -> Table:
+    found = columns(result)
+    rows = [
+        [label(name), *map(percent, parts), key(name)]
+        for name, parts in largest([shares(one) for one in found.values()], LOSSES)
+    ]
+    return _table({"multipliers' time": LEFT, **dict.fromkeys(found, RIGHT), "mend": LEFT}, rows)
 
 
 def _components(result: Result) -> Table:

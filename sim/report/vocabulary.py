@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import cycle
 
+from sim.limits import loss_of
 from sim.machine.costs import components
 from sim.result import FastForward, Limit
 from sim.units.catalogue import unit_label, unit_of
 
 LABELS = {"sram": "SRAM", "up": "up/gate"}
-"""Of what is no unit; units have their own."""
+"""Of what no unit names; units name themselves and their losses."""
 
 # As data flows.
 UNITS = tuple(unit_of())
@@ -29,6 +30,29 @@ STATES = {
     "dependency": "#C9B400",
     "buffer_space": "#009E73",
     "idle": "rgba(128,128,128,0.25)",
+}
+
+# Work, then what shape, ports, memory, and the other units take of it.
+MULTIPLIERS = {
+    "useful": "#0072B2",
+    "rows_cut_by_blocks": "#56B4E9",
+    "rows_without_tokens": "#9CCBEB",
+    "columns_without_outputs": "#7570B3",
+    "mxus_without_outputs": "#B3B0D9",
+    "k_padding": "#4B4A7A",
+    "activation_port": "#D55E00",
+    "exponent_port": "#F0A070",
+    "weight_port": "#E69F00",
+    "weights_channel_busy": "#8C4A6E",
+    "weights_channel_idle": "#C391AC",
+    "activations_channel_busy": "#CC79A7",
+    "activations_channel_idle": "#E8C4DA",
+    "output_space_channel_busy": "#009E73",
+    "output_space_channel_idle": "#7BCBB0",
+    "fill_and_drain": "#999999",
+    "vector_work": "#A6761D",
+    "vector_channel_busy": "#7A5C2E",
+    "vector_channel_idle": "#DCC38A",
 }
 
 # Blue computes, green stores, orange is memory off the chip; of a group, the colours as its components come.
@@ -69,8 +93,8 @@ COMPONENTS = _shaded(components())
 
 
 def label(name: str) -> str:
-    """The name of a unit, component, module or cause as people write it."""
-    return LABELS.get(name) or unit_label(name)
+    """The name of a unit, component, module, loss or cause as people write it."""
+    return LABELS.get(name) or (loss_of()[name][1].label if name in loss_of() else "") or unit_label(name)
 
 
 def state_words(state: str) -> str:

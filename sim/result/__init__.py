@@ -1,6 +1,6 @@
 """What a result holds: one machine on one workload, every figure with its unit of measure in its name.
 
-Quantities of a layer are those of ONE instance of it; totals and modules sum count x quantity over the layers.
+Quantities of a layer are those of ONE instance of it; totals, phases and modules sum count x quantity over the layers.
 What machines differ in by name (units, components, counters, modules) are maps; all else are fields.
 sim.result.summarise makes results out of runs, sim.result.json writes and reads them with these names as keys.
 """
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from sim.laws.bounds import Bounds, DramFloor
+from sim.laws.waterfall import Waterfall
 from sim.limits import Limit
 from sim.units.unit import Grain
 
@@ -28,13 +29,15 @@ __all__ = [
     "Limit",
     "Module",
     "Peak",
+    "Phase",
     "Provenance",
     "Result",
     "Totals",
     "UnitTime",
+    "Waterfall",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Figures that the reports divide by.
 Count = Annotated[int, Field(gt=0)]
@@ -64,7 +67,10 @@ class UnitTime:
 
 @dataclass(frozen=True)
 class Totals:
-    """The run's sums; utilisation is MACs done over MACs possible at peak."""
+    """The run's sums; utilisation is the useful share of the multipliers' time (sim/laws/waterfall.py).
+
+    The share of what the ports allow leaves out what rows, columns and ports that are wide enough would do.
+    """
 
     cycles: Count
     seconds: Amount
@@ -74,12 +80,13 @@ class Totals:
     sram_bytes: int
     energy_picojoules: Amount
     utilisation: float
+    share_of_what_ports_allow: float
     area_square_millimetres: Amount
 
 
 @dataclass(frozen=True)
 class Peak:
-    """Ceilings of the machine; the MACs are the mean over the work, weighted with its MACs."""
+    """Ceilings of the machine: MACs that its ports allow, the mean over the work, weighted with its MACs."""
 
     macs_per_cycle: Amount
     dram_bytes_per_cycle: Amount
@@ -127,6 +134,23 @@ class Module:
     utilisation: float
     mantissa_bits: int | None
     limit: str
+    waterfall: Waterfall
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The layers of one phase (prefill, decode) together; of each port, the share of its bits that it moved."""
+
+    cycles: Count
+    seconds: Amount
+    macs: int
+    dram_bytes: int
+    energy_picojoules: float
+    utilisation: float
+    share_of_what_ports_allow: float
+    limit: Limit
+    waterfall: Waterfall
+    ports: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -149,8 +173,11 @@ class Layer:
     sram_bytes: int
     energy_picojoules: float
     utilisation: float
+    share_of_what_ports_allow: float
     peak_macs_per_cycle: float
     limit: Limit
+    waterfall: Waterfall
+    ports: Mapping[str, float]
     bounds: Bounds
     schedule: LayerSchedule | None
     dram_floor: DramFloor | None
@@ -176,9 +203,12 @@ class Result:
     energy_groups: Mapping[str, float]
     area: Mapping[str, float]
     limit: Limit
+    waterfall: Waterfall
+    ports: Mapping[str, float]
     fast_forward: FastForward
     peak: Peak
     bounds: Bounds
+    phases: Mapping[str, Phase]
     modules: Mapping[str, Module]
     layers: tuple[Layer, ...]
 

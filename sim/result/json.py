@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from sim.errors import InputError, Place, nearest_name
+from sim.laws.conservation import BrokenLawError
 from sim.result import SCHEMA_VERSION, Result
 
 
@@ -57,6 +58,8 @@ def load_result(path: Path) -> Result:
         return _reader().validate_json(written, strict=True)
     except ValidationError as error:
         raise _explained(error, Place(str(file))) from None
+    except BrokenLawError as error:
+        raise InputError(f"not a whole result: {error}", place=Place(str(file))) from None
 
 
 @cache

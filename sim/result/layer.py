@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from sim.laws.bounds import DramFloor, dram_floor
 from sim.laws.expectation import Expectation, GemmExpectation, expect
-from sim.limits import Occupancy, limit_of
+from sim.laws.ports import Use, port_uses
+from sim.laws.waterfall import gemm_waterfall, vector_waterfall
+from sim.limits import limit_of
 from sim.machine.assembly import Run
 from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
@@ -27,13 +29,15 @@ class Done:
         MACs, or operations where there are none; `layer.peak_macs_per_cycle` of them fit into a cycle.
     energy
         Picojoules by component.
+    uses
+        Of ports, by unit.
     """
 
     layer: Layer
     run: Run
     work: int
     energy: Mapping[str, float]
-    occupancy: Occupancy
+    uses: Mapping[str, Use]
 
 
 def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
@@ -47,7 +51,12 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
     work = piece.work.operations if isinstance(piece.work, VectorWork) else macs
     peak = _peak(machine, on_mxu) if on_mxu else float(machine.arch.vector.fpus)
     energy = machine.costs.energy_picojoules(run.counters, run.cycles)
-    occupancy = _occupancy(machine, expected)
+    hardware = expected.hardware
+    if isinstance(expected, GemmExpectation):
+        waterfall = gemm_waterfall(hardware, machine.pe, expected.plan, expected.pace, run)
+        uses = port_uses(hardware, expected.plan, run)
+    else:
+        waterfall, uses = vector_waterfall(hardware, machine.pe, run), port_uses(hardware, None, run)
     layer = Layer(
         name=item.name,
         module=item.module,
@@ -64,9 +73,12 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
         dram_bytes=machine.costs.moved_bytes(run.counters, "dram"),
         sram_bytes=machine.costs.moved_bytes(run.counters, "sram"),
         energy_picojoules=sum(energy.values()),
-        utilisation=work / (peak * run.cycles),
+        utilisation=waterfall.utilisation,
+        share_of_what_ports_allow=work / (peak * run.cycles),
         peak_macs_per_cycle=peak,
-        limit=limit_of(run.states, run.cycles, occupancy),
+        limit=limit_of(waterfall, hardware.mxu.rows),
+        waterfall=waterfall,
+        ports={unit: use.share for unit, use in uses.items()},
         bounds=expected.bounds,
         schedule=_schedule(expected),
         dram_floor=_floor(machine, expected),
@@ -77,7 +89,7 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
         ),
         units=unit_times(run.states),
     )
-    return Done(layer, run, macs or work, energy, occupancy)
+    return Done(layer, run, macs or work, energy, uses)
 
 
 def _product_bits(machine: Machine, gemm: Gemm | None) -> int:
@@ -86,24 +98,12 @@ def _product_bits(machine: Machine, gemm: Gemm | None) -> int:
 
 
 def _peak(machine: Machine, gemm: Gemm) -> float:
-    """MACs a cycle of a GeMM with every row and column at work and all operands there."""
+    """MACs a cycle that the ports allow, with every row and column at work and all operands in the buffers."""
     arch, mxu = machine.arch, machine.arch.mxu
     words = machine.pe.cycles(gemm.mantissa_bits)
     word = ceil_div(mxu.rows * machine.pe.word_bits, arch.activation_dispatcher.port_bits)
     block = ceil_div(mxu.columns * mxu.dot_length * gemm.weights.bits, arch.weight_dispatcher.port_bits)
     return mxu.rows * mxu.columns * mxu.count * mxu.dot_length / max(words * word, block)
-
-
-def _occupancy(machine: Machine, expected: Expectation) -> Occupancy:
-    if not isinstance(expected, GemmExpectation):
-        return Occupancy()
-    shares = []
-    for extent in (expected.plan.tokens, expected.plan.outputs):
-        whole, rest = divmod(extent.size, extent.block)
-        tiles = whole * extent.tiles(extent.block) + extent.tiles(rest)
-        shares.append(extent.size / (tiles * extent.tile))
-    mxu = machine.arch.mxu
-    return Occupancy(shares[0], shares[1], mxu.rows, mxu.columns * mxu.count)
 
 
 def _floor(machine: Machine, expected: Expectation) -> DramFloor | None:

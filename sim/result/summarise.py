@@ -20,8 +20,10 @@ def summarise(machine: Machine, workload: Workload, runs: Runs) -> Result:
     """The result of a workload, out of the runs of its pieces."""
     done = [do(machine, phase.name, item, runs) for phase in workload.phases for item in phase.items]
     modules: dict[str, list[Done]] = {}
+    phases: dict[str, list[Done]] = {}
     for one in done:
         modules.setdefault(one.layer.module, []).append(one)
+        phases.setdefault(one.layer.phase, []).append(one)
     whole, area = Sum(machine, done), area_square_millimetres(machine.arch)
     return Result(
         schema_version=SCHEMA_VERSION,
@@ -36,9 +38,12 @@ def summarise(machine: Machine, workload: Workload, runs: Runs) -> Result:
         energy_groups=by_group(whole.energy),
         area=area,
         limit=whole.limit(),
+        waterfall=whole.waterfall,
+        ports=whole.ports(),
         fast_forward=whole.fast_forward(),
         peak=whole.peak(),
         bounds=whole.bounds(),
+        phases={name: Sum(machine, own).phase() for name, own in phases.items()},
         modules={name: Sum(machine, own).module() for name, own in modules.items()},
         layers=tuple(one.layer for one in done),
     )

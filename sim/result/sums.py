@@ -1,4 +1,4 @@
-"""Layers added up, each as often as it occurs: the totals of a result, and those of a module."""
+"""Layers added up, each as often as it occurs: the totals of a result, and those of a phase or a module."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TypeVar
 
 from sim.cost.terms import Group
 from sim.engine.activity import State
+from sim.laws import ports, waterfall
 from sim.laws.bounds import Bounds
-from sim.limits import Limit, Occupancy, limit_of
+from sim.limits import Limit, limit_of
 from sim.machine.machine import Machine
-from sim.result import FastForward, Module, Peak, Totals, UnitTime
+from sim.result import FastForward, Module, Peak, Phase, Totals, UnitTime
 from sim.result.layer import Done
 from sim.result.times import unit_times
 
@@ -24,6 +25,8 @@ class Sum:
     ----------
     counters, energy
         By counter, and picojoules by component.
+    waterfall
+        Of the multipliers' time.
     """
 
     def __init__(self, machine: Machine, done: Sequence[Done]) -> None:
@@ -31,6 +34,7 @@ class Sum:
         self._cycles = self._sum(lambda one: one.run.cycles)
         self._macs = self._sum(lambda one: one.layer.macs)
         self._peak_cycles = sum((one.layer.count * one.work / one.layer.peak_macs_per_cycle for one in done), 0.0)
+        self.waterfall = waterfall.total((one.layer.count, one.layer.waterfall) for one in done)
         self.counters: dict[str, int] = {}
         self.energy: dict[str, float] = {}
         self._states: dict[str, dict[State, int]] = {}
@@ -66,7 +70,8 @@ class Sum:
             dram_bytes=self._moved_bytes("dram"),
             sram_bytes=self._moved_bytes("sram"),
             energy_picojoules=sum(self.energy.values()),
-            utilisation=self._peak_cycles / self._cycles,
+            utilisation=self.waterfall.utilisation,
+            share_of_what_ports_allow=self._peak_cycles / self._cycles,
             area_square_millimetres=area_square_millimetres,
         )
 
@@ -78,27 +83,36 @@ class Sum:
             dram_bytes=self._moved_bytes("dram"),
             sram_bytes=self._moved_bytes("sram"),
             energy_picojoules=sum(self.energy.values()),
-            utilisation=self._peak_cycles / self._cycles,
+            utilisation=self.waterfall.utilisation,
             mantissa_bits=lengths.pop() if len(lengths) == 1 else None,
             limit=self.limit().text,
+            waterfall=self.waterfall,
         )
+
+    def phase(self) -> Phase:
+        return Phase(
+            cycles=self._cycles,
+            seconds=float(self._cycles / self._arch.clock.hertz),
+            macs=self._macs,
+            dram_bytes=self._moved_bytes("dram"),
+            energy_picojoules=sum(self.energy.values()),
+            utilisation=self.waterfall.utilisation,
+            share_of_what_ports_allow=self._peak_cycles / self._cycles,
+            limit=self.limit(),
+            waterfall=self.waterfall,
+            ports=self.ports(),
+        )
+
+    def ports(self) -> dict[str, float]:
+        """Of each port, the share of its bits that it moved."""
+        uses = ports.total((one.layer.count, one.uses) for one in self._done)
+        return {unit: use.share for unit, use in uses.items()}
 
     def units(self) -> dict[str, UnitTime]:
         return unit_times(self._states)
 
     def limit(self) -> Limit:
-        """What limits all of it, the MXU's rows and columns as they were used while it was busy."""
-        busy = self._sum(lambda one: float(one.run.states.get("mxu", {}).get(State.BUSY, 0)))
-
-        def mean(share: Callable[[Occupancy], float]) -> float:
-            used = self._sum(lambda one: one.run.states.get("mxu", {}).get(State.BUSY, 0) * share(one.occupancy))
-            return used / busy if busy else 1.0
-
-        mxu = self._arch.mxu
-        occupancy = Occupancy(
-            mean(lambda share: share.rows), mean(lambda share: share.columns), mxu.rows, mxu.columns * mxu.count
-        )
-        return limit_of(self._states, self._cycles, occupancy)
+        return limit_of(self.waterfall, self._arch.mxu.rows)
 
     def fast_forward(self) -> FastForward:
         return FastForward(

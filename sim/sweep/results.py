@@ -27,7 +27,7 @@ QUANTITIES = {
     "dram_bytes": Quantity("B", "bytes from and to DRAM"),
     "sram_bytes": Quantity("B", "bytes from and to the buffers"),
     "macs": Quantity("", "multiply-accumulates"),
-    "utilisation": Quantity("", "share of the peak"),
+    "utilisation": Quantity("", "useful share of the multipliers' time"),
     "time_to_first_token": Quantity("s", "time of the prefill"),
     "time_per_token": Quantity("s", "time of a decode step"),
 }

@@ -13,6 +13,8 @@ RTL: sim/rtl/modules/activation_dispatcher.sv; timing diagram and checks: docs/m
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from sim.arch.schema import ActivationDispatcher as ActivationDispatcherConfig
 from sim.arch.schema import Arch
 from sim.cost.scaling import port
@@ -21,7 +23,7 @@ from sim.engine.activity import State
 from sim.engine.channel import Channel
 from sim.mapping.operands import ceil_div
 from sim.units.buffer import activation_memory, exponent_memory
-from sim.units.unit import Bench, Bottleneck, Steps, Unit
+from sim.units.unit import Bench, Loss, Steps, Unit
 
 EXPONENT_BITS = 5
 
@@ -31,7 +33,18 @@ class ActivationDispatcher(Unit):
 
     names = ("activation_dispatcher",)
     flow = 41
-    bottleneck = Bottleneck("activation port", "activation port into the MXU: busy {busy:.0%} of the time")
+    losses = MappingProxyType(
+        {
+            "activation_port": Loss(
+                "activation port", "words that take the port more than a cycle",
+                "activation_dispatcher.port_bits", "more activation_dispatcher.port_bits",
+            ),
+            "exponent_port": Loss(
+                "exponent port", "exponents that take their port longer than a word does",
+                "activation_dispatcher.exponent_port_bits", "more activation_dispatcher.exponent_port_bits",
+            ),
+        }
+    )  # fmt: skip
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:

@@ -22,7 +22,7 @@ from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.mapping.operands import ceil_div
 from sim.units.collector import OutputBlock
-from sim.units.unit import Bench, Bottleneck, Steps, Unit
+from sim.units.unit import Bench, Steps, Unit
 from sim.units.writer import Writer
 
 GATHER_SETS = 1
@@ -43,7 +43,6 @@ class Bpc(Unit):
     flow = 80
     label = "BPC"
     components = MappingProxyType({"bpc": "compute"})
-    bottleneck = Bottleneck("compression", "bit-plane compressor: busy {busy:.0%} of the time")
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:

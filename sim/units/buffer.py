@@ -24,7 +24,7 @@ from sim.cost.terms import CostTerms
 from sim.engine.channel import Channel, Credits
 from sim.mapping.nest import Chunk
 from sim.mapping.operands import ceil_div
-from sim.units.unit import Bench, Bottleneck, Steps, Unit
+from sim.units.unit import Bench, Steps, Unit
 
 MEBIBYTE = 2**20
 
@@ -35,7 +35,6 @@ class Buffer(Unit):
     names = ("weight_buffer", "activation_buffer")
     flow = 30
     components = MappingProxyType({"weight_buffer": "sram", "activation_buffer": "sram", "leakage": "sram"})
-    bottleneck = Bottleneck("fill port", "fill port of the {label}: busy {busy:.0%} of the time")
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:

@@ -13,6 +13,7 @@ RTL: sim/rtl/modules/collector.sv; timing diagram and checks: docs/microarchitec
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from sim.arch.schema import Arch
@@ -22,7 +23,7 @@ from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.mapping.operands import ceil_div
 from sim.units.mxu import Tile
-from sim.units.unit import Bench, Bottleneck, Steps, Unit
+from sim.units.unit import Bench, Loss, Steps, Unit
 
 FP16_BITS = 16
 
@@ -47,7 +48,14 @@ class Collector(Unit):
 
     names = ("collector",)
     flow = 60
-    bottleneck = Bottleneck("output port", "output collector: busy {busy:.0%} of the time")
+    losses = MappingProxyType(
+        {
+            "output_space_channel_idle": Loss(
+                "output space", "waits for outputs to leave beside an idle channel", "collector.port_bits",
+                "more collector.port_bits, bpc.lanes or mxu.output_registers", "outputs, DRAM idle",
+            )
+        }
+    )  # fmt: skip
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:

@@ -25,7 +25,9 @@ from sim.arch.schema import Arch
 from sim.arch.schema import Dram as DramConfig
 from sim.cost.terms import CostTerms
 from sim.mapping.operands import ceil_div
-from sim.units.unit import Bench, Bottleneck, Unit
+from sim.units.unit import Bench, Loss, Unit
+
+BANDWIDTH = "dram.bandwidth_gigabytes_per_second"
 
 
 class Port(IntEnum):
@@ -54,7 +56,34 @@ class Dram(Unit):
     flow = 10
     label = "DRAM"
     components = MappingProxyType({"dram": "dram"})
-    bottleneck = Bottleneck("bandwidth", "DRAM bandwidth: the channel is busy {busy:.0%} of the time")
+    losses = MappingProxyType(
+        {
+            "weights_channel_busy": Loss(
+                "bandwidth", "waits for weights beside a busy channel", BANDWIDTH,
+                f"more {BANDWIDTH}, or more tokens for each load of the weights (schedule.token_block, batch)",
+                "weights, DRAM busy",
+            ),
+            "activations_channel_busy": Loss(
+                "bandwidth", "waits for activations beside a busy channel", BANDWIDTH,
+                f"more {BANDWIDTH}, or fewer loads of the activations (buffers.activation.bytes, "
+                "schedule.output_block)",
+                "activations, DRAM busy",
+            ),
+            "output_space_channel_busy": Loss(
+                "bandwidth", "waits for outputs to leave through a busy channel", BANDWIDTH, f"more {BANDWIDTH}",
+                "outputs, DRAM busy",
+            ),
+            "weights_channel_idle": Loss(
+                "latency", "waits for weights beside an idle channel", "buffers.weight.bytes",
+                "loads that run further ahead (buffers.weight.bytes, dram.outstanding_loads)", "weights, DRAM idle",
+            ),
+            "activations_channel_idle": Loss(
+                "latency", "waits for activations beside an idle channel", "buffers.activation.bytes",
+                "loads that run further ahead (buffers.activation.bytes, dram.outstanding_loads)",
+                "activations, DRAM idle",
+            ),
+        }
+    )  # fmt: skip
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
@@ -76,7 +105,7 @@ class Dram(Unit):
         """Port, bytes moved and size of the transaction that the channel is in the middle of."""
         self.next_port = Port.WEIGHTS
         self.free_at_tick = 0
-        self.busy_ticks = 0
+        self.busy_ticks = self.busy_cycles = 0
         self.transactions = 0
         self.bytes_moved = [0, 0, 0]
         self._armed = False
@@ -120,8 +149,10 @@ class Dram(Unit):
         request = self.queues[port][0]
         size = min(whole - moved, self.step_bytes)
         ticks = self._ticks(moved + size, whole) - (self._ticks(moved, whole) if moved else 0)
+        was_busy_until = max(self.busy_until, self.bench.now)
         self.free_at_tick = start_tick + ticks
         self.busy_ticks += ticks
+        self.busy_cycles += self.busy_until - was_busy_until
         self.bytes_moved[port] += size
         request.bytes_left -= size
         self.granted = (port, moved + size, whole) if moved + size < whole else None
@@ -131,6 +162,16 @@ class Dram(Unit):
             entry = (arrival, port)
             self.in_flight.append(entry)
             self.bench.environment.after(partial(self._complete, entry, request.done), arrival - self.bench.now)
+
+    @property
+    def busy_until(self) -> int:
+        """The cycle from which on the channel is free for the whole of a cycle."""
+        return ceil_div(self.free_at_tick, self.ticks_per_cycle)
+
+    def busy_cycles_so_far(self) -> int:
+        """Cycles before the present one in which the channel moved something, wholly or in part."""
+        # What lies ahead is one stretch without a gap.
+        return self.busy_cycles - max(0, self.busy_until - self.bench.now)
 
     def _ticks(self, moved: int, whole: int) -> int:
         """Ticks from the start of a transaction until `moved` of its `whole` bytes have left."""

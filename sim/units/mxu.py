@@ -10,24 +10,35 @@ of a group's words and B those of a weight block, an operation of G groups takes
 A tile opens by taking an output register set and closes by handing its sums to the pipeline, which the MXU does not
 wait for: the next tile starts in the next cycle.
 
+Between operations the MXU waits for its neighbours. The first max(0, B' - P) cycles, B' of the next operation, are the
+weight port's, which no operand could come too early to save; from then on what is waited for is counted by cause, and
+by whether the DRAM channel was busy. What passes before the first operation is the fill.
+
 RTL: sim/rtl/modules/mxu.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from simpy.events import Event
 
 from sim.arch.schema import Arch
 from sim.cost.scaling import processing_element
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
+from sim.engine.waits import Waits
 from sim.mapping.nest import TileOp
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.buffer import Buffer
-from sim.units.unit import Bench, Steps, Unit
+from sim.units.unit import Bench, Loss, Steps, Unit
 from sim.units.weight_dispatcher import WeightDispatcher
+
+CAUSES = (State.WEIGHTS, State.ACTIVATIONS, State.OUTPUT_SPACE)
+"""What operations wait for."""
 
 
 class Tile(NamedTuple):
@@ -50,12 +61,41 @@ class Mxu(Unit):
     ----------
     words
         Activation words of a group: the PE's cycles.
+    channel_busy
+        Cycles before the present one in which the DRAM channel moved something.
     """
 
     names = ("mxu",)
     flow = 50
     label = "MXU"
     components = MappingProxyType({"mxu": "compute"})
+    losses = MappingProxyType(
+        {
+            "rows_without_tokens": Loss(
+                "row occupancy", "rows without a token, for the work has too few ({working} of {rows} rows work)",
+                "batch", "more tokens at a time (batch, tokens), or fewer mxu.rows",
+            ),
+            "rows_cut_by_blocks": Loss(
+                "row occupancy", "rows without a token, where a block ends early ({working} of {rows} rows work)",
+                "schedule.token_block", "a schedule.token_block that is a multiple of mxu.rows",
+            ),
+            "columns_without_outputs": Loss(
+                "column occupancy", "columns without an output", "mxu.columns", "mxu.columns that divide the outputs",
+            ),
+            "mxus_without_outputs": Loss(
+                "idle MXUs", "MXUs without an output", "mxu.count",
+                "an mxu.count x mxu.columns that divides the outputs", "MXUs without outputs",
+            ),
+            "k_padding": Loss(
+                "padding of K", "values of K that are padding", "mxu.dot_length",
+                "an mxu.dot_length that divides K, and mxu.lanes that divide it", "padding of K",
+            ),
+            "fill_and_drain": Loss(
+                "fill and drain", "the start and the end of short pieces of work", "batch",
+                "larger pieces of work (batch, tokens), or less dram.latency_nanoseconds",
+            ),
+        }
+    )  # fmt: skip
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
@@ -79,39 +119,68 @@ class Mxu(Unit):
         words: int,
         output_registers: int,
         pipeline_cycles: int,
+        channel_busy: Callable[[], int],
     ) -> None:
         super().__init__(bench, "mxu")
+        self.waits = Waits(bench.environment, self.activity, channel_busy, CAUSES)
         self.weights, self.activations, self.activation_buffer = weights, activations, activation_buffer
         self.words, self.pipeline_cycles = words, pipeline_cycles
         self.registers = Credits(bench.environment, output_registers)
         self.pipeline: Channel[Tile] = Channel(bench.environment)
         self.op: TileOp | None = None
+        self.started = False
+        self.fill_cycles = 0
         self.groups_left = self.words_left = 0
         self.macs = self.pe_cycles = self.groups = self.tiles = 0
-        self._compute = self.beat_compute if bench.grain == "beat" else self.tile_compute
+        self.group_began = 0
+        self._compute, self._lag = (
+            (self.beat_compute, self.beat_lag) if bench.grain == "beat" else (self.tile_compute, self.tile_lag)
+        )
 
     def run(self) -> Steps:
         while True:
-            yield from self._wait_for_weights()
+            yield from self._wait_for_operation()
             self.op = self.weights.shadow.items[0]
             if self.op is None:
                 break
             if self.op.takes_activations:
                 while not self.activation_buffer.ready.items:
-                    yield self.activity.wait(self.activation_buffer.ready.filled(), State.ACTIVATIONS)
+                    yield self._wait(self.activation_buffer.ready.filled(), State.ACTIVATIONS)
                 self.activation_buffer.ready.pop()
             if self.op.opens_tile:
                 while not self.registers.available:
-                    yield self.activity.wait(self.registers.given(), State.OUTPUT_SPACE)
+                    yield self._wait(self.registers.given(), State.OUTPUT_SPACE)
                 self.registers.take()
             self.weights.shadow.pop()
+            self._begin()
             yield from self._compute()
             self._finish(self.op)
         self.activity.enter(State.IDLE)
 
-    def _wait_for_weights(self) -> Steps:
+    def _wait_for_operation(self) -> Steps:
+        """The next operation comes with its first block of weights."""
         while not self.weights.shadow.items:
-            yield self.activity.wait(self.weights.shadow.filled(), State.WEIGHTS)
+            yield self._wait(self.weights.shadow.filled(), State.WEIGHTS, self._lag())
+
+    def beat_lag(self) -> int:
+        """Cycles from now that the weight port needs, were all weights there: it began when the last group did."""
+        return max(0, self.weights.beats_ahead() - (self.bench.now - self.group_began)) if self.started else 0
+
+    def tile_lag(self) -> int:
+        if self.op is None or self.weights.op is None:
+            return 0
+        return max(0, self.weights.block_cycles(self.weights.op) - self.group_cycles(self.op))
+
+    def _wait(self, event: Event, cause: State, port_cycles: int = 0) -> Event:
+        """Wait for a neighbour, the first `port_cycles` not for it but for the port in between."""
+        if self.started:
+            return self.waits.wait(event, cause, port_cycles)
+        return self.activity.wait(event, cause)
+
+    def _begin(self) -> None:
+        self.waits.close()
+        if not self.started:
+            self.started, self.fill_cycles = True, self.bench.now
 
     def _finish(self, op: TileOp) -> None:
         self.groups += op.groups
@@ -130,6 +199,7 @@ class Mxu(Unit):
         assert self.op is not None
         self.groups_left = self.op.groups
         while True:
+            self.group_began = self.bench.now
             self.words_left = self.words
             while self.words_left:
                 self.activations.requests.put((self.op.rows, self.words_left == self.words))
@@ -141,7 +211,8 @@ class Mxu(Unit):
             self.groups_left -= 1
             if not self.groups_left:
                 break
-            yield from self._wait_for_weights()
+            while not self.weights.shadow.items:
+                yield self.activity.wait(self.weights.shadow.filled(), State.WEIGHTS)
             self.weights.shadow.pop()
 
     def group_cycles(self, op: TileOp) -> int:
@@ -161,7 +232,7 @@ class Mxu(Unit):
 
     def in_hand(self) -> tuple[Any, ...]:
         tiles = tuple(tile.relative_to(self.bench.now) for tile in self.pipeline.items)
-        return (self.op, self.registers.available, tiles)
+        return (self.op, self.started, self.waits.relative_state(), self.registers.available, tiles)
 
     def counters(self) -> dict[str, int]:
         return {
@@ -169,4 +240,6 @@ class Mxu(Unit):
             "mxu.groups": self.groups,
             "mxu.tiles": self.tiles,
             "mxu.pe_cycles": self.pe_cycles,
+            "mxu.fill_cycles": self.fill_cycles,
+            **self.waits.counters("mxu"),
         }

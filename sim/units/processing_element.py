@@ -95,6 +95,15 @@ class ProcessingElement(ABC):
             facts = {"mend": f"define `multiply` in the file of kind {self.kind}, or leave the values out"}
             raise InputError(f"PEs of kind {self.kind} run for timing only: no values", field="mxu.pe", facts=facts)
 
+    @property
+    def multipliers(self) -> int:
+        """Multipliers of one PE: here one for each value of a group, as every value is at work in every cycle."""
+        return self.mxu.dot_length
+
+    def multiplier_cycles(self, mantissa_bits: int | None) -> int:
+        """Cycles that a multiply-accumulate keeps one of them: here all of its group's, one for each word."""
+        return self.cycles(mantissa_bits)
+
     def activation_bits(self, mantissa_bits: int | None) -> int:
         """Bits of an activation that a multiplication takes, for counting bit operations."""
         return self.mxu.mantissa_bits or FP16_BITS
@@ -128,6 +137,14 @@ class BitParallel(ProcessingElement):
 
     def group_bits(self, mantissa_bits: int | None) -> int:
         return self.mxu.dot_length * FP16_BITS
+
+    @property
+    def multipliers(self) -> int:
+        return self.lanes
+
+    def multiplier_cycles(self, mantissa_bits: int | None) -> int:
+        """A value enters with one word and is done with it."""
+        return 1
 
 
 class Aligning(BitParallel):

@@ -33,17 +33,28 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Bottleneck:
-    """How a unit is named where it is what a run waits for: the cause in two words, and a sentence.
+class Loss:
+    """Time of the multipliers that is lost at a unit (sim/laws/waterfall.py), in words for where it limits a run.
 
-    The sentence may name the unit, `{label}`, and the share of the time that it is busy, `{busy:.0%}`.
+    Parameters
+    ----------
+    cause
+        In two words; losses of one unit with one cause count together.
+    words
+        What the time is lost to; may name the rows that work and the rows there are, `{working}` of `{rows}`.
+    key
+        Of the arch YAML, or an option of the workload: the likeliest to make the loss smaller.
+    advice
+        What to do with it and with others.
+    label
+        In tables and figures; the loss's name with spaces where empty.
     """
 
     cause: str
-    sentence: str
-
-    def text(self, label: str, busy: float) -> str:
-        return self.sentence.format(label=label, busy=busy)
+    words: str
+    key: str
+    advice: str
+    label: str = ""
 
 
 class Unit:
@@ -62,15 +73,15 @@ class Unit:
         As people write it; the name with spaces where empty.
     components
         Parts of energy and area that this class prices first, and the group of each.
-    bottleneck
-        Words for a run that this unit limits; None where more is to be said than that it is busy.
+    losses
+        Of the waterfall, by name, that this unit is named for.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
     flow: ClassVar[int]
     label: ClassVar[str] = ""
     components: ClassVar[Mapping[str, Group]] = {}
-    bottleneck: ClassVar[Bottleneck | None] = None
+    losses: ClassVar[Mapping[str, Loss]] = {}
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:

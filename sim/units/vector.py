@@ -11,6 +11,7 @@ and reads its operands while it computes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 
 from simpy.events import Event
@@ -20,20 +21,42 @@ from sim.cost.scaling import check_process, further_stages, registers
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.fast_forward import FastForward
+from sim.engine.waits import Waits
 from sim.mapping.operands import ceil_div
 from sim.mapping.vector_blocks import BlockCursor
 from sim.units.buffer import Buffer
 from sim.units.collector import OutputBlock, Sink
-from sim.units.unit import Bench, Bottleneck, Steps, Unit
+from sim.units.unit import Bench, Loss, Steps, Unit
+
+CAUSES = (State.ACTIVATIONS, State.OUTPUT_SPACE)
+"""What blocks wait for."""
 
 
 class Vector(Unit):
-    """Works through its blocks in order."""
+    """Works through its blocks in order.
+
+    Parameters
+    ----------
+    channel_busy
+        Cycles before the present one in which the DRAM channel moved something.
+    """
 
     names = ("vector",)
     flow = 70
     components = MappingProxyType({"vector": "compute"})
-    bottleneck = Bottleneck("vector operations", "vector unit: busy {busy:.0%} of the time")
+    losses = MappingProxyType(
+        {
+            "vector_work": Loss("vector work", "work of the vector unit", "vector.fpus", "more vector.fpus"),
+            "vector_channel_busy": Loss(
+                "vector work", "the vector unit's waits beside a busy channel", "dram.bandwidth_gigabytes_per_second",
+                "more dram.bandwidth_gigabytes_per_second", "vector, DRAM busy",
+            ),
+            "vector_channel_idle": Loss(
+                "vector work", "the vector unit's waits beside an idle channel", "buffers.activation.bytes",
+                "more buffers.activation.bytes", "vector, DRAM idle",
+            ),
+        }
+    )  # fmt: skip
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
@@ -54,9 +77,18 @@ class Vector(Unit):
         )
 
     def __init__(
-        self, bench: Bench, launched: Event, cursor: BlockCursor, buffer: Buffer, sink: Sink, fpus: int
+        self,
+        bench: Bench,
+        launched: Event,
+        cursor: BlockCursor,
+        buffer: Buffer,
+        sink: Sink,
+        *,
+        fpus: int,
+        channel_busy: Callable[[], int],
     ) -> None:
         super().__init__(bench, "vector")
+        self.waits = Waits(bench.environment, self.activity, channel_busy, CAUSES)
         self.launched, self.cursor, self.buffer, self.sink, self.fpus = launched, cursor, buffer, sink, fpus
         self.finished = Event(bench.environment)
         self.watch: FastForward | None = None
@@ -74,12 +106,13 @@ class Vector(Unit):
                 self.watch.boundary()
             if self.cursor.blocks.reads:
                 while not self.buffer.ready.items:
-                    yield self.activity.wait(self.buffer.ready.filled(), State.ACTIVATIONS)
+                    yield self.waits.wait(self.buffer.ready.filled(), State.ACTIVATIONS)
                 self.buffer.ready.pop()
             if self.cursor.block.write_bytes:
                 while not self.sink.space.available:
-                    yield self.activity.wait(self.sink.space.given(), State.OUTPUT_SPACE)
+                    yield self.waits.wait(self.sink.space.given(), State.OUTPUT_SPACE)
                 self.sink.space.take()
+            self.waits.close()
             yield from self._compute()
             self._finish_block()
         self.activity.enter(State.IDLE)
@@ -105,4 +138,4 @@ class Vector(Unit):
         yield self.activity.work(ceil_div(self.cursor.block.operations, self.fpus))
 
     def counters(self) -> dict[str, int]:
-        return {"vector.operations": self.operations}
+        return {"vector.operations": self.operations, **self.waits.counters("vector")}

@@ -16,6 +16,7 @@ RTL: sim/rtl/modules/weight_dispatcher.sv; timing diagram and checks: docs/micro
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 from sim.arch.schema import Arch
@@ -27,7 +28,7 @@ from sim.engine.fast_forward import FastForward
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import ceil_div
 from sim.units.buffer import Buffer, weight_memory
-from sim.units.unit import Bench, Bottleneck, Steps, Unit
+from sim.units.unit import Bench, Loss, Steps, Unit
 
 
 class WeightDispatcher(Unit):
@@ -35,7 +36,14 @@ class WeightDispatcher(Unit):
 
     names = ("weight_dispatcher",)
     flow = 40
-    bottleneck = Bottleneck("weight port", "weight port into the MXU: busy {busy:.0%} of the time")
+    losses = MappingProxyType(
+        {
+            "weight_port": Loss(
+                "weight port", "weights that take their port longer than a group computes",
+                "weight_dispatcher.port_bits", "more weight_dispatcher.port_bits",
+            )
+        }
+    )  # fmt: skip
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
@@ -123,6 +131,11 @@ class WeightDispatcher(Unit):
             yield from self.beat_load()
             self.shadow.put(self.op)
             self.groups_left -= 1
+
+    def beats_ahead(self) -> int:
+        """Beats of the next operation's first block, whether its weights are there or not."""
+        assert self.op is not None
+        return len(range(0, min(self.op.columns, self.mxu_columns) * self.group_bits, self.port_bits))
 
     def block_cycles(self, op: TileOp) -> int:
         """B of the equation above."""

@@ -34,6 +34,7 @@ TILE_STEPS = [
     (WeightDispatcher, "tile_rest"),
     (ActivationDispatcher, "book_groups"),
     (Mxu, "tile_compute"),
+    (Mxu, "tile_lag"),
     (Collector, "tile_drain"),
     (Bpc, "tile_emit"),
     (Buffer, "tile_fill"),
@@ -43,6 +44,8 @@ BEAT_STEPS = [
     (WeightDispatcher, "beat_load"),
     (WeightDispatcher, "beat_rest"),
     (Mxu, "beat_compute"),
+    (Mxu, "beat_lag"),
+    (WeightDispatcher, "beats_ahead"),
     (Collector, "beat_drain"),
     (Bpc, "beat_emit"),
     (Buffer, "beat_fill"),
@@ -55,6 +58,7 @@ LIMITS = {
     "output port": ["collector.port_bits=64", "mxu.output_registers=1"],
     "compressor": ["bpc.lanes=1"],
     "fill port": ["buffers.weight.fill_port_bits=8"],
+    "late weights": ["weight_dispatcher.port_bits=64", "dram.bandwidth_gigabytes_per_second=0.5"],
 }
 GEMM = Gemm("small", "other", m=9, k=300, n=70, mantissa_bits=3, output_mantissa_bits=9)
 WORK = VectorWork("softmax", "softmax", operations=10_000, read_bytes=5_000, write_bytes=3_000)
@@ -89,7 +93,7 @@ def test_both_grains_count_alike(limit: str) -> None:
 def test_an_error_of_a_cycle_in_an_equation_is_a_difference(
     place: type, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = Machine(arch("compressor"))
+    machine = Machine(arch("late weights"))
     beat = runs(machine, "beat")
     monkeypatch.setattr(place, method, one_more(getattr(place, method)))
     assert runs(machine, "beat") == beat
@@ -101,7 +105,7 @@ def test_an_error_of_a_cycle_in_an_equation_is_a_difference(
     ("place", "method"), CLOSED_FORMS + TILE_STEPS, ids=lambda part: getattr(part, "__name__", part)
 )
 def test_the_beat_grain_never_asks_an_equation(place: type, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(arch("output port"))
+    machine = Machine(arch("late weights"))
     beat = runs(machine, "beat")
     asked: list[str] = []
     original = getattr(place, method)
@@ -119,7 +123,7 @@ def test_the_beat_grain_never_asks_an_equation(place: type, method: str, monkeyp
 
 @pytest.mark.parametrize(("place", "method"), BEAT_STEPS, ids=lambda part: getattr(part, "__name__", part))
 def test_the_tile_grain_never_takes_a_beat(place: type, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(arch("output port"))
+    machine = Machine(arch("late weights"))
     tile = runs(machine, "tile")
 
     def never(*_: Any) -> Any:

@@ -14,7 +14,7 @@ from numba import njit
 
 from tests.oracle.channel import arbitrate, deliver, next_arrival_or_grant
 from tests.oracle.loads import fill, loader, look_ahead
-from tests.oracle.multiply import mxu, weight_dispatcher
+from tests.oracle.multiply import mxu, wait, weight_dispatcher
 from tests.oracle.nest import plan, through
 from tests.oracle.outputs import bpc, collector, writer
 from tests.oracle.records import (
@@ -51,6 +51,7 @@ def run(m, s):
         then = next_event(m, s, now)
         for unit in range(len(UNITS)):
             s.time[unit, s.doing[unit]] += then - now
+        wait(m, s, now, then)
         now = then
 
 

@@ -28,6 +28,7 @@ from tests.oracle.records import (
     CHUNKS,
     CLOSED,
     EXPONENT_BITS,
+    FILL_CYCLES,
     GROUP,
     GROUPS,
     IDLE,
@@ -44,6 +45,7 @@ from tests.oracle.records import (
     SHADOW,
     SPACE,
     TILES_DONE,
+    WAITED,
     WEIGHT_BEATS,
     WEIGHT_BITS,
     WEIGHT_PORT,
@@ -95,9 +97,34 @@ def weight_dispatcher(m, s, now):
 def open_weights(m, s, at):
     """Each MXU has a port for the weights of its columns; scales and zero points enter beside them."""
     columns, bits, groups = tile_columns(m, at), m.group * m.weight_bits, iterations(m, at, GROUP)
-    s.pace[WEIGHT_PORT] = ceil(min(columns, m.columns) * bits, m.weight_port_bits)
+    s.pace[WEIGHT_PORT] = port_cycles(m, at)
     s.counts[WEIGHT_BEATS] += groups * s.pace[WEIGHT_PORT]
     s.counts[WEIGHT_BITS] += groups * columns * (bits + m.scale_bits)
+
+
+@njit
+def port_cycles(m, at):
+    """For the weights of a group; none after the last."""
+    return (
+        0 if through(m, at) else ceil(min(tile_columns(m, at), m.columns) * m.group * m.weight_bits, m.weight_port_bits)
+    )
+
+
+@njit
+def wait(m, s, now, then):
+    """Count what the MXU waits for between two events, beside a busy and beside an idle channel.
+
+    Each group is owed the time that its weights need at the port, from when those before were taken; what comes before
+    the first group is the fill.
+    """
+    cause = s.doing[MXU]
+    if not s.counts[FILL_CYCLES] or not NO_WEIGHTS <= cause <= NO_OUTPUT_SPACE:
+        return
+    begin = max(now, s.port_until[0]) if cause == NO_WEIGHTS else now
+    free = max(begin, ceil(s.channel[0], m.ticks_per_cycle))
+    place = WAITED + 2 * (cause - NO_WEIGHTS)
+    s.counts[place] += max(0, min(then, free) - begin)
+    s.counts[place + 1] += max(0, then - free)
 
 
 @njit
@@ -112,6 +139,7 @@ def mxu(m, s, now):
             s.counts[TILES_DONE] += 1
             s.ready_at[s.have[CLOSED] % PLACES] = now + m.pipeline_cycles
             s.have[CLOSED] += 1
+        s.port_until[0] = now + port_cycles(m, s.at[WEIGHT_PORT]) - s.pace[MXU]
         walk(m, at, ALL)
     if s.wake[MXU] != NEVER:
         return False
@@ -131,6 +159,8 @@ def mxu(m, s, now):
             s.have[READY + ACTIVATIONS] -= takes(s, at, ACTIVATIONS)
             s.have[REGISTERS] -= opens_tile
             open_activations(m, s, at)
+        if not s.counts[FILL_CYCLES]:
+            s.counts[FILL_CYCLES] = now
         start(s, MXU, now, s.pace[MXU])
         s.doing[ACTIVATION_PORT] = BUSY
         # Which of these cycles lack a word does not matter to anyone.

@@ -43,11 +43,16 @@ COUNTERS = (
     *("weight_dispatcher.beats", "weight_dispatcher.read_bits", "activation_dispatcher.beats"),
     *("activation_dispatcher.read_bits", "activation_dispatcher.exponent_read_bits"),
     *("mxu.macs", "mxu.groups", "mxu.tiles", "mxu.pe_cycles", "collector.beats", "bpc.rows", "bpc.groups"),
-    *("writer.blocks", "writer.written_bytes", "writer.written_values"),
+    *("writer.blocks", "writer.written_bytes", "writer.written_values", "mxu.fill_cycles"),
+    *("mxu.weights_wait_channel_busy_cycles", "mxu.weights_wait_channel_idle_cycles"),
+    *("mxu.activations_wait_channel_busy_cycles", "mxu.activations_wait_channel_idle_cycles"),
+    *("mxu.output_space_wait_channel_busy_cycles", "mxu.output_space_wait_channel_idle_cycles"),
 )
 REQUESTS, REQUESTED, FILLED, FILLED_SIDE, FILL_BEATS, MOVED = range(0, 12, 2)
 TRANSACTIONS, BUSY_TICKS, WEIGHT_BEATS, WEIGHT_BITS, ACTIVATION_BEATS, ACTIVATION_BITS, EXPONENT_BITS = range(13, 20)
 MACS, GROUPS, TILES_DONE, PE_CYCLES, DRAIN_BEATS, BPC_ROWS, BPC_GROUPS, STORES, WRITTEN, VALUES = range(20, 30)
+FILL_CYCLES, WAITED = 30, 31
+"""Waits in the order of the states, each beside a busy and beside an idle channel."""
 
 PLACES = 64
 """Of the rings for requests and tiles on their way; more than any machine here has at once."""
@@ -93,6 +98,7 @@ STATE = _record(
     bytes_left=(3, PLACES),
     done_at=(3, PLACES),
     ready_at=(PLACES,),
+    port_until=(1,),  # the MXU waits for the weight port, were all weights there
     channel=(2,),  # tick at which it frees; port that round robin looks at first
 )
 """What changes."""

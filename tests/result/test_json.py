@@ -69,10 +69,18 @@ def test_the_published_schema_accepts_it_and_is_the_printed_one(found: Result) -
     jsonschema.validate(json.loads(text(as_data(found))), published)
 
 
-def test_a_result_of_yesterday_is_read() -> None:
-    """tests/result/version-1.json was written when results were dicts."""
-    found = load_result(Path(__file__).with_name("version-1.json"))
-    assert found.totals.cycles == sum(layer.count * layer.cycles for layer in found.layers)
+def test_a_result_of_yesterday_is_told_to_be_one() -> None:
+    """tests/result/version-1.json was written when results had no waterfall."""
+    message = refusal(Path(__file__).with_name("version-1.json"))
+    assert "schema_version: a result of an older version of this tool" in message
+    assert "run it again" in message
+
+
+def test_a_waterfall_that_does_not_add_up_is_refused(changed: Any) -> None:
+    def lose(told: Any) -> None:
+        told["phases"]["prefill"]["waterfall"]["useful"] -= 1
+
+    assert "not a whole result: mxu: useful + lost = cycles x multipliers" in refusal(changed(lose))
 
 
 def test_a_missing_file_a_missing_folder_and_a_folder_without_a_result(tmp_path: Path) -> None:

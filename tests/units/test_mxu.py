@@ -64,6 +64,7 @@ class Array:
             words=words,
             output_registers=output_registers,
             pipeline_cycles=pipeline_cycles,
+            channel_busy=lambda: 0,
         )
         self.finished: list[int] = []
         self.tiles: list[Tile] = []

@@ -26,7 +26,8 @@ class Vectoring:
         launched = Event(rig.environment)
         rig.at(LAUNCH, launched.succeed)
         self.rig, self.block = rig, block
-        self.unit = Vector(rig.bench, launched, BlockCursor(Blocks(count, block, block)), self.buffer, self.sink, fpus)
+        cursor = BlockCursor(Blocks(count, block, block))
+        self.unit = Vector(rig.bench, launched, cursor, self.buffer, self.sink, fpus=fpus, channel_busy=lambda: 0)
 
     def operands(self, cycle: int) -> None:
         self.buffer.space.take(self.block.read_bytes)

@@ -38,7 +38,7 @@ def phases(paper: Published, bench: Bench) -> Section:
         (
             Table("speedup", "speedup over FP-FP", tuple(fast), unit="x", picture="bars"),
             Table("energy", "energy efficiency over FP-FP", tuple(frugal), unit="x"),
-            Table("utilisation", "MACs done, % of peak", tuple(used), unit="%", digits=1),
+            Table("utilisation", "useful share of the multipliers' time", tuple(used), unit="%", digits=1),
         ),
         note=f"{MODEL}, weight GeMMs. Mixed: a prompt in chunks of 256 tokens beside 16 decoding sequences. "
         "A decode step has a row a sequence: below 16 some rows of the MXU have no token.",

@@ -217,6 +217,7 @@ def run_matrix(
         words=words,
         output_registers=arch.mxu.output_registers,
         pipeline_cycles=arch.mxu.pipeline_cycles,
+        channel_busy=lambda: 0,
     )
     sink: Sink
     taken = trace.open("space")
