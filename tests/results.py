@@ -13,7 +13,7 @@ from typing import Any
 from sim.arch.load import load_arch
 from sim.result import Result
 from sim.simulation import simulate
-from sim.workload.gemm import Item, Phase, Workload
+from sim.workload.gemm import Item, Phase, VectorWork, Workload
 from sim.workload.load import load_workload
 
 PAPER = ("fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8", "anda-hpca25")
@@ -29,6 +29,10 @@ SMALL = (
 def small_llama(tokens: int = 64, **options: Any) -> Workload:
     """LLaMA-13B's kind of layer with its mantissa lengths, a twentieth as wide."""
     return load_workload("llama-13b", overrides=SMALL, tokens=tokens, **options)
+
+
+NORM = VectorWork("norm", "norm", operations=999, read_bytes=640, write_bytes=64, count=3)
+"""A little work of the vector unit."""
 
 
 def work_of(*items: Item) -> Workload:

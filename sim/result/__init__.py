@@ -74,7 +74,7 @@ class Totals:
 
     cycles: Count
     seconds: Amount
-    macs: Count
+    macs: int
     bit_operations: int
     dram_bytes: int
     sram_bytes: int

@@ -13,7 +13,7 @@ from sim.errors import InputError
 from sim.report.html import page
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.result import Limit
-from tests.results import COMMAND, simulated, small_llama
+from tests.results import COMMAND, NORM, simulated, small_llama, work_of
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 EVIL = '</script><script>alert("1")</script><b>&amp;'
@@ -164,6 +164,13 @@ def test_work_of_the_vector_unit_has_a_row_without_a_shape():
     everything = simulated(work=small_llama(scope="all"))
     [softmax] = {layer.name for layer in everything.layers if layer.module == "softmax"}
     assert softmax in read([everything]).words
+
+
+def test_work_without_macs_has_a_page():
+    norm = simulated(work=work_of(NORM))
+    words = " ".join(read([norm]).words)
+    assert picojoules(norm.totals.energy_picojoules) in words
+    assert "pJ a MAC" not in words
 
 
 def test_several_results_show_their_ratios_to_the_baseline(paper):

@@ -17,7 +17,7 @@ from sim.errors import InputError
 from sim.report.files import write_comparison
 from sim.result import SCHEMA_VERSION, Result
 from sim.result.json import as_data, load_result, text
-from tests.results import anda, simulated, small_llama
+from tests.results import NORM, anda, simulated, small_llama, work_of
 
 
 def refusal(path: Path) -> str:
@@ -43,6 +43,7 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "anda": anda,
     "from Python": lambda: simulated("fp-fp"),
     "all of a layer": lambda: simulated(work=small_llama(scope="all", phase="both", steps=2)),
+    "vector work alone": lambda: simulated(work=work_of(NORM)),
     "best schedule": lambda: simulated("anda-hpca25", "schedule=best"),
     "huge": lambda: replace(anda(), totals=replace(anda().totals, cycles=10**30, seconds=1e300)),
 }

@@ -9,12 +9,11 @@ from dataclasses import replace
 import pytest
 
 from sim.result import Layer, Result
-from sim.workload.gemm import Gemm, VectorWork
-from tests.results import anda, simulated, small_llama, work_of
+from sim.workload.gemm import Gemm
+from tests.results import NORM, anda, simulated, small_llama, work_of
 
 PICOJOULES = 1e-9
 """Relative; of sums of doubles."""
-NORM = VectorWork("norm", "norm", operations=999, read_bytes=640, write_bytes=64, count=3)
 GEMM = Gemm("ragged", "o", m=45, k=999, n=205, count=7, mantissa_bits=5, output_mantissa_bits=11)
 ODD = work_of(GEMM, NORM, replace(GEMM, n=66, mantissa_bits=9), replace(GEMM, module="up", count=1))
 """Equal GeMMs in two modules, a module of two lengths, sizes that divide nothing."""
@@ -22,6 +21,7 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "Anda": anda,
     "all of a layer": lambda: simulated(work=small_llama(scope="all", phase="both", steps=3, batch=2)),
     "FP-FP": lambda: simulated("fp-fp", work=small_llama(scope="all")),
+    "vector work alone": lambda: simulated(work=work_of(NORM)),
     "odd": lambda: simulated("anda-hpca25", work=ODD),
     "odd, little bandwidth": lambda: simulated("figna", "dram.bandwidth_gigabytes_per_second=3", work=ODD),
     "odd, three MXUs": lambda: simulated("anda-datacenter", "mxu.count=3", "schedule.output_block=192", work=ODD),
@@ -60,6 +60,18 @@ def test_every_layer_belongs_to_one_module(found: Result) -> None:
         lengths = {layer.mantissa_bits for layer in own}
         assert module.mantissa_bits == (lengths.pop() if len(lengths) == 1 else None)
     energy = sum(module.energy_picojoules for module in found.modules.values())
+    assert energy == pytest.approx(found.totals.energy_picojoules, rel=PICOJOULES)
+
+
+def test_every_layer_belongs_to_one_phase(found: Result) -> None:
+    assert found.phases.keys() == {layer.phase for layer in found.layers}
+    for name, phase in found.phases.items():
+        own = [layer for layer in found.layers if layer.phase == name]
+        for figure in ("cycles", "macs", "dram_bytes"):
+            assert getattr(phase, figure) == summed(own, figure), (name, figure)
+        assert phase.waterfall.useful == sum(layer.count * layer.waterfall.useful for layer in own)
+    assert found.waterfall.useful == sum(phase.waterfall.useful for phase in found.phases.values())
+    energy = sum(phase.energy_picojoules for phase in found.phases.values())
     assert energy == pytest.approx(found.totals.energy_picojoules, rel=PICOJOULES)
 
 
