@@ -96,7 +96,7 @@ def _simulate(
     options, work = _options(how), load_workload(workload, **{**vars(asked), "overrides": asked.overrides or ()})
     usual = [name for name in USUAL if name != "page" or kept.report]
     formats = exporters([*usual, *(["trace"] if trace else []), *(kept.export or ())])
-    plugged = [*page_sections(), *([_asked_for("gpu", *gpu)] if any(gpu) else [])]
+    plugged = [*page_sections(), *([_asked_for("gpu", *gpu)] if gpu != (None, None) else [])]
     machines = _scheduled(machines, how.schedule)
     if values:
         processing_element.make(machines[0]).require_values()

@@ -112,11 +112,6 @@ class ProcessingElement(ABC):
         """How activations of this machine lie in memory."""
         return Fp16Activations()
 
-    def shape(self) -> dict[str, int | str]:
-        """The keys of `mxu` that the costs of one PE hang on, with this machine's values."""
-        keys = ("pe", "dot_length", "output_registers", *sorted(self.parameters))
-        return {key: getattr(self.mxu, key) for key in keys}
-
 
 class BitParallel(ProcessingElement):
     """Takes `lanes` FP16 values of K a cycle:  cycles = ceil(dot_length / lanes)."""

@@ -1,4 +1,4 @@
-"""What a kind of PE says of itself: its shape, its values, its RTL."""
+"""What a kind of PE says of itself: its values, its RTL."""
 
 from __future__ import annotations
 
@@ -15,19 +15,6 @@ from sim.units.pe.figna import FignaPe
 from sim.units.processing_element import KINDS, BitParallel, make
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.mark.parametrize(
-    ("name", "own"),
-    [
-        ("anda-hpca25", {}),
-        ("fp-fp", {"lanes": 4}),
-        ("figna-m11", {"lanes": 6, "mantissa_bits": 11}),
-    ],
-)
-def test_the_shape_of_a_pe_is_what_its_costs_hang_on(name: str, own: dict[str, int]) -> None:
-    pe = make(load_arch(name, ["mxu.output_registers=3"]))
-    assert pe.shape() == {"pe": pe.kind, "dot_length": 64, "output_registers": 3, **own}
 
 
 @pytest.mark.parametrize("kind", KINDS.names())
