@@ -15,7 +15,7 @@ from pydantic import Discriminator, Field, PrivateAttr, SerializeAsAny, Tag, Wra
 
 from sim.arch.cost import Cost
 from sim.arch.dram import Dram, every_kind, of_its_kind
-from sim.arch.section import Count, NotNegative, Positive, Section
+from sim.arch.section import Count, Positive, Section
 from sim.errors import InputError
 from sim.source import Source
 

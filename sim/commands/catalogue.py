@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 
 def list_() -> None:
-    """Show the shipped machines, models and sweeps, and what plugs in: kinds of PE and DRAM, formats, exporters, figures."""
+    """Show the shipped machines, models and sweeps, and what plugs in: PEs, DRAM, formats, exporters, figures."""
     from rich.console import Console
     from rich.table import Table
 

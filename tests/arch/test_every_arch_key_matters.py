@@ -12,8 +12,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from sim.arch.load import load_arch
 from sim.arch.dram import ARBITRATION, DRAM
+from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.errors import InputError
 from sim.simulation import simulate

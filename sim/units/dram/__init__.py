@@ -91,6 +91,11 @@ class DramModel(ABC):
         """Cycles in which so many bus bytes move: never less."""
         return ceil(moved / self.bytes_per_cycle)
 
+    def costs(self, arch: Arch) -> tuple[CostTerms, ...]:
+        """What it costs: every byte that moves."""
+        byte = 8 * arch.cost.dram.energy_picojoules_per_bit
+        return (CostTerms("dram", {f"dram.{side}_bytes": byte for side in ("weight", "activation", "output")}),)
+
     def rounding(self, moved: int, counters: Mapping[str, int]) -> float:
         """Share of the time of so many bus bytes that the model's own grain of time added."""
         return 0.0
@@ -138,8 +143,7 @@ class Dram(Unit):
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
-        byte = 8 * arch.cost.dram.energy_picojoules_per_bit
-        return (CostTerms("dram", {f"dram.{side}_bytes": byte for side in ("weight", "activation", "output")}),)
+        return model_of(arch).costs(arch)
 
     def __init__(self, bench: Bench, model: DramModel) -> None:
         super().__init__(bench, "dram")
