@@ -83,5 +83,8 @@ class Line(Dram):
     def counters(self) -> dict[str, int]:
         return super().counters() | {"dram.busy_cycles": self.busy}
 
-    def busy_cycles(self, counters: Mapping[str, int]) -> int:
+    def busy_cycles_so_far(self) -> int:
+        return self.busy - max(0, self.free_at - self.bench.now)  # what lies ahead is one stretch
+
+    def busy_in(self, counters: Mapping[str, int]) -> int:
         return counters["dram.busy_cycles"]
