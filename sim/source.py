@@ -156,7 +156,7 @@ def _explained(issues: list[ErrorDetails], model: type[BaseModel], source: Sourc
     path = _without_tags(issue["loc"], source.values)
     place, field, facts = source.place(path), shortened(".".join(str(part) for part in path)), source.facts(path)
     if issue["type"] == "extra_forbidden":
-        allowed = sorted(_keys_at(model, path[:-1]))
+        allowed = sorted(_keys_at(model, path[:-1], source.values))
         nearest = nearest_name(str(path[-1]), allowed)
         return InputError(
             "unknown key", place=place, field=field, nearest=nearest, facts={"allowed": ", ".join(allowed)}
@@ -192,17 +192,23 @@ def _without_tags(path: Path_, values: Any) -> Path_:
     return tuple(kept)
 
 
-def _keys_at(model: Any, path: Path_) -> set[str]:
-    """Names of the fields that stand under `path` in a model, unions and lists looked through."""
+def _keys_at(model: Any, path: Path_, values: Any) -> set[str]:
+    """Names of the fields that stand under `path` in a model of these values, unions and lists looked through."""
     if isinstance(model, type) and issubclass(model, BaseModel):
+        if isinstance(values, dict) and hasattr(model, "described_by"):
+            model = model.described_by(values)
         if not path:
             return {field.alias or name for name, field in model.model_fields.items()}
         for name, field in model.model_fields.items():
             if path[0] in (name, field.alias):
-                return _keys_at(field.annotation, path[1:])
-        return _keys_at(model, path[1:])
+                return _keys_at(field.annotation, path[1:], _inside(values, path[0]))
+        return _keys_at(model, path[1:], values)
     inner = path[1:] if path and isinstance(path[0], int) else path
-    return set().union(*(_keys_at(argument, inner) for argument in get_args(model)), set())
+    return set().union(*(_keys_at(argument, inner, values) for argument in get_args(model)), set())
+
+
+def _inside(values: Any, key: str | int) -> Any:
+    return values.get(key) if isinstance(values, dict) else None
 
 
 def _kind(value: object) -> str:

@@ -17,7 +17,7 @@ from sim.machine.machine import Machine
 from sim.mapping.nest import LEVELS, TileCursor
 from sim.units.buffer import Buffer
 from sim.units.collector import Collector
-from sim.units.dram import Dram
+from sim.units.dram.channel import ChannelUnit
 from sim.units.mxu import Mxu
 from sim.units.writer import Writer
 from sim.workload.gemm import Gemm, VectorWork
@@ -108,7 +108,7 @@ def test_state_that_a_unit_hides_is_caught(unit: type, monkeypatch: pytest.Monke
 
 
 def test_a_channel_whose_time_is_left_out_of_the_state_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Dram, "relative_state", lambda self: ())
+    monkeypatch.setattr(ChannelUnit, "relative_state", lambda self: ())
     assert caught()
 
 

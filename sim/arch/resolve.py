@@ -12,11 +12,11 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from sim import expression, source
 from sim.arch.schema import Arch
+from sim.arch.section import Section
 from sim.errors import InputError, nearest_name
 from sim.expression import Expression
 from sim.source import Source
@@ -116,13 +116,13 @@ class _Resolver:
             return lambda: self.value(path)
         value = _at(self._values, path)
         if value is ABSENT:
-            value = _default(Arch, path)
-        if value is None and name not in _keys(Arch):
+            value = _default(Arch, path, self._values)
+        if value is None and name not in _keys(Arch, self._values):
             value = ABSENT
         if isinstance(value, dict | list):
             raise InputError(f"`{name}` is no single value")
         if value is ABSENT:
-            nearest = nearest_name(name, [*_keys(Arch), *self._told])
+            nearest = nearest_name(name, [*_keys(Arch, self._values), *self._told])
             allowed = f"keys such as mxu.rows, and {', '.join(self._told)}"
             raise InputError(f"`{name}` is neither a number nor a key", nearest=nearest, facts={"allowed": allowed})
         return lambda: value
@@ -161,7 +161,7 @@ def _size(value: Any) -> Any:
     return value
 
 
-def _texts(model: type[BaseModel], values: Mapping[str, Any], path: Path_) -> Iterator[tuple[Path_, str]]:
+def _texts(model: type[Section], values: Mapping[str, Any], path: Path_) -> Iterator[tuple[Path_, str]]:
     """Texts that stand where a number belongs."""
     fields = _fields(model)
     for key, value in values.items():
@@ -170,16 +170,16 @@ def _texts(model: type[BaseModel], values: Mapping[str, Any], path: Path_) -> It
             yield (*path, key), value
         elif isinstance(value, dict):
             for section in sections:
-                yield from _texts(section, value, (*path, key))
+                yield from _texts(section.described_by(value), value, (*path, key))
 
 
 @cache
-def _fields(model: type[BaseModel]) -> dict[str, tuple[bool, tuple[type[BaseModel], ...]]]:
+def _fields(model: type[Section]) -> dict[str, tuple[bool, tuple[type[Section], ...]]]:
     """Of every key whether it takes a number, and the sections it may hold."""
     found = {}
     for name, field in model.model_fields.items():
         types = set(_types(field.annotation))
-        sections = tuple(one for one in types if isinstance(one, type) and issubclass(one, BaseModel))
+        sections = tuple(one for one in types if isinstance(one, type) and issubclass(one, Section))
         found[field.alias or name] = bool(types & {int, float}) and str not in types, sections
     return found
 
@@ -192,27 +192,33 @@ def _types(annotation: Any) -> Iterator[Any]:
         yield from _types(argument)
 
 
-@cache
-def _keys(model: type[BaseModel], prefix: str = "") -> tuple[str, ...]:
-    """Every dotted key that holds a single value."""
+def _keys(model: type[Section], values: Any, prefix: str = "") -> list[str]:
+    """Every dotted key that holds a single value, in sections with these values."""
     found: list[str] = []
     for name, (_, sections) in _fields(model).items():
-        inner = [key for section in sections for key in _keys(section, f"{prefix}{name}.")]
+        inside = _inside(values, name)
+        inner = [key for one in sections for key in _keys(one.described_by(inside), inside, f"{prefix}{name}.")]
         found += inner or ([] if name == "source" else [f"{prefix}{name}"])
-    return tuple(found)
+    return found
 
 
-def _default(model: type[BaseModel], path: Path_) -> Any:
+def _default(model: type[Section], path: Path_, values: Any) -> Any:
     """What a key that is not written has; None for the keys of a section that is absent."""
-    field = model.model_fields.get(str(path[0]))
+    name = str(path[0])
+    field, inside = model.model_fields.get(name), _inside(values, name)
     if field is None:
         return ABSENT
     if len(path) == 1:
         return ABSENT if field.default is PydanticUndefined else field.default
     if field.default is None:
         return None
-    inner = (_default(section, path[1:]) for section in _fields(model)[str(path[0])][1])
+    inner = (_default(one.described_by(inside), path[1:], inside) for one in _fields(model)[name][1])
     return next((found for found in inner if found is not ABSENT), ABSENT)
+
+
+def _inside(values: Any, name: str) -> Mapping[str, Any]:
+    inside = values.get(name) if isinstance(values, Mapping) else None
+    return inside if isinstance(inside, Mapping) else {}
 
 
 def _at(values: Any, path: Path_) -> Any:

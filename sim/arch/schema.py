@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, PrivateAttr, Tag
+from pydantic import Discriminator, Field, PrivateAttr, SerializeAsAny, Tag, WrapValidator
 
 from sim.arch.cost import Cost
-from sim.arch.section import Count, NotNegative, Positive, Section
+from sim.arch.dram import Dram, every_kind, of_its_kind
+from sim.arch.section import Count, Positive, Section
 from sim.errors import InputError
 from sim.source import Source
 
@@ -109,23 +110,6 @@ class Controller(Section):
     """From the start of a GeMM to the first load request."""
 
 
-class Dram(Section):
-    bandwidth_gigabytes_per_second: Positive
-    latency_nanoseconds: NotNegative
-    """From the last bit of a read leaving the channel to the buffer having it."""
-    burst_bytes: Count
-    """Every access moves whole bursts."""
-    transaction_bytes: Count
-    """What is moved between two decisions of the arbiter."""
-    arbitration: Literal["first_come", "priority", "round_robin"]
-    """first_come; priority (writes, then activations, then weights); round_robin."""
-    time_quantum: Count | None = None
-    """Parts of a cycle that a transaction's time is rounded up to; null keeps the exact rate, whose fractions seldom
-    repeat, so that fast-forward finds no period while the channel never idles."""
-    outstanding_loads: Count
-    """Chunks that each loader may have asked for and not yet received."""
-
-
 class Schedule(Section):
     """How a GeMM is cut: blocks of tokens and outputs, chunks of K, and which blocks the outer loop runs over."""
 
@@ -155,18 +139,8 @@ class Hardware(Section):
     vector: Vector
     writer: Writer
     controller: Controller
-    dram: Dram
+    dram: Annotated[SerializeAsAny[Dram], WrapValidator(of_its_kind), Field(json_schema_extra=every_kind)]
     _source: Source | None = PrivateAttr(default=None)
-
-    @property
-    def dram_bytes_per_cycle(self) -> Fraction:
-        """Bandwidth in bytes a cycle, exact."""
-        return Fraction(str(self.dram.bandwidth_gigabytes_per_second)) * 10**9 / self.clock.hertz
-
-    @property
-    def dram_latency_cycles(self) -> int:
-        """Latency rounded up to whole cycles."""
-        return math.ceil(Fraction(str(self.dram.latency_nanoseconds)) * self.clock.hertz / 10**9)
 
     @property
     def tile_columns(self) -> int:

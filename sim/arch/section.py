@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,3 +31,8 @@ class Section(BaseModel):
     )
     source: str | dict[str, str] = ""
     """Where the numbers of this section come from."""
+
+    @classmethod
+    def described_by(cls, values: Mapping[str, Any]) -> type[Section]:
+        """The class of a section with these values: this one, unless the section has kinds."""
+        return cls

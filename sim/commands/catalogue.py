@@ -20,11 +20,12 @@ class Kind(StrEnum):
 
 
 def list_() -> None:
-    """Show the shipped machines, models and sweeps, and what plugs in: PE kinds, number formats, exporters, figures."""
+    """Show the shipped machines, models and sweeps, and what plugs in: PEs, DRAM, formats, exporters, figures."""
     from rich.console import Console
     from rich.table import Table
 
     from sim import shipped
+    from sim.arch.dram import ARBITRATION, DRAM
     from sim.formats.registry import FORMATS
     from sim.report.exporter import EXPORTERS
     from sim.report.sections import FIGURES
@@ -35,6 +36,8 @@ def list_() -> None:
         console.print(f"[bold]{title}[/bold]\n  " + ", ".join(shipped.names(folder)), soft_wrap=False)
     for title, rows in (
         ("PE kinds (mxu.pe)", [(kind, pe.summary) for kind, pe in KINDS.parts().items()]),
+        ("DRAM kinds (dram.kind)", [(kind, model.summary) for kind, model in DRAM.parts().items()]),
+        ("arbitration policies (dram.arbitration)", [(name, one.summary) for name, one in ARBITRATION.parts().items()]),
         ("number formats", [(card.name, card.summary) for card in FORMATS.parts().values()]),
         ("exporters (--export)", [(name, exporter.summary) for name, exporter in EXPORTERS.parts().items()]),
         ("figures that plug in", [(name, figure.title) for name, figure in FIGURES.parts().items()]),

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil, sqrt
+from math import sqrt
 
 from sim.arch.schema import Hardware
 from sim.mapping.operands import Operand, ceil_div
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan
 from sim.mapping.vector_blocks import Blocks
+from sim.units.dram import model_of
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,10 @@ def gemm_traffic(arch: Hardware, plan: Plan, pace: Pace) -> Traffic:
 
 def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> Bounds:
     """Limits of one GeMM."""
-    rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
+    dram, launch = model_of(arch), arch.controller.launch_cycles
     pacing = pacing_of(arch, plan, pace)
     compute = _first_fill(arch, plan, pacing.first_block) + pacing.steady + _last_drain(arch, plan, pace)
-    memory = launch + 1 + ceil(traffic.bytes / rate)
-    transactions = traffic.requests + traffic.output_blocks + traffic.bytes // arch.dram.transaction_bytes
+    memory = launch + 1 + dram.least_cycles(traffic.bytes)
     drains = sum(drain_cycles(arch, rows) * count for rows, count in tile_sizes(plan.tokens)) * column_tiles(plan)
     compressing = sum(
         compress_cycles(arch, pace, rows, cols) * rc * cc
@@ -115,9 +114,8 @@ def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> Bou
     )
     upper = (
         launch
-        + ceil(traffic.bytes / rate)
-        + ceil(Fraction(transactions, arch.dram.time_quantum or 1))
-        + traffic.requests * (3 + latency)
+        + dram.most_cycles(traffic.bytes, traffic.requests, traffic.output_blocks)
+        + 3 * traffic.requests
         + traffic.fill_beats
         + pacing.serial
         + pacing.tiles * arch.mxu.pipeline_cycles
@@ -130,20 +128,18 @@ def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> Bou
 
 def vector_bounds(arch: Hardware, blocks: Blocks) -> Bounds:
     """Limits of vector work."""
-    rate, latency, launch = arch.dram_bytes_per_cycle, arch.dram_latency_cycles, arch.controller.launch_cycles
+    dram, launch = model_of(arch), arch.controller.launch_cycles
     reads = sum(bursts(arch, block.read_bytes) * count for block, count in blocks.kinds)
     writes = sum(bursts(arch, block.write_bytes) * count for block, count in blocks.kinds)
     compute = sum(ceil_div(block.operations, arch.vector.fpus) * count for block, count in blocks.kinds)
     fills = sum(ceil_div(8 * b.read_bytes, arch.buffers.activation.fill_port_bits) * count for b, count in blocks.kinds)
-    memory = ceil((reads + writes) / rate)
-    transactions = 2 * blocks.count + (reads + writes) // arch.dram.transaction_bytes
-    rounding = ceil(Fraction(transactions, arch.dram.time_quantum or 1))
-    upper = launch + compute + memory + rounding + fills + blocks.count * (latency + 6)
-    return Bounds(launch + max(compute, memory), upper)
+    most = dram.most_cycles(reads + writes, blocks.count, blocks.count)
+    upper = launch + compute + most + fills + 6 * blocks.count
+    return Bounds(launch + max(compute, dram.least_cycles(reads + writes)), upper)
 
 
 def bursts(arch: Hardware, size: int) -> int:
-    return ceil_div(size, arch.dram.burst_bytes) * arch.dram.burst_bytes
+    return model_of(arch).bus_bytes(size)
 
 
 def _block_sizes(extent: Extent) -> Iterator[tuple[int, int]]:
@@ -281,6 +277,7 @@ def _last_tile(block: int, tile: int) -> int:
 
 def _first_fill(arch: Hardware, plan: Plan, weight_block: int) -> int:
     """Cycles until the first group computes: both operands' first chunks there, the weights in the PEs."""
+    dram = model_of(arch)
     groups, values = plan.chunk(0)
     arrivals = []
     for operand, extent, buffer in (
@@ -290,7 +287,7 @@ def _first_fill(arch: Hardware, plan: Plan, weight_block: int) -> int:
         lanes = min(extent.tile, extent.block, extent.size)
         data = operand.data_bytes(lanes, groups, values)
         moved = bursts(arch, data + operand.side_bytes(lanes, groups, values))
-        arrivals.append(_transfer(arch, moved) + arch.dram_latency_cycles + ceil_div(8 * data, buffer.fill_port_bits))
+        arrivals.append(dram.read_cycles(moved) + ceil_div(8 * data, buffer.fill_port_bits))
     return arch.controller.launch_cycles + 1 + max(arrivals[0] + weight_block, arrivals[1])
 
 
@@ -313,14 +310,4 @@ def _last_drain(arch: Hardware, plan: Plan, pace: Pace) -> int:
     shape = (rows, ceil_div(columns, pace.output_group), columns)
     moved = bursts(arch, pace.output.data_bytes(*shape) + pace.output.side_bytes(*shape))
     drained = arch.mxu.pipeline_cycles + drain_cycles(arch, rows) + compress_cycles(arch, pace, rows, columns)
-    return drained + _transfer(arch, moved)
-
-
-def _transfer(arch: Hardware, moved: int) -> int:
-    """Cycles of a request that has the channel to itself from the start of a cycle."""
-    rate, quantum = arch.dram_bytes_per_cycle, arch.dram.time_quantum
-    if quantum is None:
-        return ceil(moved / rate)
-    whole, rest = divmod(moved, arch.dram.transaction_bytes)
-    ticks = whole * ceil(arch.dram.transaction_bytes * quantum / rate) + ceil(rest * quantum / rate)
-    return ceil(Fraction(ticks, quantum))
+    return drained + model_of(arch).write_cycles(moved)

@@ -10,6 +10,7 @@ from sim.arch.schema import Hardware
 from sim.laws.bounds import tile_sizes
 from sim.laws.stalls import Counted
 from sim.mapping.plan import Plan
+from sim.units.dram import model_of
 
 FP16_BITS = 16
 
@@ -44,7 +45,7 @@ def port_uses(hardware: Hardware, plan: Plan | None, run: Counted) -> dict[str, 
         "vector": counters.get("vector.operations", 0),
     }
     a_cycle: dict[str, int | Fraction] = {
-        "dram": 8 * hardware.dram_bytes_per_cycle,
+        "dram": 8 * model_of(hardware).bytes_per_cycle,
         "weight_buffer": buffers.weight.fill_port_bits,
         "activation_buffer": buffers.activation.fill_port_bits,
         "weight_dispatcher": hardware.weight_dispatcher.port_bits * mxu.count,

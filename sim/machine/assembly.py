@@ -13,10 +13,10 @@ from sim.engine.activity import Recorder, State
 from sim.engine.environment import Environment
 from sim.engine.fast_forward import Cursor, FastForward, Skip
 from sim.laws.conservation import BrokenLawError
-from sim.mapping.operands import Operand, ceil_div
+from sim.mapping.operands import Operand
 from sim.units.buffer import Buffer
 from sim.units.controller import Controller
-from sim.units.dram import Dram
+from sim.units.dram import model_of
 from sim.units.unit import Bench, Grain, Unit
 from sim.units.vector import Vector
 from sim.units.weight_dispatcher import WeightDispatcher
@@ -76,7 +76,7 @@ class Assembly:
         shifted = _Shifted(recorder, self) if recorder else None
         self.bench = Bench(Environment(), options.grain, shifted)
         self.controller = Controller(self.bench, hardware.controller.launch_cycles)
-        self.dram = Dram(self.bench, hardware.dram, hardware.dram_bytes_per_cycle, hardware.dram_latency_cycles)
+        self.dram = model_of(hardware).unit(self.bench)
         self.activation_buffer = Buffer(self.bench, "activation_buffer", hardware.buffers.activation)
         self.units: list[Unit] = [self.controller, self.activation_buffer]
         self.fast_forward: FastForward | None = None
@@ -155,7 +155,7 @@ class Assembly:
         cycles, rest = totals[0], iter(totals[1:])
         states = {unit.name: {state: next(rest) for state in State} for unit in self.units}
         counters = dict(zip(self._counters(), rest, strict=True))
-        busy = ceil_div(counters["dram.busy_ticks"], self.dram.ticks_per_cycle)
+        busy = self.dram.busy_in(counters)
         states["dram"] = dict.fromkeys(State, 0) | {State.BUSY: busy, State.IDLE: cycles - busy}
         watched = self.fast_forward
         skips = tuple(watched.skips) if watched else ()

@@ -14,6 +14,7 @@ from sim.machine.execution import run_piece
 from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece, Pieces
 from sim.units import processing_element
+from sim.units.dram import model_of
 from sim.units.processing_element import ProcessingElement
 from sim.workload.gemm import Gemm, Item, VectorWork, as_vector_work
 
@@ -61,12 +62,7 @@ class Machine:
             size, banks = getattr(arch.buffers, buffer).bytes, getattr(arch.buffers, buffer).banks
             if size % banks:
                 raise arch.refuse(f"buffers.{buffer}.banks", f"{banks} banks do not divide {size} bytes")
-        if arch.dram.transaction_bytes % arch.dram.burst_bytes:
-            raise arch.refuse(
-                "dram.transaction_bytes",
-                f"found {arch.dram.transaction_bytes}: a transaction moves whole bursts",
-                allowed=f"multiples of dram.burst_bytes = {arch.dram.burst_bytes}",
-            )
+        model_of(arch).check()
         check_words(arch, self.pe)
         self._check_ports()
         if isinstance(arch.schedule, Schedule):

@@ -14,6 +14,7 @@ from sim.machine.machine import Machine
 from sim.result import FastForward, Module, Peak, Phase, Totals, UnitTime
 from sim.result.layer import Done
 from sim.result.times import unit_times
+from sim.units.dram import model_of
 
 Number = TypeVar("Number", int, float)
 
@@ -123,15 +124,12 @@ class Sum:
 
     def _dram_rounding(self) -> float:
         """Share of the channel's time that the time quantum added."""
-        bandwidth = self._arch.dram_bytes_per_cycle
-        exact = self._moved_bytes("dram") / bandwidth
-        ticks = self._arch.dram.time_quantum or bandwidth.numerator
-        return float(self.counters.get("dram.busy_ticks", 0) / (exact * ticks) - 1) if exact else 0.0
+        return model_of(self._arch).rounding(self._moved_bytes("dram"), self.counters)
 
     def peak(self) -> Peak:
         work = self._macs or self._sum(lambda one: one.work)
         return Peak(
-            macs_per_cycle=work / self._peak_cycles, dram_bytes_per_cycle=float(self._arch.dram_bytes_per_cycle)
+            macs_per_cycle=work / self._peak_cycles, dram_bytes_per_cycle=float(model_of(self._arch).bytes_per_cycle)
         )
 
     def bounds(self) -> Bounds:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
+from sim.arch.dram import ARBITRATION, DRAM
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.errors import InputError
@@ -87,7 +88,7 @@ def leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[Leaf]
         if not inner:
             yield (*path, name), field.annotation
         for section in inner:
-            yield from leaves(section, (*path, name))
+            yield from leaves(section.described_by({}), (*path, name))  # type: ignore[attr-defined]
 
 
 def others(annotation: Any, value: Any) -> list[Any]:
@@ -97,7 +98,7 @@ def others(annotation: Any, value: Any) -> list[Any]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, str):
-        return [kind for kind in KINDS.names() if kind != value]
+        return [name for name in (*KINDS.names(), *ARBITRATION.names(), *DRAM.names()) if name != value]
     if value is None:
         return [1, 8, 0.5] if typing.get_origin(annotation) in (typing.Union, types.UnionType) else []
     if isinstance(value, int):
@@ -128,8 +129,8 @@ def written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-ALWAYS_REFUSED = {("bpc", "group_size")}
-"""The output is the next GeMM's input, so only mxu.dot_length is allowed."""
+ALWAYS_REFUSED = {("bpc", "group_size"), ("dram", "kind")}
+"""The output is the next GeMM's input, so only mxu.dot_length is allowed; there is one built-in kind of DRAM."""
 PROCESS = {
     *(("cost", part, "describes", key) for part in ("pe", "bpc", "vector") for key in ("node_nanometres", "volts")),
     *{("cost", "logic", "volts"), ("cost", "sram", "node_nanometres"), ("cost", "pe", "describes", "kind")},

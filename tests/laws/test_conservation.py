@@ -20,7 +20,7 @@ from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.bpc import Bpc
 from sim.units.buffer import Buffer
 from sim.units.collector import Collector, OutputBlock
-from sim.units.dram import Dram
+from sim.units.dram.channel import ChannelUnit
 from sim.units.loader import Loader
 from sim.units.mxu import Mxu
 from sim.units.vector import Vector
@@ -104,10 +104,10 @@ def test_a_value_that_is_not_multiplied_is_found(broken: Callable[..., BrokenLaw
 
 
 def test_a_byte_that_the_channel_moves_twice_is_found(broken: Callable[..., BrokenLawError]) -> None:
-    def move_twice(dram: Dram) -> None:
+    def move_twice(dram: ChannelUnit) -> None:
         dram.bytes_moved[0] += 1
 
-    assert broken(Dram, "_complete", afterwards(move_twice)).unit == "dram"
+    assert broken(ChannelUnit, "_complete", afterwards(move_twice)).unit == "dram"
 
 
 def test_a_byte_that_a_loader_does_not_ask_for_is_found(broken: Callable[..., BrokenLawError]) -> None:
@@ -138,7 +138,7 @@ def test_a_fill_beat_too_few_is_found(broken: Callable[..., BrokenLawError]) -> 
 
 
 def test_time_on_the_channel_that_there_is_not_is_found(broken: Callable[..., BrokenLawError]) -> None:
-    error = broken(Dram, "_complete", afterwards(add("busy_ticks", 10**6)))
+    error = broken(ChannelUnit, "_complete", afterwards(add("busy_ticks", 10**6)))
     assert (error.unit, error.law) == ("dram", "negative times")
 
 
@@ -160,7 +160,7 @@ def test_a_machine_slower_than_everything_in_a_row_is_found(broken: Callable[...
     def late(method: Method) -> Method:
         return lambda self, *rest: method(self, *rest[:-1], rest[-1] + 10**4)
 
-    error = broken(Dram, "__init__", late)  # latency 10,000 cycles more than the machine's
+    error = broken(ChannelUnit, "__init__", late)  # latency 10,000 cycles more than the machine's
     assert error.left > error.right.upper_cycles  # type: ignore[operator, attr-defined]
 
 

@@ -15,7 +15,7 @@ def told(shell: Shell, *arguments: str, site: Path | None = None) -> str:
 
 
 def test_the_toys_are_listed_where_they_are_installed_and_only_there(shell: Shell, site: Path) -> None:
-    names = ("toy_fp8", "toy-e4m3", "toy-joules", "toy-lines")
+    names = ("toy_fp8", "toy_line", "toy_largest", "toy-e4m3", "toy-joules", "toy-lines")
     with_toys, without = told(shell, "list", site=site), told(shell, "list")
     for name in names:
         assert name in with_toys
@@ -139,3 +139,25 @@ def test_a_name_taken_by_a_built_in_part_is_refused_with_both_places(shell: Shel
         "toy-package: anda = toy_package.pe:ToyFp8",
     ):
         assert word in done.stderr
+
+
+LINE = "dram={kind: toy_line, outstanding_loads: 3, bytes_per_cycle: 48, cycles: 11}"
+
+
+def test_a_toy_dram_and_a_toy_policy_run(shell: Shell, site: Path) -> None:
+    run = ("run", "anda-hpca25", "small.csv", "--precision", "6", "--json", "--no-report", "--jobs", "2")
+    results = {}
+    for name, override in (("line", LINE), ("largest", "dram.arbitration=toy_largest")):
+        done = shell(*run, "--out", name, "--set", override, site=site)
+        assert done.returncode == 0, done.stderr
+        results[name] = json.loads(done.stdout)
+    assert results["line"]["arch"]["dram"] == {
+        "source": "",
+        "kind": "toy_line",
+        "outstanding_loads": 3,
+        "bytes_per_cycle": 48,
+        "cycles": 11,
+    }
+    assert results["line"]["peak"]["dram_bytes_per_cycle"] == 48
+    assert "dram.busy_cycles" in results["line"]["counters"]
+    assert shell(*run, "--out", "none", "--set", LINE).returncode == 2

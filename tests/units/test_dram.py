@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 from math import ceil, floor
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
 
-from sim.arch.schema import Dram as DramConfig
 from sim.units.dram import Dram, Port
+from sim.units.dram.channel import Channel, ChannelUnit, Section
 from tests.units.rig import Rig
 
 BURST = 64
@@ -28,7 +29,7 @@ class Reply(NamedTuple):
     cycle: int
 
 
-def make(rig: Rig, rate: Fraction | int, latency: int = 0, **keys: object) -> Dram:
+def make(rig: Rig, rate: Fraction | int, latency: int = 0, **keys: object) -> ChannelUnit:
     config = {
         "bandwidth_gigabytes_per_second": 1.0,
         "latency_nanoseconds": 1.0,
@@ -37,7 +38,9 @@ def make(rig: Rig, rate: Fraction | int, latency: int = 0, **keys: object) -> Dr
         "arbitration": "first_come",
         "outstanding_loads": 4,
     }
-    return Dram(rig.bench, DramConfig(**config | keys), Fraction(rate), latency)  # type: ignore[arg-type]
+    model = Channel(SimpleNamespace(dram=Section(**config | keys)))  # type: ignore[arg-type]
+    model.bytes_per_cycle, model.latency_cycles = Fraction(rate), latency
+    return model.unit(rig.bench)
 
 
 def serve(rig: Rig, dram: Dram, stimuli: list[Stimulus]) -> list[Reply]:

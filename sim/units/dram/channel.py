@@ -1,4 +1,4 @@
-"""DRAM: one channel shared by the weight loader, the activation loader and the writer.
+"""One DRAM channel shared by the weight loader, the activation loader and the writer.
 
     requests[port] --> arbiter --> channel --> (read latency) --> done
 
@@ -14,29 +14,99 @@ counted. At the beat grain the channel moves burst by burst, at the tile grain t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from enum import IntEnum
+from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import partial
-from types import MappingProxyType
-from typing import Any
+from functools import cached_property, partial
+from math import ceil
+from typing import Annotated, Any
 
-from sim.arch.schema import Arch
-from sim.arch.schema import Dram as DramConfig
-from sim.cost.terms import CostTerms
+from pydantic import AfterValidator
+
+from sim.arch.dram import ARBITRATION, one_of
+from sim.arch.dram import Dram as DramSection
+from sim.arch.schema import Hardware
+from sim.arch.section import Count, NotNegative, Positive
 from sim.mapping.operands import ceil_div
-from sim.units.unit import Bench, Loss, Unit
-
-BANDWIDTH = "dram.bandwidth_gigabytes_per_second"
-
-
-class Port(IntEnum):
-    WEIGHTS = 0
-    ACTIVATIONS = 1
-    OUTPUTS = 2
+from sim.units.dram import PORTS, Dram, DramModel, Port
+from sim.units.dram.arbitration import Arbiter
+from sim.units.unit import Bench
 
 
-PORTS = tuple(Port)
+class Section(DramSection):
+    bandwidth_gigabytes_per_second: Positive
+    latency_nanoseconds: NotNegative
+    """From the last bit of a read leaving the channel to the buffer having it."""
+    burst_bytes: Count
+    """Every access moves whole bursts."""
+    transaction_bytes: Count
+    """What is moved between two decisions of the arbiter."""
+    arbitration: Annotated[str, AfterValidator(lambda name: one_of(ARBITRATION, name))]
+    """first_come; priority (writes, then activations, then weights); round_robin; or a policy of a plug-in."""
+    time_quantum: Count | None = None
+    """Parts of a cycle that a transaction's time is rounded up to; null keeps the exact rate, whose fractions seldom
+    repeat, so that fast-forward finds no period while the channel never idles."""
+
+
+class Channel(DramModel):
+    """A rate, a latency, and an arbiter between transactions."""
+
+    kind = "channel"
+    summary = "one channel: a rate, a latency, whole bursts, an arbiter between transactions"
+    section = Section
+
+    def __init__(self, hardware: Hardware) -> None:
+        super().__init__(hardware)
+        assert isinstance(hardware.dram, Section)
+        self.keys = hardware.dram
+
+    def check(self) -> None:
+        transaction, burst = self.keys.transaction_bytes, self.keys.burst_bytes
+        if transaction % burst:
+            raise self.hardware.refuse(
+                "dram.transaction_bytes",
+                f"found {transaction}: a transaction moves whole bursts",
+                allowed=f"multiples of dram.burst_bytes = {burst}",
+            )
+
+    @cached_property
+    def bytes_per_cycle(self) -> Fraction:
+        """Exact."""
+        return Fraction(str(self.keys.bandwidth_gigabytes_per_second)) * 10**9 / self.hardware.clock.hertz
+
+    @cached_property
+    def latency_cycles(self) -> int:
+        """Rounded up to whole cycles."""
+        return ceil(Fraction(str(self.keys.latency_nanoseconds)) * self.hardware.clock.hertz / 10**9)
+
+    @property
+    def ticks_per_cycle(self) -> int:
+        return self.keys.time_quantum or self.bytes_per_cycle.numerator
+
+    def bus_bytes(self, size: int) -> int:
+        return ceil_div(size, self.keys.burst_bytes) * self.keys.burst_bytes
+
+    def read_cycles(self, moved: int) -> int:
+        return self.write_cycles(moved) + self.latency_cycles
+
+    def write_cycles(self, moved: int) -> int:
+        rate, quantum, transaction = self.bytes_per_cycle, self.keys.time_quantum, self.keys.transaction_bytes
+        if quantum is None:
+            return ceil(moved / rate)
+        whole, rest = divmod(moved, transaction)
+        ticks = whole * ceil(transaction * quantum / rate) + ceil(rest * quantum / rate)
+        return ceil(Fraction(ticks, quantum))
+
+    def most_cycles(self, moved: int, reads: int, writes: int) -> int:
+        transactions = reads + writes + moved // self.keys.transaction_bytes
+        rounding = ceil(Fraction(transactions, self.keys.time_quantum or 1))
+        return ceil(moved / self.bytes_per_cycle) + rounding + reads * self.latency_cycles
+
+    def rounding(self, moved: int, counters: Mapping[str, int]) -> float:
+        exact = moved / self.bytes_per_cycle * self.ticks_per_cycle
+        return float(counters.get("dram.busy_ticks", 0) / exact - 1) if exact else 0.0
+
+    def unit(self, bench: Bench) -> ChannelUnit:
+        return ChannelUnit(bench, self)
 
 
 class Request:
@@ -49,70 +119,26 @@ class Request:
         self.latency_cycles, self.done = latency_cycles, done
 
 
-class Dram(Unit):
+class ChannelUnit(Dram):
     """The channel and its arbiter; driven by requests, no process of its own."""
 
-    names = ("dram",)
-    flow = 10
-    label = "DRAM"
-    components = MappingProxyType({"dram": "dram"})
-    losses = MappingProxyType(
-        {
-            "weights_channel_busy": Loss(
-                "bandwidth", "waits for weights beside a busy channel", BANDWIDTH,
-                f"more {BANDWIDTH}, or more tokens for each load of the weights (schedule.token_block, batch)",
-                "weights, DRAM busy",
-            ),
-            "activations_channel_busy": Loss(
-                "bandwidth", "waits for activations beside a busy channel", BANDWIDTH,
-                f"more {BANDWIDTH}, or fewer loads of the activations (buffers.activation.bytes, "
-                "schedule.output_block)",
-                "activations, DRAM busy",
-            ),
-            "output_space_channel_busy": Loss(
-                "bandwidth", "waits for outputs to leave through a busy channel", BANDWIDTH, f"more {BANDWIDTH}",
-                "outputs, DRAM busy",
-            ),
-            "weights_channel_idle": Loss(
-                "latency", "waits for weights beside an idle channel", "buffers.weight.bytes",
-                "loads that run further ahead (buffers.weight.bytes, dram.outstanding_loads)", "weights, DRAM idle",
-            ),
-            "activations_channel_idle": Loss(
-                "latency", "waits for activations beside an idle channel", "buffers.activation.bytes",
-                "loads that run further ahead (buffers.activation.bytes, dram.outstanding_loads)",
-                "activations, DRAM idle",
-            ),
-        }
-    )  # fmt: skip
-
-    @classmethod
-    def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
-        byte = 8 * arch.cost.dram.energy_picojoules_per_bit
-        return (CostTerms("dram", {f"dram.{side}_bytes": byte for side in ("weight", "activation", "output")}),)
-
-    def __init__(self, bench: Bench, config: DramConfig, bytes_per_cycle: Fraction, latency_cycles: int) -> None:
-        super().__init__(bench, "dram")
-        self.config = config
-        self.bytes_per_cycle = bytes_per_cycle
-        self.ticks_per_cycle = config.time_quantum or bytes_per_cycle.numerator
+    def __init__(self, bench: Bench, model: Channel) -> None:
+        super().__init__(bench, model)
+        keys, bytes_per_cycle = model.keys, model.bytes_per_cycle
+        self.transaction_bytes, self.latency_cycles = keys.transaction_bytes, model.latency_cycles
+        self.arbiter: Arbiter = ARBITRATION.parts()[keys.arbitration]()
+        self.ticks_per_cycle = model.ticks_per_cycle
         self._ticks_of_bytes = self.ticks_per_cycle * bytes_per_cycle.denominator, bytes_per_cycle.numerator
         """So many ticks for so many bytes."""
-        self.latency_cycles = latency_cycles
-        self.step_bytes = config.burst_bytes if bench.grain == "beat" else config.transaction_bytes
+        self.step_bytes = keys.burst_bytes if bench.grain == "beat" else keys.transaction_bytes
         self.queues: tuple[deque[Request], ...] = tuple(deque() for _ in PORTS)
         self.in_flight: list[tuple[int, Port]] = []
         self.granted: tuple[Port, int, int] | None = None
         """Port, bytes moved and size of the transaction that the channel is in the middle of."""
-        self.next_port = Port.WEIGHTS
         self.free_at_tick = 0
         self.busy_ticks = self.busy_cycles = 0
         self.transactions = 0
-        self.bytes_moved = [0, 0, 0]
         self._armed = False
-
-    def bus_bytes(self, size: int) -> int:
-        """What moves for a request: whole bursts."""
-        return ceil_div(size, self.config.burst_bytes) * self.config.burst_bytes
 
     def read(self, port: Port, size: int, done: Callable[[], None]) -> None:
         self._request(port, Request(self.bench.now, size, self.latency_cycles, done))
@@ -184,16 +210,9 @@ class Dram(Unit):
 
     def _grant(self) -> tuple[Port, int, int]:
         waiting = [port for port, queue in zip(PORTS, self.queues, strict=True) if queue]
-        match self.config.arbitration:
-            case "first_come":
-                port = min(waiting, key=lambda port: (self.queues[port][0].arrival, port))
-            case "priority":
-                port = max(waiting)
-            case "round_robin":
-                port = min(waiting, key=lambda port: (port - self.next_port) % len(PORTS))
-                self.next_port = Port((port + 1) % len(PORTS))
+        port = self.arbiter.choose(waiting, self.queues)
         self.transactions += 1
-        return port, 0, min(self.queues[port][0].bytes_left, self.config.transaction_bytes)
+        return port, 0, min(self.queues[port][0].bytes_left, self.transaction_bytes)
 
     def relative_state(self) -> tuple[Any, ...]:
         now = self.bench.now
@@ -201,18 +220,14 @@ class Dram(Unit):
         return (
             max(self.free_at_tick - now * self.ticks_per_cycle, 0),
             self.granted,
-            self.next_port,
+            self.arbiter.relative_state(),
             tuple(port for _, port in waiting),
             tuple(tuple(request.bytes_left for request in queue) for queue in self.queues),
             tuple((arrival - now, port) for arrival, port in self.in_flight),
         )
 
     def counters(self) -> dict[str, int]:
-        weights, activations, outputs = self.bytes_moved
-        return {
-            "dram.weight_bytes": weights,
-            "dram.activation_bytes": activations,
-            "dram.output_bytes": outputs,
-            "dram.transactions": self.transactions,
-            "dram.busy_ticks": self.busy_ticks,
-        }
+        return super().counters() | {"dram.transactions": self.transactions, "dram.busy_ticks": self.busy_ticks}
+
+    def busy_in(self, counters: Mapping[str, int]) -> int:
+        return ceil_div(counters["dram.busy_ticks"], self.ticks_per_cycle)
