@@ -86,7 +86,7 @@ def test_plotly_stands_in_the_page_once_and_dominates_it(paper, plotly):
 
 def poisoned(result):
     """The result with the evil name wherever a user's file may put one."""
-    limit, layers = Limit(EVIL, EVIL, EVIL), result.layers
+    limit, layers = Limit(EVIL, EVIL, EVIL, EVIL), result.layers
     mxu = result.units["mxu"]
     units = {**result.units, "mxu": replace(mxu, stalled_cycles={**mxu.stalled_cycles, EVIL: 5})}
 
@@ -99,6 +99,9 @@ def poisoned(result):
         workload={"name": EVIL, "run": {"phase": "prefill", "precision": EVIL}},
         provenance=replace(result.provenance, command=EVIL, versions={EVIL: EVIL}),
         limit=limit,
+        waterfall=replace(result.waterfall, losses={EVIL: sum(result.waterfall.losses.values())}),
+        ports=with_evil(result.ports),
+        phases={EVIL: replace(result.phases["prefill"], limit=limit), "prefill": result.phases["prefill"]},
         energy=with_evil(result.energy),
         area=with_evil(result.area),
         units=with_evil(units),
@@ -143,6 +146,22 @@ def test_one_result_shows_its_key_figures_and_how_it_was_obtained(anda):
         f"Limited by MXU: {anda.limit.cause}",
     ):
         assert figure in words
+
+
+def test_the_multipliers_time_is_a_bar_a_machine_and_a_phase_useful_work_first(anda):
+    both = simulated(work=small_llama(phase="both", steps=2))
+    phases = ["anda-hpca25", "anda-hpca25, prefill", "anda-hpca25, decode"]
+    for result, bars in ((anda, phases[:1]), (both, phases)):
+        [figure] = [one for one in read([result]).figures if one["data"][0].get("name") == "useful"]
+        assert figure["data"][0]["y"] == bars
+        assert sum(sum(part["x"]) for part in figure["data"]) == pytest.approx(100 * len(bars))
+        shown = [note["text"] for note in figure["layout"]["annotations"]]
+        parts = [result.waterfall, *(phase.waterfall for phase in result.phases.values())][: len(bars)]
+        assert shown == [percent(part.utilisation) for part in parts]
+        words = " ".join(read([result]).words)
+        assert f"of {result.waterfall.multipliers:,} multipliers" in words
+        for phase in result.phases.values():
+            assert percent(phase.ports["dram"]) in words
 
 
 def test_the_resolved_configuration_stands_in_the_page_as_yaml(anda):
@@ -199,7 +218,7 @@ def test_plotly_knows_every_key_of_the_figures(paper, count):
     from plotly.graph_objects import Figure
 
     figures = read(paper[:count]).figures
-    assert len(figures) == (5 if count == 1 else 6)
+    assert len(figures) == (6 if count == 1 else 7)
     for figure in figures:
         Figure(figure)  # raises on a key or a value that it does not know
         axes = {key: value for key, value in figure["layout"].items() if re.fullmatch(r"[xy]axis\d*", key)}

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.terminal import print_comparison, print_run
-from tests.results import named
+from tests.results import named, simulated, small_llama
 
 
 def printed(print_it, *arguments, width=80, **options):
@@ -37,10 +38,39 @@ def test_a_run_shows_its_totals(anda):
         f"{totals.area_square_millimetres:.3f} mm2",
         f"{si(anda.bounds.lower_cycles)} to {si(anda.bounds.upper_cycles)}",
         f"MXU: {anda.limit.cause}",
-        anda.limit.text.removeprefix(f"{anda.limit.cause}: "),
         "prefill; batch 1; tokens 64; scope fp-int; precision wikitext2-1%",
+        f"{percent(totals.utilisation)} of {anda.waterfall.multipliers:,} multipliers",
+        f"DRAM {percent(anda.ports['dram'])}",
     ):
         assert figure in text
+    assert anda.limit.text.removeprefix(f"{anda.limit.cause}: ") in " ".join(text.split())
+
+
+def waterfall_of(text):
+    """The lines of the table of the multipliers' time."""
+    return text.split("\nmultipliers' time ")[1].split("\n\n")[0].splitlines()[2:]
+
+
+def test_the_multipliers_time_is_shown_with_the_key_to_change_and_adds_up(anda):
+    lines = waterfall_of(printed(print_run, anda))
+    assert 1 < len(lines) <= 10
+    assert lines[0].split() == ["useful", *percent(anda.totals.utilisation).split()]
+    assert sum(float(line.split(" %")[0].split()[-1]) for line in lines) == pytest.approx(100, abs=0.05 * len(lines))
+    assert any(line.endswith("batch") for line in (one.rstrip() for one in lines) if line.startswith("fill and drain"))
+
+
+def test_phases_stand_beside_the_whole_in_80_columns(paper):
+    both = simulated(work=small_llama(phase="both", steps=2, scope="all"))
+    text = printed(print_run, both)
+    lines = waterfall_of(text)
+    assert len(lines) <= 10
+    assert max(map(len, text.splitlines())) <= 80
+    wanted = [both.waterfall, both.phases["prefill"].waterfall, both.phases["decode"].waterfall]
+    useful = " ".join(percent(one.utilisation) for one in wanted)
+    assert " ".join(lines[0].split()) == f"useful {useful}"
+    shares = [re.findall(r"([0-9.]+) %", line) for line in lines]
+    for column in zip(*shares, strict=True):
+        assert sum(map(float, column)) == pytest.approx(100, abs=0.05 * len(lines))
 
 
 def test_components_show_energy_area_and_their_shares(anda):
