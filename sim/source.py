@@ -18,7 +18,8 @@ from pydantic_core import ErrorDetails
 
 from sim import shipped
 from sim.errors import InputError, Place, nearest_name, shortened
-from sim.yaml_reader import DEEPEST, Path_, parse
+from sim.reading import DEEPEST, text_of
+from sim.yaml_reader import Path_, parse
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -79,13 +80,7 @@ def _load(path: Path, folder: str, seen: tuple[Path, ...]) -> Source:
 
 def read(path: Path) -> Source:
     """Read one YAML file as data, with the line of every key."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
-    except UnicodeDecodeError:
-        raise InputError("not a text file in UTF-8", place=Place(str(path))) from None
-    values, places = parse(text, lambda mark: Place(str(path), mark.line + 1 if mark else None))
+    values, places = parse(text_of(path), lambda mark: Place(str(path), mark.line + 1 if mark else None))
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise InputError(f"expected keys and values, found {_kind(values)}", place=Place(str(path), 1))

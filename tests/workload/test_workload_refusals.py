@@ -194,7 +194,7 @@ HEADER = "name,M,N,K,module,count,mantissa_bits\n"
 ROWS = [
     ("a,1,2", ":1: found 3 cells\n  expected   4: name,m,n,k"),
     ("a,1,2,3,4", ":1: found 5 cells"),
-    ("a,1,2,3\nb,1,x,3", ":2: n: found `x`\n  allowed    a whole number, 1 or more"),
+    ("a,1,2,3\nb,1,x,3", ":2: n: found `x`\n  allowed    1 to 16777216"),
     ("a,0,2,3", ":1: m: found `0`"),
     ("a,-5,2,3", ":1: m: found `-5`"),
     ("a,1.5,2,3", ":1: m: found `1.5`"),
