@@ -12,7 +12,6 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-
 LONGEST = 1000
 """Characters of a part of a message, however long what it quotes may be."""
 

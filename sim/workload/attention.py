@@ -24,7 +24,6 @@ from sim.workload.gemm import FP16, Gemm, Item
 from sim.workload.model import Attention
 from sim.workload.vector import softmax
 
-
 MOST_PAGES = 1 << 17
 
 

@@ -6,7 +6,6 @@ from math import lcm
 from typing import Any
 
 import pytest
-from sim.cost.area import area_square_millimetres
 
 from sim import shipped
 from sim.arch.load import FOLDER, load_arch
