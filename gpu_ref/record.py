@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpu_ref import sources
 from gpu_ref.program import Shape
+from sim import program
 from sim.errors import InputError, Place
 from sim.reading import LARGEST_RECORD, json_of
 
@@ -192,6 +193,6 @@ def newest(folder: Path = FOLDER) -> Path:
     """
     found = sorted(folder.glob("*.json"), key=lambda path: (load(path).started, path.name))
     if not found:
-        facts = {"needed": "a record; `sim.py gpu bench` makes one on a machine with an NVIDIA card"}
+        facts = {"needed": f"a record; `{program.name()} gpu bench` makes one on a machine with an NVIDIA card"}
         raise InputError("no GPU measurements are recorded", place=Place(str(folder)), facts=facts)
     return found[-1]

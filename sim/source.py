@@ -97,11 +97,11 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def with_overrides(source: Source, assignments: Iterable[str]) -> Source:
-    """Lay `key.path=value` assignments of the command line over a source; values are read as YAML."""
+def with_overrides(source: Source, assignments: Iterable[str], option: str = "--set") -> Source:
+    """Lay `key.path=value` assignments of an option over a source; values are read as YAML."""
     values, places = copy.deepcopy(source.values), dict(source.places)
     for assignment in assignments:
-        place = Place(f"--set {shortened(assignment)}")
+        place = Place(f"{option} {shortened(assignment)}")
         dotted, equals, text = assignment.partition("=")
         if not equals or not all(dotted.split(".")):
             raise InputError("expected KEY=VALUE, such as mxu.rows=32", place=place)
@@ -165,7 +165,12 @@ def _explained(issues: list[ErrorDetails], model: type[BaseModel], source: Sourc
         nearest = nearest_name(str(issue["input"]), allowed_text.replace(" or ", ", ").split(", "))
         problem = f"found {shortened(repr(issue['input']))}"
         return InputError(problem, place=place, field=field, nearest=nearest, facts={"allowed": allowed_text} | facts)
-    expected = issue["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    expected = (
+        issue["msg"]
+        .replace("String should have", "a text of")
+        .removeprefix("Input should be ")
+        .removeprefix("a valid ")
+    )
     if issue["type"] in ("model_type", "dict_type", "model_attributes_type"):
         expected = "a section of keys"
     if issue["type"] == "invalid_key":
@@ -201,7 +206,7 @@ def _keys_at(model: Any, path: Path_) -> set[str]:
 
 
 def _kind(value: object) -> str:
-    return "a list" if isinstance(value, list) else f"the single value {shortened(repr(value))}"
+    return "a list" if isinstance(value, list) else "a single value"
 
 
 def _shown(value: object) -> str:

@@ -25,7 +25,7 @@ def workload_of(described: Source, options: Options) -> Workload:
     """
     written = described.values.get("run")
     written_phase = written.get("phase", Run().phase) if isinstance(written, dict) else Run().phase
-    described = _with_options(source.with_overrides(described, options.overrides), options)
+    described = _with_options(source.with_overrides(described, options.overrides, "--set-workload"), options)
     model = source.validate(Model, described)
     _refuse_untaken(model.run, described, same_phase=model.run.phase == written_phase)
     named = {name: entry.mantissa_bits for name, entry in model.precision.items()}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim import source
+from sim import program, source
 from sim.errors import InputError, Place
 from sim.reading import LARGEST_RECORD, json_of
 from sim.source import Source
@@ -62,7 +62,7 @@ class Trace:
             raise InputError(
                 f"no {what} recorded for {record.name}",
                 place=Place(str(self.folder)),
-                facts={"mend": "record the trace with --tensors"},
+                facts={"mend": f"record it with values: {program.name()} trace MODEL --text FILE"},
             )
         return key
 
@@ -108,7 +108,7 @@ def open_trace(folder: Path) -> Trace:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        facts = {"expected": f"a folder with {MANIFEST}, as the command `trace` makes"}
+        facts = {"expected": f"a folder with {MANIFEST}, as `{program.name()} trace` makes"}
         raise InputError("not a recorded trace", place=Place(str(folder)), facts=facts)
     values = json_of(path, LARGEST_RECORD)
     if not isinstance(values, dict) or values.get("format") != FORMAT:

@@ -239,7 +239,7 @@ FOR_MODELS = {
 @pytest.mark.parametrize("asked", [{name: value} for name, value in FOR_MODELS.items()])
 def test_a_csv_takes_no_options_of_models(write: Write, asked: dict[str, Any]) -> None:
     message = refused(write("rows.csv", "a,1,2,3"), **asked)
-    name = "set x=1" if "overrides" in asked else next(iter(asked))
+    name = "set-workload x=1" if "overrides" in asked else next(iter(asked))
     assert message == f"--{name}: a CSV lists its GeMMs as they are\n  allowed    --precision"
 
 

@@ -62,7 +62,7 @@ def read(path: Path, options: Options) -> Workload:
 
 def _refuse_model_options(options: Options) -> None:
     given = [f"--{name}" for name in options.given() if name != "precision"]
-    given += [f"--set {assignment}" for assignment in options.overrides]
+    given += [f"--set-workload {assignment}" for assignment in options.overrides]
     if given:
         raise InputError("a CSV lists its GeMMs as they are", place=Place(given[0]), facts={"allowed": "--precision"})
 
