@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpu_ref import sources
 from gpu_ref.program import Shape
+from sim import program
 from sim.errors import InputError, Place
+from sim.reading import LARGEST_RECORD, json_of
 
 SCHEMA_VERSION = 1
 FOLDER = Path("results") / "gpu"
@@ -170,12 +172,7 @@ def load(path: Path) -> Record:
     InputError
         For a file that is missing, no JSON, or no record of this version.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
-    except ValueError as error:
-        raise InputError(f"not JSON: {error}", place=Place(str(path))) from None
+    content = json_of(path, LARGEST_RECORD)
     try:
         return Record.model_validate(content)
     except ValidationError as error:
@@ -196,6 +193,6 @@ def newest(folder: Path = FOLDER) -> Path:
     """
     found = sorted(folder.glob("*.json"), key=lambda path: (load(path).started, path.name))
     if not found:
-        facts = {"needed": "a record; `sim.py gpu bench` makes one on a machine with an NVIDIA card"}
+        facts = {"needed": f"a record; `{program.name()} gpu bench` makes one on a machine with an NVIDIA card"}
         raise InputError("no GPU measurements are recorded", place=Place(str(folder)), facts=facts)
     return found[-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sim import plugins
+from sim import plugins, program
 from sim.commands import catalogue, models, report, reproduction, simulation, sweep
 from sim.errors import InputError
 
@@ -41,7 +43,6 @@ app = typer.Typer(
     name="anda-sim",
     cls=Pluggable,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("run")(simulation.run)
@@ -62,8 +63,17 @@ def _use(files: list[Path] | None) -> list[Path] | None:
     return files
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"{program.PACKAGE} {program.version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_tell_version, is_eager=True)
+    ] = False,
     plugin: Annotated[
         list[Path] | None,
         typer.Option(help="A Python file with parts of your own; may be repeated.", callback=_use, is_eager=True),
@@ -75,10 +85,19 @@ def everywhere(
 def main() -> None:
     """Run a command; what the user can mend is one message and exit code 2."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except InputError as error:
         print(error.render(), file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in its buffer goes nowhere
+        print(f"{error.filename or 'output'}: cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(2)

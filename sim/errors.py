@@ -12,6 +12,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+LONGEST = 1000
+"""Characters of a part of a message, however long what it quotes may be."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -57,10 +60,13 @@ class InputError(Exception):
         return InputError(self.problem, place=place, field=self.field, nearest=self.nearest, facts=self.facts)
 
     def render(self) -> str:
-        head = ": ".join(str(part) for part in (self.place, self.field, self.problem) if part)
+        parts = [shortened(str(part), LONGEST) for part in (self.place, self.field, self.problem) if part]
+        head = ": ".join(parts)
         if self.nearest:
             head += f"; did you mean `{self.nearest}`?"
-        return "\n".join([head, *(f"  {label:<10} {value}" for label, value in self.facts.items())])
+        return "\n".join(
+            [head, *(f"  {label:<10} {shortened(str(value), LONGEST)}" for label, value in self.facts.items())]
+        )
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

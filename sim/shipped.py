@@ -24,7 +24,7 @@ def find(name: str, folder: str, suffixes: tuple[str, ...] = (".yaml", ".yml")) 
     InputError
         Where neither exists; names the nearest shipped one.
     """
-    path = _expanded(name)
+    path = expanded(name)
     if path.suffix in suffixes or is_file(path):
         if is_file(path):
             return path
@@ -44,11 +44,12 @@ def is_file(path: Path) -> bool:
     """Whether there is such a file; a name that no file can have is that of none."""
     try:
         return path.is_file()
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
-def _expanded(name: str) -> Path:
+def expanded(name: str) -> Path:
+    """The path of a name, `~` resolved where there is such a home."""
     try:
         return Path(name).expanduser()
     except RuntimeError:  # the home of a user that does not exist

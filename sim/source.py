@@ -18,7 +18,8 @@ from pydantic_core import ErrorDetails
 
 from sim import shipped
 from sim.errors import InputError, Place, nearest_name, shortened
-from sim.yaml_reader import DEEPEST, Path_, parse
+from sim.reading import DEEPEST, text_of
+from sim.yaml_reader import Path_, parse
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -79,13 +80,7 @@ def _load(path: Path, folder: str, seen: tuple[Path, ...]) -> Source:
 
 def read(path: Path) -> Source:
     """Read one YAML file as data, with the line of every key."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
-    except UnicodeDecodeError:
-        raise InputError("not a text file in UTF-8", place=Place(str(path))) from None
-    values, places = parse(text, lambda mark: Place(str(path), mark.line + 1 if mark else None))
+    values, places = parse(text_of(path), lambda mark: Place(str(path), mark.line + 1 if mark else None))
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise InputError(f"expected keys and values, found {_kind(values)}", place=Place(str(path), 1))
@@ -102,11 +97,11 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def with_overrides(source: Source, assignments: Iterable[str]) -> Source:
-    """Lay `key.path=value` assignments of the command line over a source; values are read as YAML."""
+def with_overrides(source: Source, assignments: Iterable[str], option: str = "--set") -> Source:
+    """Lay `key.path=value` assignments of an option over a source; values are read as YAML."""
     values, places = copy.deepcopy(source.values), dict(source.places)
     for assignment in assignments:
-        place = Place(f"--set {shortened(assignment)}")
+        place = Place(f"{option} {shortened(assignment)}")
         dotted, equals, text = assignment.partition("=")
         if not equals or not all(dotted.split(".")):
             raise InputError("expected KEY=VALUE, such as mxu.rows=32", place=place)
@@ -170,7 +165,12 @@ def _explained(issues: list[ErrorDetails], model: type[BaseModel], source: Sourc
         nearest = nearest_name(str(issue["input"]), allowed_text.replace(" or ", ", ").split(", "))
         problem = f"found {shortened(repr(issue['input']))}"
         return InputError(problem, place=place, field=field, nearest=nearest, facts={"allowed": allowed_text} | facts)
-    expected = issue["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    expected = (
+        issue["msg"]
+        .replace("String should have", "a text of")
+        .removeprefix("Input should be ")
+        .removeprefix("a valid ")
+    )
     if issue["type"] in ("model_type", "dict_type", "model_attributes_type"):
         expected = "a section of keys"
     if issue["type"] == "invalid_key":
@@ -212,7 +212,7 @@ def _inside(values: Any, key: str | int) -> Any:
 
 
 def _kind(value: object) -> str:
-    return "a list" if isinstance(value, list) else f"the single value {shortened(repr(value))}"
+    return "a list" if isinstance(value, list) else "a single value"
 
 
 def _shown(value: object) -> str:

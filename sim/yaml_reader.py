@@ -12,14 +12,11 @@ from typing import Any
 import yaml
 
 from sim.errors import InputError, Place, shortened
+from sim.reading import DEEPEST, LARGEST_BITS, MOST_VALUES
 
 Path_ = tuple[str | int, ...]
 LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's, several times faster, where PyYAML was built with it."""
-DEEPEST = 50
-"""Levels of lists and sections in one another."""
-MOST_VALUES = 200_000
-LARGEST_BITS = 64
 OPENING, CLOSING = (yaml.SequenceStartEvent, yaml.MappingStartEvent), (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 Placer = Callable[[Any], Place]
 """Takes a mark of PyYAML's or libyaml's, or None."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,8 @@ BAD = [
     (["run", "anda-hpca25", "broken.csv"], ["broken.csv:3", "twelve"]),
     (["run", "anda-hpca25", "small.csv", "--set", "mxu.row=1"], ["--set mxu.row=1", "did you mean `rows`?"]),
     (["run", "anda-hpca25", "small.csv", "--set", "mxu.rows"], ["KEY=VALUE"]),
+    (["run", "anda-hpca25", "opt-125m", "--set-workload", "layer=1"], ["--set-workload layer=1: layer: unknown key"]),
+    (["run", "anda-hpca25", "opt-125m", "--set-workload", "name=''"], ["expected a text of at least 1 character"]),
     (["run", "anda-hpca25", "small.csv", "--grain", "beet"], ["--grain", "did you mean `beat`?"]),
     (["run", "anda-hpca25", "small.csv", "--schedule", "bets"], ["--schedule", "did you mean `best`?"]),
     (["run", "anda-hpca25", "small.csv", "--set", "mxu.pe=andaa"], ["mxu.pe", "did you mean `anda`?"]),
@@ -175,6 +178,38 @@ def test_ctrl_c_leaves_no_half_written_result(console: Console, monkeypatch: pyt
     code, _, _ = console("run", "anda-hpca25", "small.csv", "--out", "r", "--jobs", "1")
     assert code == 130
     assert sorted(path.name for path in console.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["/tmp/x", "../../evil", "..", "a/../../b", "x" * 5000, "\u2028", "con\tsole"])
+def test_no_name_of_a_machine_leads_out_of_the_folder_of_results(console: Console, name: str) -> None:
+    (console.folder / "mine.yaml").write_text(json.dumps({"extends": "anda-hpca25", "name": name}))
+    code, out, err = console("run", "mine.yaml", "small.csv", "--jobs", "1", "--no-report")
+    assert code == 0, err
+    assert len(list((console.folder / "runs").glob("*/result.json"))) == 1
+    assert {path.name for path in console.folder.iterdir()} == {"mine.yaml", "small.csv", "runs"}
+    assert "results in runs/" in out
+
+
+def test_the_version_is_told(console: Console) -> None:
+    code, out, _ = console("--version")
+    assert code == 0
+    assert out == f"anda-sim {version('anda-sim')}\n"
+
+
+def test_a_full_disk_is_one_message() -> None:
+    program = [sys.executable, "-c", "import sys, sim.cli; sys.argv = ['sim.py', 'list']; sim.cli.main()"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "output: cannot be written: No space left on device\n"
+
+
+def test_messages_call_the_program_as_its_user_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sim import program
+
+    for called, named in (("/usr/bin/anda-sim", "anda-sim"), ("sim.py", "python sim.py")):
+        monkeypatch.setattr(sys, "argv", [called])
+        assert program.name() == named
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sim import program
 from sim.commands import options as shared
 from sim.errors import InputError, nearest_name
 
@@ -86,7 +88,7 @@ def _simulate(
 ) -> None:
     from sim.report.exporter import USUAL, exporters
     from sim.report.files import fill
-    from sim.report.folder import new_folder
+    from sim.report.folder import file_name, new_folder
     from sim.report.sections import page_sections, sections_of
     from sim.runs.workers import default_jobs
     from sim.simulation import simulate_all
@@ -101,12 +103,12 @@ def _simulate(
     if values:
         processing_element.make(machines[0]).require_values()
     name = machines[0].name if len(machines) == 1 else "compare"
-    folder = kept.out or _free(Path("runs") / f"{name}_{work.name}")
+    folder = kept.out or _free(Path("runs") / file_name(f"{name}_{work.name}"))
     with new_folder(folder, kept.overwrite) as inside:
         with _recording(formats, inside) as tracer, _progress() as progress:
             jobs = how.jobs or default_jobs()
             results = simulate_all(machines, work, options=options, jobs=jobs, tracer=tracer, progress=progress)
-        command = " ".join(["sim.py", *sys.argv[1:]])
+        command = shlex.join([*program.name().split(), *sys.argv[1:]])
         results = [replace(result, provenance=replace(result.provenance, command=command)) for result in results]
         sections = sections_of(plugged, results)
         computed = _values(machines[0], Path(workload), work.precision, inside) if values else None

@@ -50,6 +50,7 @@ def run(
     """Run a sweep: grid, random or search, as its file says."""
     from rich.console import Console
 
+    from sim.report.folder import file_name
     from sim.runs.workers import default_jobs
     from sim.sweep.load import load_sweep
     from sim.sweep.points import Points
@@ -71,7 +72,7 @@ def run(
         view = View(kept, sweep.name)
     print_front(view, console)
     if report:
-        _write(view, out or Path("runs") / f"sweep_{sweep.name}", console)
+        _write(view, out or Path("runs") / file_name(f"sweep_{sweep.name}"), console)
 
 
 @app.command("diff")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim import program
 from sim.errors import InputError, Place
 from sim.formats.int4 import Int4Tensor
 from sim.functional.execute import Multiplier, execute
@@ -52,7 +53,7 @@ def replay(
     weights = trace.manifest.weights
     records = [record for record in trace.manifest.records if record.activations]
     if weights is None or not records:
-        facts = {"mend": "record it with values: sim.py trace MODEL --text FILE"}
+        facts = {"mend": f"record it with values: {program.name()} trace MODEL --text FILE"}
         raise InputError("a trace without values", place=Place(str(trace.folder)), facts=facts)
     for record in records:
         gemm = gemm_of(record, precision, WeightFormat(group_size=weights.group_size))

@@ -18,6 +18,7 @@ from sim.accuracy.loss import Loss
 from sim.accuracy.perplexity import Scores, perplexity
 from sim.errors import InputError, Place
 from sim.precision_search.search import lengths
+from sim.reading import LARGEST_RECORD, json_of
 from sim.workload.precision import Precision
 
 MEMORY, REFERENCE = "evaluations.json", "reference.npy"
@@ -73,10 +74,10 @@ class Remembered:
 
     def _read(self) -> dict[str, Evaluation]:
         try:
-            values = json.loads(self._path.read_text(encoding="utf-8"))
+            values = json_of(self._path, LARGEST_RECORD)
             fingerprint = dict(values["fingerprint"])
             known = {key: _evaluation(one) for key, one in values["evaluations"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._not_a_memory(error) from None
         others = [part for part, digest in self._fingerprint.items() if fingerprint.get(part) != digest]
         if others:

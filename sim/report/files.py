@@ -9,7 +9,6 @@ Writers put a folder in place complete or not at all (sim.report.folder); sim.re
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,9 +18,8 @@ from typing import Any
 
 from sim.errors import InputError, Place
 from sim.report.comparison import Standing, standings
-from sim.report.document import GENERATOR
 from sim.report.exporter import USUAL, Exporter, Outcome, exporters
-from sim.report.folder import new_folder, writing
+from sim.report.folder import file_name, is_own_page, new_folder, writing
 from sim.report.html import page
 from sim.report.markup import Html
 from sim.report.sections import page_sections, sections_of
@@ -99,7 +97,7 @@ def write_page(results: Sequence[Result], path: Path, overwrite: bool = False, b
         Where something stands at `path`, or the results are not of the same work.
     """
     with writing(path):
-        own = path.is_file() and GENERATOR in path.read_text(encoding="utf-8", errors="replace")[:500]
+        own = is_own_page(path)
         if path.exists() and not (own and overwrite):
             facts = {
                 "found": "an earlier page" if own else "something that this tool did not write",
@@ -131,7 +129,7 @@ def _row(one: Standing) -> dict[str, Any]:
 
 def _folder_name(label: str, beside: Path) -> str:
     """A file name of a machine's label that is not yet taken in `beside`."""
-    name = re.sub(r"[^A-Za-z0-9._%+-]+", "-", label).strip(".-") or "machine"
+    name = file_name(label)
     number = 1
     while (beside / (name if number == 1 else f"{name}-{number}")).exists():
         number += 1

@@ -10,6 +10,7 @@ that is overwritten is moved aside first and moved back should the last rename f
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sim.errors import InputError, Place
+from sim.report.document import GENERATOR
 from sim.report.exporter import EXPORTERS
 from sim.report.sections import FIGURES
 
@@ -94,9 +96,33 @@ def foreign(folder: Path) -> str | None:
     for name in names:
         path = folder / name
         machine = path.is_dir() and not path.is_symlink() and "comparison.json" in names
-        if (machine and foreign(path)) or (not machine and (name not in written() or not path.is_file())):
+        if (machine and foreign(path)) or (not machine and not _is_own(path)):
             return name
     return None
+
+
+def is_own_page(path: Path) -> bool:
+    """Whether a file is a page that this tool wrote."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    with path.open("rb") as stream:
+        return GENERATOR.encode() in stream.read(1000)
+
+
+def file_name(label: str) -> str:
+    """A label as the name of one file or folder, whatever it holds: no part of it leads elsewhere."""
+    return re.sub(r"[^A-Za-z0-9._%+-]+", "-", label).strip(".-")[:200] or "unnamed"
+
+
+def _is_own(path: Path) -> bool:
+    if path.name not in written() or not path.is_file() or path.is_symlink():
+        return False
+    if path.suffix == ".html":
+        return is_own_page(path)
+    if path.name in MARKERS:
+        with path.open("rb") as stream:
+            return b'"schema_version"' in stream.read(1000)
+    return True
 
 
 def _nearest_parent(path: Path) -> Path:

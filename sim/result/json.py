@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sim.errors import InputError, Place, nearest_name
 from sim.laws.conservation import BrokenLawError
+from sim.reading import LARGEST_RECORD, parse_json, text_of
 from sim.result import SCHEMA_VERSION, Result
 
 
@@ -44,15 +45,8 @@ def load_result(path: Path) -> Result:
         machines = sorted(inner.parent.name for inner in path.glob("*/result.json"))
         allowed = ", ".join(str(path / name) for name in machines) or "a folder that a run has written"
         raise InputError("holds no result.json", place=Place(str(path)), facts={"allowed": allowed})
-    try:
-        written = file.read_text(encoding="utf-8")
-        value = json.loads(written, parse_constant=_refuse_constant)
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", place=Place(str(file))) from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg}", place=Place(str(file), error.lineno)) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}", place=Place(str(file))) from None
+    written = text_of(file, LARGEST_RECORD)
+    value = parse_json(written, file)
     _check_version(value, Place(str(file)))
     try:
         return _reader().validate_json(written, strict=True)
@@ -65,10 +59,6 @@ def load_result(path: Path) -> Result:
 @cache
 def _reader() -> TypeAdapter[Result]:
     return TypeAdapter(Result)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _check_version(value: object, place: Place) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, Place
-from sim.report.folder import writing
+from sim.report.folder import is_own_page, writing
 from sim.sweep.page import page
 from sim.sweep.view import View
 
@@ -28,12 +28,16 @@ def refuse_foreign(folder: Path) -> None:
     """
     stranger = None
     if folder.is_dir():
-        stranger = next((path.name for path in sorted(folder.iterdir()) if path.name not in WRITTEN), None)
+        stranger = next((path.name for path in sorted(folder.iterdir()) if not _is_own(path)), None)
     elif folder.exists():
         stranger = folder.name
     if stranger is not None:
         facts = {"found": f"`{stranger}`, which no sweep wrote", "allowed": "another folder"}
         raise InputError("exists", place=Place(str(folder)), field="--out", facts=facts)
+
+
+def _is_own(path: Path) -> bool:
+    return path.name in WRITTEN and (path.suffix != ".html" or is_own_page(path))
 
 
 def write(view: View, folder: Path) -> None:

@@ -5,7 +5,6 @@ Safetensors only; nothing is downloaded and no code of the folder is run.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConf
 from transformers.utils import logging
 
 from sim.errors import InputError, Place
+from sim.reading import LARGEST_RECORD, json_of
 from sim.trace.identity import of_files
 from sim.trace.linears import FP16_KINDS, Site, linearise
 from sim.trace.quantised import Packed, unpack
@@ -89,11 +89,13 @@ def read_config(folder: Path) -> PretrainedConfig:
     path = _config_file(folder)
     if not path.is_file():
         raise InputError("not a model: no config.json in it", place=Place(str(folder)))
+    values = json_of(path)
+    if not isinstance(values, dict):
+        raise InputError("not the config of a model: no section of keys", place=Place(str(path)))
+    values.pop("auto_map", None)  # names code of the folder
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values.pop("auto_map", None)  # names code of the folder
         return AutoConfig.for_model(**values)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
         raise InputError(f"not the config of a model: {str(error).splitlines()[0]}", place=Place(str(path))) from None
 
 
@@ -178,7 +180,7 @@ def _weight_files(folder: Path) -> list[Path]:
     files = sorted(folder.glob("*.safetensors"))
     if files:
         index = folder / "model.safetensors.index.json"
-        named = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else set()
+        named = _named(index) if index.is_file() else set()
         for name in sorted(named - {file.name for file in files}):
             raise InputError("weights missing", place=Place(str(folder / name)))
         return [file for file in files if not named or file.name in named]
@@ -190,6 +192,15 @@ def _weight_files(folder: Path) -> list[Path]:
             facts={"allowed": "*.safetensors"},
         )
     raise InputError("weights missing", place=Place(str(folder)), facts={"expected": "*.safetensors"})
+
+
+def _named(index: Path) -> set[str]:
+    """The files that an index of weights names."""
+    values = json_of(index, LARGEST_RECORD)
+    names = values.get("weight_map") if isinstance(values, dict) else None
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise InputError("expected a file for each tensor", place=Place(str(index)), field="weight_map")
+    return set(names.values())
 
 
 def _state(files: list[Path], stored: Stored | None) -> tuple[dict[str, torch.Tensor], dict[str, Packed]]:

@@ -19,9 +19,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sim.errors import InputError
 from sim.workload.gemm import FP16, Gemm, Item
 from sim.workload.model import Attention
 from sim.workload.vector import softmax
+
+MOST_PAGES = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def prefill_spans(attention: Attention, tokens: int) -> tuple[Span, ...]:
 def chunked_spans(attention: Attention, tokens: int, chunk: int) -> tuple[Span, ...]:
     """The attentions of a prompt that comes in chunks, page by page within each."""
     page = attention.page_tokens
+    _check_pages(tokens, min(page, chunk))
     shapes: Counter[tuple[int, int]] = Counter()
     first = 0
     while first < tokens:
@@ -53,6 +57,7 @@ def chunked_spans(attention: Attention, tokens: int, chunk: int) -> tuple[Span, 
 def decode_spans(attention: Attention, context: int, steps: int) -> tuple[Span, ...]:
     """The attentions of decoding `steps` tokens, the first of them at position `context`."""
     shapes: Counter[int] = Counter()
+    _check_pages(steps, attention.page_tokens)
     for first, count in _equal_steps(attention, context, context + steps):
         shapes[_keys(attention, first)] += count
     return tuple(Span(1, keys, count) for keys, count in shapes.items())
@@ -61,9 +66,16 @@ def decode_spans(attention: Attention, context: int, steps: int) -> tuple[Span, 
 def encoder_spans(attention: Attention, tokens: int) -> tuple[Span, ...]:
     """The attentions of tokens that all see one another, page by page of queries."""
     page = attention.page_tokens
+    _check_pages(tokens, page)
     keys = -(-tokens // page) * page
     shapes = Counter(min(page, tokens - first) for first in range(0, tokens, page))
     return tuple(Span(queries, keys, count) for queries, count in shapes.items())
+
+
+def _check_pages(tokens: int, page: int) -> None:
+    if tokens > page * MOST_PAGES:
+        facts = {"found": f"{tokens} tokens in pages of {page}", "allowed": f"{MOST_PAGES:,} pages"}
+        raise InputError("more pages of keys and values than are told apart", facts=facts)
 
 
 def _equal_steps(attention: Attention, position: int, end: int) -> Iterator[tuple[int, int]]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sim.errors import InputError, shortened
+
 GemmModule = Literal["qkv", "o", "up", "down", "head", "router", "scores", "context", "other"]
 VectorModule = GemmModule | Literal["norm", "rotary", "softmax", "activation"]
 
@@ -32,6 +34,10 @@ class WeightFormat:
 
 INT4 = WeightFormat()
 FP16 = WeightFormat(bits=16, scale_bits=0, zero_point_bits=0)
+
+
+LARGEST_SIZE = 1 << 24
+"""Of M, K and N of a GeMM, and of whatever counts tokens, values or outputs in a model."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,12 @@ class Gemm:
     mantissa_bits: int | None = None
     output_mantissa_bits: int | None = None
     weights: WeightFormat = INT4
+
+    def __post_init__(self) -> None:
+        for size, value in (("M", self.m), ("K", self.k), ("N", self.n)):
+            if not 1 <= value <= LARGEST_SIZE:
+                facts = {"found": f"{size} = {value}", "allowed": f"1 to {LARGEST_SIZE:,}"}
+                raise InputError(f"{shortened(self.name)}: a GeMM too large", facts=facts)
 
     @property
     def macs(self) -> int:

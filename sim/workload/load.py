@@ -59,10 +59,10 @@ def load_workload(
         With file, line, field, what was found and what is allowed.
     """
     options = Options(phase, tokens, batch, chunk, context, steps, scope, precision, tuple(overrides))
-    folder = Path(name).expanduser()
-    if (folder / MANIFEST).is_file():
+    folder = shipped.expanded(name)
+    if shipped.is_file(folder / MANIFEST):
         return trace.read(folder, options)
-    if (folder / "config.json").is_file():
+    if shipped.is_file(folder / "config.json"):
         return huggingface.read(folder / "config.json", options)
     path = shipped.find(name, FOLDER, tuple(READERS))
     if path.suffix not in READERS:

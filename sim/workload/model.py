@@ -15,10 +15,10 @@ from pydantic import (
     model_validator,
 )
 
-from sim.workload.gemm import WeightFormat
+from sim.workload.gemm import LARGEST_SIZE, WeightFormat
 
-Count = Annotated[int, Field(ge=1)]
-Tokens = Annotated[int, Field(ge=1, le=2**24)]
+Count = Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
+Tokens = Count
 MantissaBits = Annotated[int, Field(ge=1, le=16)]
 
 

@@ -25,12 +25,16 @@ def workload_of(described: Source, options: Options) -> Workload:
     """
     written = described.values.get("run")
     written_phase = written.get("phase", Run().phase) if isinstance(written, dict) else Run().phase
-    described = _with_options(source.with_overrides(described, options.overrides), options)
+    described = _with_options(source.with_overrides(described, options.overrides, "--set-workload"), options)
     model = source.validate(Model, described)
     _refuse_untaken(model.run, described, same_phase=model.run.phase == written_phase)
     named = {name: entry.mantissa_bits for name, entry in model.precision.items()}
     precision = resolve(model.run.precision, named, described.place(("run", "precision")))
-    return Workload(model.name, build_phases(model, precision), precision, _resolved(model, precision))
+    try:
+        phases = build_phases(model, precision)
+    except InputError as error:
+        raise error.at(Place(described.file)) from None
+    return Workload(model.name, phases, precision, _resolved(model, precision))
 
 
 def _with_options(described: Source, options: Options) -> Source:

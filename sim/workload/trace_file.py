@@ -10,13 +10,13 @@ checked before its first tensor is read.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim import source
+from sim import program, source
 from sim.errors import InputError, Place
+from sim.reading import LARGEST_RECORD, json_of
 from sim.source import Source
 from sim.workload.manifest import FORMAT, MANIFEST, Manifest, Record
 
@@ -62,7 +62,7 @@ class Trace:
             raise InputError(
                 f"no {what} recorded for {record.name}",
                 place=Place(str(self.folder)),
-                facts={"mend": "record the trace with --tensors"},
+                facts={"mend": f"record it with values: {program.name()} trace MODEL --text FILE"},
             )
         return key
 
@@ -107,15 +107,10 @@ def open_trace(folder: Path) -> Trace:
         For a manifest that is missing, cut off, of another format or changed, and for files missing or cut off.
     """
     path = folder / MANIFEST
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        facts = {"expected": f"a folder with {MANIFEST}, as `sim.py trace` makes"}
-        raise InputError("not a recorded trace", place=Place(str(folder)), facts=facts) from None
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"not JSON, or cut off: {error}", place=Place(str(path))) from None
+    if not path.is_file():
+        facts = {"expected": f"a folder with {MANIFEST}, as `{program.name()} trace` makes"}
+        raise InputError("not a recorded trace", place=Place(str(folder)), facts=facts)
+    values = json_of(path, LARGEST_RECORD)
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise InputError("not the manifest of a trace", place=Place(str(path)), facts={"expected": f"format {FORMAT}"})
     expected = values.pop("sha256", None)

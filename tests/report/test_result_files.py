@@ -203,6 +203,22 @@ def test_what_this_tool_did_not_write_is_never_replaced(tmp_path, anda, overwrit
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", ["report.html", "result.json"])
+@pytest.mark.parametrize("as_link", [False, True])
+def test_a_file_of_another_that_is_called_like_ours_is_never_replaced(tmp_path, anda, name, as_link):
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    write_run(anda, out)
+    mine.write_text((out / name).read_text() if as_link else "<html>mine</html>")
+    (out / name).unlink()
+    if as_link:
+        (out / name).symlink_to(mine)
+    else:
+        mine.rename(out / name)
+    before = tree(tmp_path)
+    assert f"a folder with `{name}`, which this tool did not write" in refusal(write_run, anda, out, overwrite=True)
+    assert tree(tmp_path) == before
+
+
 @pytest.mark.parametrize("stranger", ["fp-fp/notes.txt", "extra/notes.txt", "notes.txt"])
 def test_nor_inside_a_comparison(tmp_path, paper, stranger):
     write_comparison(paper, tmp_path / "out")

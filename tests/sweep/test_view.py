@@ -97,6 +97,17 @@ def test_the_command_of_a_point_runs_it_again(view: View) -> None:
         assert result.totals.area_square_millimetres == (point.stored.totals or {})["area"]
 
 
+def test_a_report_of_another_is_never_replaced(view: View, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.html").write_text("<html>mine</html>")
+    with pytest.raises(InputError, match=r"`report\.html`, which no sweep wrote"):
+        write(view, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.html"]
+    (tmp_path / "out" / "report.html").unlink()
+    for _ in range(2):
+        write(view, tmp_path / "out")
+
+
 def test_the_tables_hold_every_point_in_both_forms(view: View, tmp_path: Path) -> None:
     from pyarrow import parquet
 

@@ -24,7 +24,7 @@ def test_a_folder_that_is_no_model(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", "{}", '{"model_type": "no-such"}', '{"model_type": "llama", "vocab_size": "x"}']
+    "content", ["[]", "{}", '{"model_type": "no-such"}', '{"model_type": "llama", "vocab_size": "x"}']
 )
 def test_a_config_that_is_none(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
@@ -42,6 +42,14 @@ def test_weights_missing_altogether(save_model):
     folder = save_model("llama")
     (folder / "model.safetensors").unlink()
     with pytest.raises(InputError, match="weights missing"):
+        load_weights(folder)
+
+
+@pytest.mark.parametrize("index", ["{", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": ["b"]}}'])
+def test_an_index_of_weights_that_is_none(save_model, index):
+    folder = save_model("llama")
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(InputError, match=r"index\.json"):
         load_weights(folder)
 
 
@@ -148,7 +156,7 @@ def test_a_tensor_file_changed(trace):
 
 def test_a_manifest_cut_off(trace):
     os.truncate(trace / "manifest.json", 500)
-    with pytest.raises(InputError, match="cut off"):
+    with pytest.raises(InputError, match=r"manifest\.json:\d+: not JSON"):
         load_workload(str(trace))
 
 

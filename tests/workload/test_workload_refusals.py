@@ -194,7 +194,7 @@ HEADER = "name,M,N,K,module,count,mantissa_bits\n"
 ROWS = [
     ("a,1,2", ":1: found 3 cells\n  expected   4: name,m,n,k"),
     ("a,1,2,3,4", ":1: found 5 cells"),
-    ("a,1,2,3\nb,1,x,3", ":2: n: found `x`\n  allowed    a whole number, 1 or more"),
+    ("a,1,2,3\nb,1,x,3", ":2: n: found `x`\n  allowed    1 to 16777216"),
     ("a,0,2,3", ":1: m: found `0`"),
     ("a,-5,2,3", ":1: m: found `-5`"),
     ("a,1.5,2,3", ":1: m: found `1.5`"),
@@ -239,7 +239,7 @@ FOR_MODELS = {
 @pytest.mark.parametrize("asked", [{name: value} for name, value in FOR_MODELS.items()])
 def test_a_csv_takes_no_options_of_models(write: Write, asked: dict[str, Any]) -> None:
     message = refused(write("rows.csv", "a,1,2,3"), **asked)
-    name = "set x=1" if "overrides" in asked else next(iter(asked))
+    name = "set-workload x=1" if "overrides" in asked else next(iter(asked))
     assert message == f"--{name}: a CSV lists its GeMMs as they are\n  allowed    --precision"
 
 

@@ -10,13 +10,13 @@ asked for; `other` belongs to none of the four, so it takes the length that all 
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from sim.errors import InputError, Place, nearest_name
-from sim.workload.gemm import FP16, INT4, Gemm, GemmModule, Phase, Workload
+from sim.errors import InputError, Place, nearest_name, shortened
+from sim.reading import rows_of, text_of, whole_number
+from sim.workload.gemm import FP16, INT4, LARGEST_SIZE, Gemm, GemmModule, Phase, Workload
 from sim.workload.model import Run
 from sim.workload.options import Options
 from sim.workload.precision import LONGEST, MODULES, Precision, mantissa_bits, output_mantissa_bits, resolve
@@ -35,10 +35,11 @@ class Row:
 
     def integer(self, column: str, default: int, most: int | None = None) -> int:
         text = self.cells.get(column, str(default))
-        if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= (most or int(text)):
+        number = whole_number(text)
+        if number is None or not 1 <= number <= (most or number):
             allowed = f"1 to {most}" if most else "a whole number, 1 or more"
-            raise InputError(f"found `{text}`", place=self.place, field=column, facts={"allowed": allowed})
-        return int(text)
+            raise InputError(f"found `{shortened(text)}`", place=self.place, field=column, facts={"allowed": allowed})
+        return number
 
 
 def read(path: Path, options: Options) -> Workload:
@@ -61,24 +62,14 @@ def read(path: Path, options: Options) -> Workload:
 
 def _refuse_model_options(options: Options) -> None:
     given = [f"--{name}" for name in options.given() if name != "precision"]
-    given += [f"--set {assignment}" for assignment in options.overrides]
+    given += [f"--set-workload {assignment}" for assignment in options.overrides]
     if given:
         raise InputError("a CSV lists its GeMMs as they are", place=Place(given[0]), facts={"allowed": "--precision"})
 
 
 def _rows(path: Path) -> list[Row]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
-    except UnicodeDecodeError:
-        raise InputError("not a text file in UTF-8", place=Place(str(path))) from None
     rows, columns = [], None
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        place = Place(str(path), number)
-        cells = [cell.strip() for cell in next(csv.reader([line]))]
+    for place, cells in rows_of(text_of(path), path):
         if columns is None:
             columns = _header(cells, place)
             if columns:
@@ -123,9 +114,9 @@ def _gemm(row: Row, precision: Precision | None) -> Gemm:
     return Gemm(
         row.cells["name"],
         module,
-        row.integer("m", 0),
-        row.integer("k", 0),
-        row.integer("n", 0),
+        row.integer("m", 0, LARGEST_SIZE),
+        row.integer("k", 0, LARGEST_SIZE),
+        row.integer("n", 0, LARGEST_SIZE),
         count=row.integer("count", 1),
         mantissa_bits=_mantissa_bits(row, module, precision),
         output_mantissa_bits=output_mantissa_bits(precision, module),

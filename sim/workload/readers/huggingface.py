@@ -6,13 +6,13 @@ architecture. Attributes that change no shape (dropout, rope scaling, tied embed
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, Place, nearest_name
+from sim.reading import parse_json, text_of
 from sim.source import Source
 from sim.workload.gemm import Workload
 from sim.workload.model_source import workload_of
@@ -143,15 +143,8 @@ def _put_weights(
 
 def _json(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """The config and the line of each key; keys of nested objects come after and do not displace outer ones."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        config = json.loads(text)
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", place=Place(str(path))) from None
-    except UnicodeDecodeError:
-        raise InputError("not a text file in UTF-8", place=Place(str(path))) from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg}", place=Place(str(path), error.lineno)) from None
+    text = text_of(path)
+    config = parse_json(text, path)
     if not isinstance(config, dict):
         raise InputError("expected an object of keys and values", place=Place(str(path), 1))
     lines: dict[str, int] = {}

@@ -128,7 +128,7 @@ def _attention(manifest: Manifest, phase: str) -> Iterator[Item]:
 
 def _refuse_decided(options: Options) -> None:
     decided = [f"--{name}" for name in options.given() if name not in ("precision", "phase", "scope")]
-    decided += [f"--set {assignment}" for assignment in options.overrides]
+    decided += [f"--set-workload {assignment}" for assignment in options.overrides]
     if decided:
         raise InputError(
             "a trace has been recorded", place=Place(decided[0]), facts={"allowed": "--precision, --phase, --scope"}
