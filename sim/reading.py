@@ -10,6 +10,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ MOST_VALUES = 200_000
 """Values of a YAML text."""
 LARGEST_BITS = 64
 """Of a whole number."""
+LARGEST_SUM_BITS = 256
+"""Of a whole number in a result, which adds up products of such numbers."""
 LARGEST_FILE = 1 << 24
 """Bytes of a file that a user writes."""
 LARGEST_RECORD = 1 << 28
@@ -59,8 +62,8 @@ def json_of(path: Path, most_bytes: int = LARGEST_FILE) -> Any:
     return parse_json(text_of(path, most_bytes), path)
 
 
-def parse_json(text: str, path: Path) -> Any:
-    """The value of a JSON text.
+def parse_json(text: str, path: Path, largest_bits: int = LARGEST_BITS) -> Any:
+    """The value of a JSON text; `largest_bits` of a whole number.
 
     Raises
     ------
@@ -69,7 +72,9 @@ def parse_json(text: str, path: Path) -> Any:
     """
     _check_depth(text, path)
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_int=_whole, parse_constant=_no_number)
+        return json.loads(
+            text, object_pairs_hook=_once, parse_int=partial(_whole, largest_bits), parse_constant=_no_number
+        )
     except json.JSONDecodeError as error:
         raise InputError(f"not JSON: {error.msg}", place=Place(str(path), error.lineno)) from None
     except ValueError as error:
@@ -120,9 +125,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _whole(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS + 1:
-        raise ValueError(f"a whole number of more than {LARGEST_BITS} bits: {shortened(digits)}")
+def _whole(largest_bits: int, digits: str) -> int:
+    if len(digits) > len(str(1 << largest_bits)) + 1:
+        raise ValueError(f"a whole number of more than {largest_bits} bits: {shortened(digits)}")
     return int(digits)
 
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sim.errors import InputError, Place, nearest_name
 from sim.laws.conservation import BrokenLawError
-from sim.reading import LARGEST_RECORD, parse_json, text_of
+from sim.reading import LARGEST_RECORD, LARGEST_SUM_BITS, parse_json, text_of
 from sim.result import SCHEMA_VERSION, Result
 
 
@@ -46,7 +46,7 @@ def load_result(path: Path) -> Result:
         allowed = ", ".join(str(path / name) for name in machines) or "a folder that a run has written"
         raise InputError("holds no result.json", place=Place(str(path)), facts={"allowed": allowed})
     written = text_of(file, LARGEST_RECORD)
-    value = parse_json(written, file)
+    value = parse_json(written, file, LARGEST_SUM_BITS)
     _check_version(value, Place(str(file)))
     try:
         return _reader().validate_json(written, strict=True)

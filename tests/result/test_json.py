@@ -45,7 +45,7 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "all of a layer": lambda: simulated(work=small_llama(scope="all", phase="both", steps=2)),
     "vector work alone": lambda: simulated(work=work_of(NORM)),
     "best schedule": lambda: simulated("anda-hpca25", "schedule=best"),
-    "huge": lambda: replace(anda(), totals=replace(anda().totals, cycles=10**30, seconds=1e300)),
+    "huge": lambda: replace(anda(), totals=replace(anda().totals, bit_operations=10**70, seconds=1e300)),
 }
 
 
@@ -97,8 +97,8 @@ def test_a_missing_file_a_missing_folder_and_a_folder_without_a_result(tmp_path:
     [
         ("{\n  'a': 1}", "result.json:2: not JSON"),
         ("", "result.json:1: not JSON"),
-        ("[" * 100_000, "not JSON"),
-        ("1" * 5000, "not JSON"),
+        ("[" * 100_000, "result.json:1: more than 50 levels of lists and sections"),
+        ("1" * 5000, "result.json: a whole number of more than 256 bits"),
         ("[]", "not a result"),
         ("{}", "schema_version: not a result of this version\n  found      none"),
         (
@@ -121,7 +121,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path, written: str, message: str
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_bytes(b"\xff\xfe{")
-    assert "not JSON" in refusal(tmp_path)
+    assert "result.json: not a text file in UTF-8" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
