@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gpu_ref.program import Shape
 from sim import source
+from sim.section import Section
 from sim.workload.gemm import Gemm
 from sim.workload.load import load_workload
 
@@ -16,10 +17,6 @@ FILE = Path(__file__).parent / "bench.yaml"
 
 Positive = Annotated[int, Field(gt=0)]
 Duration = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Shapes(Section):

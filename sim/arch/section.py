@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+import sim.section
 
 Count = Annotated[int, Field(ge=1)]
 NotNegativeCount = Annotated[int, Field(ge=0)]
@@ -23,12 +25,10 @@ def _or_expression(schema: dict[str, Any]) -> None:
             schema["properties"][key] = {"anyOf": [*types, {"type": "string"}], **told}
 
 
-class Section(BaseModel):
-    """A frozen group of keys; unknown ones are refused."""
+class Section(sim.section.Section):
+    """A group of keys of a machine: their sources beside them, and expressions where numbers stand."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_extra=_or_expression
-    )
+    model_config = ConfigDict(json_schema_extra=_or_expression)
     source: str | dict[str, str] = ""
     """Where the numbers of this section come from."""
 

@@ -20,9 +20,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.formats.block_float import EXPONENT_BITS, BlockFloat, bits_a_value
+from sim.formats.block_float import BlockFloat, bits_a_value
 from sim.formats.memory import check_size
 from sim.formats.registry import FormatCard
+from sim.formats.widths import EXPONENT_BITS
 
 FORMAT = FormatCard("anda", "bit planes of M mantissa bits and a sign, 5-bit exponents apart", bits_a_value)
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import fp16, groups
 from sim.formats.registry import FormatCard
+from sim.formats.widths import EXPONENT_BITS
 
-EXPONENT_BITS = 5
 Rounding = Literal["truncate", "nearest"]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from sim.arch.schema import Hardware
+from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import Operand, ceil_div
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan
@@ -234,7 +235,7 @@ def pacing_of(arch: Hardware, plan: Plan, pace: Pace) -> Pacing:
 def word_cycles(arch: Hardware, pace: Pace, rows: int) -> int:
     word = first = ceil_div(rows * pace.word_bits, arch.activation_dispatcher.port_bits)
     if arch.activation_dispatcher.exponent_port_bits:
-        first = max(word, ceil_div(rows * 5, arch.activation_dispatcher.exponent_port_bits))
+        first = max(word, ceil_div(rows * EXPONENT_BITS, arch.activation_dispatcher.exponent_port_bits))
     return first + (pace.words - 1) * word
 
 

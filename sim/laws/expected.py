@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.arch.schema import Hardware
+from sim.formats.widths import EXPONENT_BITS
 from sim.laws.bounds import (
     Traffic,
     bursts,
@@ -19,8 +20,6 @@ from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan
 from sim.mapping.vector_blocks import Blocks
 from sim.workload.gemm import VectorWork
-
-EXPONENT_BITS = 5
 
 
 def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> dict[str, int]:

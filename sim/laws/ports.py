@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from sim.arch.schema import Hardware
+from sim.formats.widths import FP16_BITS
 from sim.laws.bounds import tile_sizes
 from sim.laws.stalls import Counted
 from sim.mapping.plan import Plan
 from sim.units.dram import model_of
-
-FP16_BITS = 16
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from sim.formats.widths import EXPONENT_BITS
 from sim.workload.gemm import WeightFormat
 
 
@@ -34,7 +35,7 @@ class AndaActivations:
 
     mantissa_bits: int
     group_size: int
-    exponent_bits: int = 5
+    exponent_bits: int = EXPONENT_BITS
 
     def data_bytes(self, lanes: int, groups: int, values: int) -> int:
         return lanes * groups * self.group_size * (self.mantissa_bits + 1) // 8

@@ -20,7 +20,7 @@ USUAL = ("csv", "page")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Export:
     """What an exporter may write about.
 
     Attributes
@@ -66,7 +66,7 @@ class Exporter(ABC):
         return nullcontext()
 
     @abstractmethod
-    def write(self, outcome: Outcome) -> None:
+    def write(self, export: Export) -> None:
         """Write into the folder."""
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from sim.errors import InputError, Place
 from sim.report.comparison import Standing, standings
-from sim.report.exporter import USUAL, Exporter, Outcome, exporters
+from sim.report.exporter import USUAL, Export, Exporter, exporters
 from sim.report.folder import file_name, is_own_page, new_folder, writing
 from sim.report.html import page
 from sim.report.markup import Html
@@ -61,14 +61,14 @@ def fill(
     """Write one result, or a comparison, into a folder that exists, such as one of `new_folder`."""
     with writing(folder):
         if len(results) == 1:
-            outcome = Outcome(results, folder, [folder], sections=sections)
+            export = Export(results, folder, [folder], sections=sections)
         else:
             rows = _compare(results, folder, baseline)
-            outcome = Outcome(results, folder, [folder / row["folder"] for row in rows], rows, baseline, sections)
-        for result, machine in zip(results, outcome.machines, strict=True):
+            export = Export(results, folder, [folder / row["folder"] for row in rows], rows, baseline, sections)
+        for result, machine in zip(results, export.machines, strict=True):
             _write_text(machine / "result.json", text(as_data(result)))
         for exporter in exporters:
-            exporter.write(outcome)
+            exporter.write(export)
 
 
 def _compare(results: Sequence[Result], folder: Path, baseline: int) -> list[dict[str, Any]]:

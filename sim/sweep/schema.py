@@ -14,17 +14,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from sim.section import Section
 
 Count = Annotated[int, Field(ge=1)]
 Number = int | float
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A frozen group of keys; unknown ones are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Range(Section):
@@ -91,12 +87,12 @@ class Sweep(Section):
     """Base machines: shipped names, or files."""
     workloads: Annotated[list[str], Field(min_length=1)]
     """Base workloads: shipped names, or files."""
-    axes: Axes = {}
+    axes: Axes = Field(default={})
     """Values by key, `arch.` or `workload.` in front; keys that change together are separated by commas. The last axis
     changes fastest; a grid takes less time where the first ones are those that leave nothing to share, such as rows."""
-    derived: dict[str, Formula] = {}
+    derived: dict[str, Formula] = Field(default={})
     """Named quantities, in order; expressions over keys, results and the ones before."""
-    constraints: list[Formula] = []
+    constraints: list[Formula] = Field(default=[])
     """Expressions that hold for every allowed point. Those without results prune before anything is simulated."""
     objectives: Annotated[list[Formula], Field(min_length=1)]
     """Expressions to minimise; `-x` maximises x."""

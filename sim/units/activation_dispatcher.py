@@ -21,11 +21,10 @@ from sim.cost.scaling import port
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel
+from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
 from sim.units.buffer import activation_memory, exponent_memory
 from sim.units.unit import Bench, Loss, Steps, Unit
-
-EXPONENT_BITS = 5
 
 
 class ActivationDispatcher(Unit):

@@ -21,11 +21,10 @@ from sim.cost.scaling import port
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
+from sim.formats.widths import FP16_BITS
 from sim.mapping.operands import ceil_div
 from sim.units.mxu import Tile
 from sim.units.unit import Bench, Loss, Steps, Unit
-
-FP16_BITS = 16
 
 
 class OutputBlock(NamedTuple):

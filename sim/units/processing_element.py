@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sim.arch.schema import Hardware
 from sim.errors import InputError, nearest_name
+from sim.formats.widths import FP16_BITS
 from sim.mapping.operands import Fp16Activations, Operand, ceil_div
 from sim.plugins import Seam
 
 if TYPE_CHECKING:
     from sim.formats.int4 import Int4Tensor
     from sim.functional.product import Float32, Half
-
-FP16_BITS = 16
 
 
 class ProcessingElement(ABC):

@@ -16,8 +16,9 @@ from sim.cost.scaling import SQUARE_MILLIMETRES
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
+from sim.formats.widths import FP16_BITS
 from sim.mapping.operands import Operand, ceil_div
-from sim.units.collector import FP16_BITS, OutputBlock
+from sim.units.collector import OutputBlock
 from sim.units.dram import Dram
 from sim.units.unit import Bench, Steps, Unit
 

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sim.section import Section
 from sim.workload.gemm import GemmModule, VectorModule
-from sim.workload.model import Count, Section
+from sim.workload.model import Count
 
 MANIFEST = "manifest.json"
 FORMAT = "anda-sim trace 2"

@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
+from sim.section import Section
 from sim.workload.gemm import LARGEST_SIZE, WeightFormat
 
 Count = Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
@@ -43,12 +42,6 @@ PrecisionChoice = Annotated[
     BeforeValidator(_as_text),
     WithJsonSchema({"type": ["string", "integer", "array"], "items": {"type": "integer"}}),
 ]
-
-
-class Section(BaseModel):
-    """A frozen group of keys; unknown ones are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Attention(Section):
@@ -157,7 +150,7 @@ class Model(Section):
     mlp: Mlp
     experts: Experts | None = None
     weights: Weights = Weights()
-    precision: dict[str, NamedPrecision] = {}
+    precision: dict[str, NamedPrecision] = Field(default={})
     """Mantissa lengths by name."""
     run: Run = Run()
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from sim import source
 from sim.errors import InputError, Place, nearest_name
+from sim.section import Section
 from sim.workload.gemm import Gemm
-from sim.workload.model import Lengths, Section
+from sim.workload.model import Lengths
 
 Precision = tuple[int, int, int, int]
 MODULES = ("qkv", "o", "up", "down")

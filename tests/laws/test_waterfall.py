@@ -207,7 +207,7 @@ def test_a_sum_is_its_parts_each_as_often_as_it_occurs() -> None:
         assert both.losses.get(name, 0) == 3 * one.losses.get(name, 0) + 2 * other.losses.get(name, 0)
 
 
-@pytest.mark.parametrize("kind", processing_element.kinds())
+@pytest.mark.parametrize("kind", processing_element.KINDS.names())
 @pytest.mark.parametrize("mantissa_bits", [1, 7, 16])
 def test_a_group_finds_room_in_the_multipliers_of_its_cycles(kind: str, mantissa_bits: int) -> None:
     pe = Machine(load_arch(MACHINES[kind])).pe

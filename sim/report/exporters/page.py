@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sim.report.exporter import Exporter, Outcome
+from sim.report.exporter import Export, Exporter
 from sim.report.html import page
 
 
@@ -13,6 +13,6 @@ class Page(Exporter):
     summary = "report.html, one page with tables and figures"
     files = ("report.html",)
 
-    def write(self, outcome: Outcome) -> None:
-        text = page(outcome.results, datetime.now(UTC), outcome.baseline, outcome.sections)
-        (outcome.folder / "report.html").write_text(text, encoding="utf-8")
+    def write(self, export: Export) -> None:
+        text = page(export.results, datetime.now(UTC), export.baseline, export.sections)
+        (export.folder / "report.html").write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sim.report.exporter import Exporter, Outcome
+from sim.report.exporter import Export, Exporter
 from sim.result import Layer
 
 
@@ -17,11 +17,11 @@ class Tables(Exporter):
     summary = "layers.csv of each machine, and comparison.csv"
     files = ("layers.csv", "comparison.csv")
 
-    def write(self, outcome: Outcome) -> None:
-        for result, machine in zip(outcome.results, outcome.machines, strict=True):
+    def write(self, export: Export) -> None:
+        for result, machine in zip(export.results, export.machines, strict=True):
             _write_csv(machine / "layers.csv", [_layer_row(layer) for layer in result.layers])
-        if outcome.rows:
-            _write_csv(outcome.folder / "comparison.csv", outcome.rows)
+        if export.rows:
+            _write_csv(export.folder / "comparison.csv", export.rows)
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sim.report.exporter import Exporter, Outcome
+from sim.report.exporter import Export, Exporter
 from sim.report.perfetto import TraceWriter
 from sim.runs.runs import Tracer
 
@@ -18,5 +18,5 @@ class Trace(Exporter):
     def recorder(self, folder: Path) -> AbstractContextManager[Tracer | None]:
         return TraceWriter(folder / "trace.json")
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, export: Export) -> None:
         """All is written during the simulation."""

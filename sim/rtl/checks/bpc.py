@@ -12,6 +12,7 @@ from sim.engine.channel import Channel, Credits
 from sim.engine.environment import Environment
 from sim.formats import fp16
 from sim.formats.anda import AndaTensor
+from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import bench
 from sim.rtl.checks.bench import Case, Offer, Want, pack, to_bits
@@ -36,7 +37,7 @@ def design(rows: int, columns: int, group_size: int, lanes: int, port: int) -> D
         (
             Port("grant", {}),
             Port("handover", {}, valid="handover_o", probe=True),
-            Port("row", {"row_o": lanes * group_size, "exponent_o": lanes * 5, "sign_row_o": 1}),
+            Port("row", {"row_o": lanes * group_size, "exponent_o": lanes * EXPONENT_BITS, "sign_row_o": 1}),
         ),
         ("mantissa_bits_i",),
     )
@@ -123,7 +124,7 @@ def _compare(wanted: dict[str, Any], seen: dict[str, bench.Handshakes]) -> Compa
         comparison.cycles(port, cycles, seen[port])
     comparison.payload("row_o", wanted["rows"], seen["row"])
     signs = np.arange(len(wanted["rows"])) % (wanted["M"] + 1) == 0
-    exponents = np.packbits(to_bits(wanted["exponents"][signs], 5), axis=1, bitorder="little")
+    exponents = np.packbits(to_bits(wanted["exponents"][signs], EXPONENT_BITS), axis=1, bitorder="little")
     payload = seen["row"].payload["exponent_o"]
     if len(payload) == len(signs):
         comparison.equal("exponent_o", exponents, payload[signs][:, : exponents.shape[1]])

@@ -12,6 +12,7 @@ from sim.arch.schema import ActivationDispatcher as ActivationDispatcherConfig
 from sim.arch.schema import Buffer as BufferConfig
 from sim.engine.environment import Environment
 from sim.formats import fp16
+from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.nest import TileOp
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import bench
@@ -197,7 +198,14 @@ def activation_design(rows: int, word_bits: int, port: int, exponent_port: int) 
             Port("word", {"word_rows_i": 8, "word_first_i": 1}),
             Port("beat", {"beat_i": port, "exponent_beat_i": exponent_port}),
         ),
-        (Port("taken", {"words_o": rows * word_bits, "exponents_o": rows * 5}, valid="word_ready_o", probe=True),),
+        (
+            Port(
+                "taken",
+                {"words_o": rows * word_bits, "exponents_o": rows * EXPONENT_BITS},
+                valid="word_ready_o",
+                probe=True,
+            ),
+        ),
     )
 
 
@@ -225,11 +233,14 @@ def _activation_case(design: Design, rng: random.Random) -> tuple[Case, dict[str
     streams: dict[str, list[Any]] = {"beat_i": [], "exponent_beat_i": []}
     wanted: dict[str, Any] = {"words_o": ([], []), "exponents_o": ([], [])}
     for rows, first in asked:
-        word, side = ceil_div(rows * size["WordBits"], size["PortBits"]), ceil_div(rows * 5, size["ExponentBits"])
+        word, side = (
+            ceil_div(rows * size["WordBits"], size["PortBits"]),
+            ceil_div(rows * EXPONENT_BITS, size["ExponentBits"]),
+        )
         beats = max(word, side) if first else word
         for name, signal, port, width, known in (
             ("beat_i", "words_o", size["PortBits"], size["WordBits"], True),
-            ("exponent_beat_i", "exponents_o", size["ExponentBits"], 5, first),
+            ("exponent_beat_i", "exponents_o", size["ExponentBits"], EXPONENT_BITS, first),
         ):
             bits = values.integers(0, 2, (beats, port)).astype(np.bool_)
             streams[name].append(bits)

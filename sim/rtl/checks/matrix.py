@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.arch.schema import Schedule
+from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import bench
 from sim.rtl.checks.bench import Case, Handshakes, Offer, Want, pack
@@ -147,7 +148,7 @@ def compare(prepared: Prepared, seen: dict[str, Handshakes]) -> Comparison:
         comparison.payload("row_o", rows, seen["row"])
         sign_rows = seen["row"].payload["sign_row_o"] > 0
         shown = np.where(sign_rows, seen["row"].payload["row_exponents_o"], 0)
-        wanted = np.packbits(bench.to_bits(exponents, 5), axis=1, bitorder="little")
+        wanted = np.packbits(bench.to_bits(exponents, EXPONENT_BITS), axis=1, bitorder="little")
         comparison.equal("row_exponents_o", wanted, shown[:, : wanted.shape[1]])
     return comparison
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch, Buffers, Schedule
+from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import pe as rtl
 from sim.rtl.checks.build import Design, Port
@@ -96,7 +97,7 @@ class Shape:
     @property
     def exponent_beat_bits(self) -> int:
         """Width of the exponents beside a beat of activations; one beat's worth where the machine has no such port."""
-        return self.exponent_port if self.encoded else self.rows * 5
+        return self.exponent_port if self.encoded else self.rows * EXPONENT_BITS
 
     def design(self) -> Design:
         """Module, parameters and ports."""
@@ -141,7 +142,7 @@ class Shape:
                         "row",
                         {
                             "row_o": self.compressor_lanes * self.group_size,
-                            "row_exponents_o": self.compressor_lanes * 5,
+                            "row_exponents_o": self.compressor_lanes * EXPONENT_BITS,
                             "sign_row_o": 1,
                         },
                     ),

@@ -18,6 +18,7 @@ from sim.formats import fp16, groups
 from sim.formats.anda import AndaTensor
 from sim.formats.block_float import BlockFloat
 from sim.formats.int4 import Int4Tensor
+from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import GroupedWeights, ceil_div
 from sim.mapping.plan import Plan, make_plan
@@ -124,8 +125,8 @@ class Work:
     def exponent_bits(self) -> Bits:
         """(m, groups, 5)"""
         if self.shape.encoded or self.arch.mxu.mantissa_bits:
-            return to_bits(self._aligned.exponents[..., np.newaxis], 5)
-        return np.zeros((*self.word_bits.shape[:2], 5), np.bool_)
+            return to_bits(self._aligned.exponents[..., np.newaxis], EXPONENT_BITS)
+        return np.zeros((*self.word_bits.shape[:2], EXPONENT_BITS), np.bool_)
 
     def op_bits(self) -> Bits:
         """(operations, bits of op_t)"""
@@ -173,7 +174,7 @@ class Work:
             block = self.word_bits[rows, span].transpose(1, 2, 0, 3).reshape(op.groups, self.words, -1)
             side = self.exponent_bits[rows, span].transpose(1, 0, 2).reshape(op.groups, -1)
             beats = ceil_div(block.shape[-1], port)
-            first = max(beats, ceil_div(op.rows * 5, exponent_port))
+            first = max(beats, ceil_div(op.rows * EXPONENT_BITS, exponent_port))
             total = first + (self.words - 1) * beats
             stream = np.zeros((op.groups, total, port), np.bool_)
             stream[:, :beats] = _beats(block[:, 0], beats, port).reshape(op.groups, beats, port)

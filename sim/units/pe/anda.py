@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.errors import InputError
+from sim.formats.widths import FP16_BITS
 from sim.mapping.operands import AndaActivations, Operand
-from sim.units.processing_element import FP16_BITS, ProcessingElement
+from sim.units.processing_element import ProcessingElement
 
 if TYPE_CHECKING:
     from sim.formats.int4 import Int4Tensor

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sim.report.exporter import Exporter, Outcome
+from sim.report.exporter import Export, Exporter
 from sim.runs.runs import Tracer
 
 
@@ -32,6 +32,6 @@ class Lines(Exporter):
         self.counter = Counter()
         yield self.counter
 
-    def write(self, outcome: Outcome) -> None:
-        lines = [f"{result.machine_name} {result.totals.cycles}" for result in outcome.results]
-        (outcome.folder / "toy.txt").write_text("\n".join([*lines, f"spans {self.counter.spans}"]) + "\n")
+    def write(self, export: Export) -> None:
+        lines = [f"{result.machine_name} {result.totals.cycles}" for result in export.results]
+        (export.folder / "toy.txt").write_text("\n".join([*lines, f"spans {self.counter.spans}"]) + "\n")

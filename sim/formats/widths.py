@@ -1,0 +1,5 @@
+"""Widths that formats and hardware share, in bits; without NumPy, which a timing run does not need."""
+
+FP16_BITS = 16
+EXPONENT_BITS = 5
+"""Of FP16, and so of the exponent that a group shares."""
