@@ -10,6 +10,7 @@ unit's own ports take of its time is no wait for a neighbour and stays out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from simpy.events import Event
 
@@ -26,11 +27,16 @@ class Waits:
         Cycles before the present one in which the channel moved something.
     causes
         What this process waits for.
+
+    Attributes
+    ----------
+    counters
+        By name, up to the last `settle`.
     """
 
     __slots__ = (
         *("_activity", "_busy_since", "_cause", "_channel_busy", "_environment", "_since", "_start"),
-        *("busy", "idle"),
+        "counters",
     )
 
     def __init__(
@@ -43,8 +49,7 @@ class Waits:
         self._environment, self._activity, self._channel_busy = environment, activity, channel_busy
         self._cause: State | None = None
         self._start = self._since = self._busy_since = 0
-        self.busy = dict.fromkeys(causes, 0)
-        self.idle = dict.fromkeys(causes, 0)
+        self.counters = {name: 0 for cause in causes for name in _names(activity.name, cause)}
 
     def wait(self, event: Event, cause: State, grace_cycles: int = 0) -> Event:
         """Stalled for a cause until the event; the first cycles of it, as many as `grace_cycles`, are not counted."""
@@ -74,18 +79,17 @@ class Waits:
             return
         waited, since = self._environment._now - self._since, self._busy_since
         self._mark()
-        self.busy[self._cause] += self._busy_since - since
-        self.idle[self._cause] += waited - (self._busy_since - since)
+        beside_busy, beside_idle = _names(self._activity.name, self._cause)
+        self.counters[beside_busy] += self._busy_since - since
+        self.counters[beside_idle] += waited - (self._busy_since - since)
 
     def relative_state(self) -> int:
         """Cycles until the running wait counts."""
         return max(self._start - self._environment._now, 0)
 
-    def counters(self, unit: str) -> dict[str, int]:
-        """Both parts of every cause, the running wait included."""
-        self.settle()
-        return {
-            f"{unit}.{cause.name.lower()}_wait_channel_{channel}_cycles": cycles[cause]
-            for cause in self.busy
-            for channel, cycles in (("busy", self.busy), ("idle", self.idle))
-        }
+
+@cache
+def _names(unit: str, cause: State) -> tuple[str, str]:
+    """Of the two counters of a cause."""
+    busy, idle = (f"{unit}.{cause.name.lower()}_wait_channel_{channel}_cycles" for channel in ("busy", "idle"))
+    return busy, idle

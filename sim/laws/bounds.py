@@ -101,10 +101,9 @@ def gemm_traffic(arch: Hardware, plan: Plan, pace: Pace) -> Traffic:
     )
 
 
-def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> Bounds:
+def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic, pacing: Pacing) -> Bounds:
     """Limits of one GeMM."""
     dram, launch = model_of(arch), arch.controller.launch_cycles
-    pacing = pacing_of(arch, plan, pace)
     compute = _first_fill(arch, plan, pacing.first_block) + pacing.steady + _last_drain(arch, plan, pace)
     memory = launch + 1 + dram.least_cycles(traffic.bytes)
     drains = sum(drain_cycles(arch, rows) * count for rows, count in tile_sizes(plan.tokens)) * column_tiles(plan)

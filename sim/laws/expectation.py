@@ -8,10 +8,12 @@ from functools import cached_property
 from sim.laws.bounds import (
     Bounds,
     DramFloor,
+    Pacing,
     Traffic,
     dram_floor,
     gemm_bounds,
     gemm_traffic,
+    pacing_of,
     vector_bounds,
 )
 from sim.laws.conservation import check_bounds, check_counters, check_floor, check_time
@@ -43,9 +45,14 @@ class GemmExpectation:
         return gemm_traffic(self.hardware, self.plan, self.pace)
 
     @cached_property
+    def pacing(self) -> Pacing:
+        """Cycles of all groups, were all operands there."""
+        return pacing_of(self.hardware, self.plan, self.pace)
+
+    @cached_property
     def bounds(self) -> Bounds:
         """Limits on the cycles."""
-        return gemm_bounds(self.hardware, self.plan, self.pace, self.traffic)
+        return gemm_bounds(self.hardware, self.plan, self.pace, self.traffic, self.pacing)
 
     @cached_property
     def counters(self) -> Mapping[str, int]:
@@ -69,7 +76,11 @@ class GemmExpectation:
         check_bounds(run.cycles, self.bounds)
         check_counters(run.counters, self.counters)
         check_floor(self.traffic, self.floor)
-        gemm_stalls(self.hardware, self.plan, self.pace, run)
+        self.stalls(run)
+
+    def stalls(self, run: Counted) -> dict[str, int]:
+        """Cycles of a run in which the MXU takes no word, by cause; see `gemm_stalls`."""
+        return gemm_stalls(self.hardware, self.plan, self.pace, self.pacing, run)
 
 
 class VectorExpectation:

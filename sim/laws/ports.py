@@ -16,14 +16,15 @@ from sim.units.dram import model_of
 
 @dataclass(frozen=True)
 class Use:
-    """Bits moved, and bits that could have been in the time; of the vector unit, operations."""
+    """Bits moved in so many cycles, and how many could be in each; of the vector unit, operations."""
 
     done: int
-    possible: Fraction
+    cycles: int
+    a_cycle: int | Fraction
 
     @property
     def share(self) -> float:
-        return float(self.done / self.possible)
+        return float(self.done / (self.cycles * self.a_cycle))
 
 
 def port_uses(hardware: Hardware, plan: Plan | None, run: Counted) -> dict[str, Use]:
@@ -52,7 +53,7 @@ def port_uses(hardware: Hardware, plan: Plan | None, run: Counted) -> dict[str, 
         "collector": hardware.collector.port_bits * mxu.count,
         "vector": hardware.vector.fpus,
     }
-    return {unit: Use(done, run.cycles * Fraction(a_cycle[unit])) for unit, done in moved.items()}
+    return {unit: Use(done, run.cycles, a_cycle[unit]) for unit, done in moved.items()}
 
 
 def total(parts: Iterable[tuple[int, Mapping[str, Use]]]) -> dict[str, Use]:
@@ -61,7 +62,8 @@ def total(parts: Iterable[tuple[int, Mapping[str, Use]]]) -> dict[str, Use]:
     return {
         unit: Use(
             sum(count * uses[unit].done for count, uses in counted),
-            sum((count * uses[unit].possible for count, uses in counted), Fraction()),
+            sum(count * uses[unit].cycles for count, uses in counted),
+            use.a_cycle,
         )
-        for unit in counted[0][1]
+        for unit, use in counted[0][1].items()
     }

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from sim.arch.schema import Hardware
 from sim.engine.activity import State
-from sim.laws.bounds import column_tiles, pacing_of, tile_sizes, word_cycles
+from sim.laws.bounds import Pacing, column_tiles, tile_sizes, word_cycles
 from sim.laws.conservation import require_equal
 from sim.mapping.operands import ceil_div
 from sim.mapping.pace import Pace
@@ -36,7 +36,7 @@ class Counted(Protocol):
     def counters(self) -> Mapping[str, int]: ...
 
 
-def gemm_stalls(hardware: Hardware, plan: Plan, pace: Pace, run: Counted) -> dict[str, int]:
+def gemm_stalls(hardware: Hardware, plan: Plan, pace: Pace, pacing: Pacing, run: Counted) -> dict[str, int]:
     """Of a GeMM.
 
     Raises
@@ -54,7 +54,7 @@ def gemm_stalls(hardware: Hardware, plan: Plan, pace: Pace, run: Counted) -> dic
     stalls = {
         "activation_port": words - busy,
         "exponent_port": beats - words,
-        "weight_port": pacing_of(hardware, plan, pace).steady - beats,
+        "weight_port": pacing.steady - beats,
         "fill_and_drain": counters["mxu.fill_cycles"] + run.states["mxu"][State.IDLE],
     }
     for cause in ("weights", "activations", "output_space"):

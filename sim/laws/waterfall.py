@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from sim.arch.schema import Hardware
 from sim.laws.bounds import column_tiles, tile_sizes
 from sim.laws.conservation import require_equal
-from sim.laws.stalls import Counted, gemm_stalls, vector_stalls
+from sim.laws.expectation import GemmExpectation, VectorExpectation
+from sim.laws.stalls import Counted, vector_stalls
 from sim.mapping.operands import ceil_div
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Plan
@@ -105,19 +106,19 @@ def physical_multipliers(hardware: Hardware, pe: ProcessingElement) -> int:
     return hardware.mxu.rows * hardware.mxu.columns * hardware.mxu.count * pe.multipliers
 
 
-def gemm_waterfall(hardware: Hardware, pe: ProcessingElement, plan: Plan, pace: Pace, run: Counted) -> Waterfall:
+def gemm_waterfall(expected: GemmExpectation, pe: ProcessingElement, run: Counted) -> Waterfall:
     """Of one GeMM."""
-    multipliers = physical_multipliers(hardware, pe)
-    useful = run.counters["mxu.macs"] * pe.multiplier_cycles(plan.gemm.mantissa_bits)
-    lost = _shape_losses(hardware, pe, plan, pace)
+    multipliers = physical_multipliers(expected.hardware, pe)
+    useful = run.counters["mxu.macs"] * pe.multiplier_cycles(expected.plan.gemm.mantissa_bits)
+    lost = _shape_losses(expected.hardware, pe, expected.plan, expected.pace)
     lost["k_padding"] = run.counters["mxu.pe_cycles"] * pe.multipliers - useful
-    lost |= {name: cycles * multipliers for name, cycles in gemm_stalls(hardware, plan, pace, run).items()}
+    lost |= {name: cycles * multipliers for name, cycles in expected.stalls(run).items()}
     return Waterfall(run.cycles, multipliers, useful, _without_zeros(lost))
 
 
-def vector_waterfall(hardware: Hardware, pe: ProcessingElement, run: Counted) -> Waterfall:
+def vector_waterfall(expected: VectorExpectation, pe: ProcessingElement, run: Counted) -> Waterfall:
     """Of work of the vector unit, all of it lost to the multipliers."""
-    multipliers = physical_multipliers(hardware, pe)
+    multipliers = physical_multipliers(expected.hardware, pe)
     lost = {name: cycles * multipliers for name, cycles in vector_stalls(run).items()}
     return Waterfall(run.cycles, multipliers, 0, _without_zeros(lost))
 

@@ -53,10 +53,10 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
     energy = machine.costs.energy_picojoules(run.counters, run.cycles)
     hardware = expected.hardware
     if isinstance(expected, GemmExpectation):
-        waterfall = gemm_waterfall(hardware, machine.pe, expected.plan, expected.pace, run)
+        waterfall = gemm_waterfall(expected, machine.pe, run)
         uses = port_uses(hardware, expected.plan, run)
     else:
-        waterfall, uses = vector_waterfall(hardware, machine.pe, run), port_uses(hardware, None, run)
+        waterfall, uses = vector_waterfall(expected, machine.pe, run), port_uses(hardware, None, run)
     layer = Layer(
         name=item.name,
         module=item.module,

@@ -235,11 +235,12 @@ class Mxu(Unit):
         return (self.op, self.started, self.waits.relative_state(), self.registers.available, tiles)
 
     def counters(self) -> dict[str, int]:
+        self.waits.settle()
         return {
             "mxu.macs": self.macs,
             "mxu.groups": self.groups,
             "mxu.tiles": self.tiles,
             "mxu.pe_cycles": self.pe_cycles,
             "mxu.fill_cycles": self.fill_cycles,
-            **self.waits.counters("mxu"),
+            **self.waits.counters,
         }

@@ -138,4 +138,5 @@ class Vector(Unit):
         yield self.activity.work(ceil_div(self.cursor.block.operations, self.fpus))
 
     def counters(self) -> dict[str, int]:
-        return {"vector.operations": self.operations, **self.waits.counters("vector")}
+        self.waits.settle()
+        return {"vector.operations": self.operations, **self.waits.counters}

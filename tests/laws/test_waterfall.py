@@ -16,7 +16,6 @@ from sim.laws.waterfall import LOSSES, Waterfall, gemm_waterfall, total, vector_
 from sim.machine.assembly import Options, Run
 from sim.machine.execution import run_piece
 from sim.machine.machine import Machine
-from sim.units import processing_element
 from sim.units.mxu import Mxu
 from sim.workload.gemm import Gemm, VectorWork
 from tests.laws.test_bounds import MACHINES, unlimited_case
@@ -32,7 +31,7 @@ def waterfall(arch: Arch, gemm: Gemm, options: Options = Options()) -> tuple[Wat
     machine = Machine(arch)
     piece = machine.piece(gemm)
     run, expected = run_piece(piece, options), GemmExpectation(piece)
-    return gemm_waterfall(expected.hardware, machine.pe, expected.plan, expected.pace, run), run
+    return gemm_waterfall(expected, machine.pe, run), run
 
 
 def multipliers_and_cycles_of_a_mac(case: Case) -> tuple[int, int]:
@@ -169,10 +168,12 @@ def test_bit_serial_and_bit_parallel_multipliers_of_one_pace_are_used_alike() ->
 
 
 def test_a_larger_array_with_the_ports_of_a_smaller_one_is_half_used() -> None:
-    # 32 x 32 PEs of 4 lanes are 4,096 MAC a cycle; the port feeds 16 rows a cycle, and 16 tokens fill 16 rows.
+    # 32 x 32 PEs of 4 lanes are 4,096 MAC a cycle; 16 tokens fill 16 rows, and a port of 1,024 bits feeds 16 a cycle.
     gemm = Gemm("square", "other", m=2048, k=4096, n=4096)
     for token_block, loss in ((16, "rows_cut_by_blocks"), (32, "activation_port")):
-        arch = load_arch("fp-fp", ["mxu.rows=32", "mxu.columns=32", f"schedule.token_block={token_block}"])
+        pinned = ["activation_dispatcher.port_bits=1024"] if token_block == 32 else []
+        blocks = f"schedule.token_block={token_block}"
+        arch = load_arch("fp-fp", ["mxu.rows=32", "mxu.columns=32", blocks, *pinned])
         found, _ = waterfall(arch, gemm)
         assert found.multipliers == 4096
         assert found.utilisation == pytest.approx(0.5, abs=0.002)
@@ -190,7 +191,7 @@ def test_vector_work_is_lost_whole() -> None:
     machine = Machine(load_arch("anda-hpca25"))
     piece = machine.piece(VectorWork("softmax", "softmax", operations=10**6, read_bytes=10**6, write_bytes=10**6))
     run, expected = run_piece(piece), VectorExpectation(piece)
-    found = vector_waterfall(expected.hardware, machine.pe, run)
+    found = vector_waterfall(expected, machine.pe, run)
     assert found.useful == 0
     assert found.losses["vector_work"] == run.states["vector"][State.BUSY] * found.multipliers
     assert sum(found.losses.values()) == run.cycles * 16 * 16 * 64
@@ -207,7 +208,7 @@ def test_a_sum_is_its_parts_each_as_often_as_it_occurs() -> None:
         assert both.losses.get(name, 0) == 3 * one.losses.get(name, 0) + 2 * other.losses.get(name, 0)
 
 
-@pytest.mark.parametrize("kind", processing_element.KINDS.names())
+@pytest.mark.parametrize("kind", MACHINES)
 @pytest.mark.parametrize("mantissa_bits", [1, 7, 16])
 def test_a_group_finds_room_in_the_multipliers_of_its_cycles(kind: str, mantissa_bits: int) -> None:
     pe = Machine(load_arch(MACHINES[kind])).pe

@@ -136,6 +136,8 @@ class ChannelUnit(Dram):
         self.granted: tuple[Port, int, int] | None = None
         """Port, bytes moved and size of the transaction that the channel is in the middle of."""
         self.free_at_tick = 0
+        self.busy_until = 0
+        """The first cycle that nothing moves in, as things stand."""
         self.busy_ticks = self.busy_cycles = 0
         self.transactions = 0
         self._armed = False
@@ -175,24 +177,20 @@ class ChannelUnit(Dram):
         request = self.queues[port][0]
         size = min(whole - moved, self.step_bytes)
         ticks = self._ticks(moved + size, whole) - (self._ticks(moved, whole) if moved else 0)
-        was_busy_until = max(self.busy_until, self.bench.now)
         self.free_at_tick = start_tick + ticks
         self.busy_ticks += ticks
+        was_busy_until = max(self.busy_until, self.bench.now)
+        self.busy_until = ceil_div(self.free_at_tick, self.ticks_per_cycle)
         self.busy_cycles += self.busy_until - was_busy_until
         self.bytes_moved[port] += size
         request.bytes_left -= size
         self.granted = (port, moved + size, whole) if moved + size < whole else None
         if request.bytes_left == 0:
             self.queues[port].popleft()
-            arrival = ceil_div(self.free_at_tick, self.ticks_per_cycle) + request.latency_cycles
+            arrival = self.busy_until + request.latency_cycles
             entry = (arrival, port)
             self.in_flight.append(entry)
             self.bench.environment.after(partial(self._complete, entry, request.done), arrival - self.bench.now)
-
-    @property
-    def busy_until(self) -> int:
-        """The cycle from which on the channel is free for the whole of a cycle."""
-        return ceil_div(self.free_at_tick, self.ticks_per_cycle)
 
     def busy_cycles_so_far(self) -> int:
         """Cycles before the present one in which the channel moved something, wholly or in part."""
