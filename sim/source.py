@@ -212,7 +212,9 @@ def _inside(values: Any, key: str | int) -> Any:
 
 
 def _kind(value: object) -> str:
-    return "a list" if isinstance(value, list) else f"the single value {shortened(repr(value))}"
+    if isinstance(value, list):
+        return "a list"
+    return "plain text" if isinstance(value, str) else f"the single value {shortened(repr(value))}"
 
 
 def _shown(value: object) -> str:
