@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sim.accuracy.convert import Rounding, to_block_float, to_fp16
+from sim.accuracy.grouped import grouped_linear
 from sim.accuracy.likelihood import log_likelihoods
 from sim.errors import InputError
+from sim.formats.contract import Conversion
 from sim.trace.identity import of_code
 from sim.trace.linears import Site
 from sim.trace.load import Loaded
-from sim.trace.weights import int4_sites
+from sim.trace.weights import Quantised, int4_sites
 from sim.workload.precision import Precision, mantissa_bits
 
 TOKENS_AT_ONCE = 4096
@@ -40,11 +42,17 @@ class Format:
         Mantissa bits of [qkv, o, up, down]; None: FP16. Layers of no such module stay FP16.
     rounding
         `truncate` for Anda, iFPU and FIGNA (13 bits in every module), `nearest` for plain block floating point.
+    conversion
+        What the sum of a group of converted activations times INT4 weights is rounded to before its scale.
     """
 
     lengths: Precision | None
     rounding: Rounding = "truncate"
     group_size: int = 64
+    conversion: Conversion = "fp32"
+
+
+FP16 = Format(None)
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,8 @@ class Evaluator:
         Of the text.
     method
         How the weights were made, for the fingerprint.
+    weights
+        The INT4 weights that the model computes with, for formats with a conversion to FP16.
 
     Attributes
     ----------
@@ -89,7 +99,15 @@ class Evaluator:
         For a context that the model does not have, a stride that leaves tokens out, or a text of one token.
     """
 
-    def __init__(self, loaded: Loaded, tokens: list[int], context: int, stride: int, method: str) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        tokens: list[int],
+        context: int,
+        stride: int,
+        method: str,
+        weights: Quantised | None = None,
+    ) -> None:
         limit = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", context)
         if not 1 < context <= limit:
             raise InputError(f"found {context}", field="--context", facts={"allowed": f"2 to {limit}"})
@@ -99,6 +117,7 @@ class Evaluator:
             raise InputError("a text of fewer than two tokens cannot be scored", field="--text")
         self.name, self.model, self.sites = loaded.name, loaded.model, int4_sites(loaded)
         self.experts_used, self._orders = loaded.experts_used, loaded.orders
+        self._integers = weights.tensors if weights else {}
         self._tokens = torch.tensor(tokens)
         self._device = next(loaded.model.parameters()).device
         self._windows = list(windows(len(tokens), context, stride))
@@ -120,12 +139,14 @@ class Evaluator:
         InputError
             For Inf or NaN in activations, with the layer.
         """
-        handles = self._convert(format)
+        handles, replaced = self._convert(format), self._replace(format)
         try:
             return np.concatenate([one for batch in self._batches() for one in self._log_likelihoods(batch)])
         finally:
             for handle in handles:
                 handle.remove()
+            for layer in replaced:
+                del layer.forward
 
     def perplexity(self, format: Format) -> float:
         """Perplexity under a format; raises like `scores`."""
@@ -152,6 +173,23 @@ class Evaluator:
             return hook
 
         return [site.layer.register_forward_pre_hook(converter(site)) for site in self.sites]
+
+    def _replace(self, format: Format) -> list[nn.Module]:
+        """Have the layers whose activations are converted computed group by group, where that changes anything."""
+        if format.conversion == "fp32" or format.lengths is None:
+            return []
+        if not self._integers:
+            raise InputError("conversion to FP16 needs INT4 weights", field="--weights", facts={"allowed": "int4"})
+        replaced: list[nn.Module] = []
+        for site in self.sites:
+            if mantissa_bits(format.lengths, site.kind) is not None:
+                site.layer.forward = self._grouped(site, format.group_size)
+                replaced.append(site.layer)
+        return replaced
+
+    def _grouped(self, site: Site, group_size: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        forward, order = grouped_linear(site.layer, self._integers[site.name], group_size), self._orders.get(site.name)
+        return forward if order is None else lambda values: forward(values[..., order])
 
     def _batches(self) -> Iterator[list[Window]]:
         """Windows of equal length together, TOKENS_AT_ONCE tokens at most."""

@@ -31,7 +31,10 @@ def with_recorded_cost(described: Source) -> Source:
         return described
     entries = _entries()
     for entry in entries:
-        if all(mxu.get(key, Mxu.model_fields[key].default) == value for key, value in entry["mxu"].items()):
+        if all(
+            mxu.get(key, Mxu.model_fields[key].default) == value
+            for key, value in {"conversion": "fp32", **entry["mxu"]}.items()
+        ):
             cost = described.values["cost"] | {"pe": entry["cost"]}
             written = {**described.expressions, ("cost", "pe"): NAME}
             return replace(described, values=described.values | {"cost": cost}, expressions=written)

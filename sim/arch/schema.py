@@ -45,6 +45,9 @@ class Mxu(Section):
     """Values of K a bit-parallel PE takes a cycle; bit-serial kinds have none."""
     mantissa_bits: Annotated[int, Field(ge=1, le=16)] | None = None
     """Mantissa bits of kinds that align activations before multiplying (iFPU, FIGNA)."""
+    conversion: Literal["fp32", "fp16"] = "fp32"
+    """What the exact integer sum of a group is rounded to before its scale, in kinds that align activations. FP16
+    overflows to Inf. It changes values, no time and no cost."""
     output_registers: Annotated[int, Field(ge=1)] = 2
     """Accumulator sets a PE has; with two, one drains while the other accumulates."""
     pipeline_cycles: Annotated[int, Field(ge=0)]

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -27,9 +28,13 @@ SchemeName = Annotated[str, typer.Option("--scheme", help="INT4 weights made her
 WindowSize = Annotated[
     int | None, typer.Option("--context", help="Tokens of a window; 2,048, or what the model has, unless told.")
 ]
-USUAL_CONTEXT = 2048
+USUAL_CONTEXT, USUAL_MACHINE = 2048, "anda-hpca25"
 """Tokens of a window, as perplexities of language models are usually quoted."""
 Stride = Annotated[int | None, typer.Option(help="Tokens from window to window; the context unless told.")]
+Machine = Annotated[
+    str, typer.Option("--arch", help="The machine whose groups and conversion count; see `list`.", metavar="ARCH")
+]
+SetMachine = Annotated[list[str] | None, typer.Option("--set", help="Override a key of it: --set mxu.conversion=fp16.")]
 TextTokens = Annotated[int | None, typer.Option("--tokens", help="Tokens of the text to use; all unless told.")]
 
 
@@ -75,14 +80,17 @@ def perplexity(
     context: WindowSize = None,
     stride: Stride = None,
     tokens: TextTokens = None,
+    arch: Machine = USUAL_MACHINE,
+    set_: SetMachine = None,
     json_: shared.Json = False,
 ) -> None:
     """Perplexity of a model with converted activations, against FP16 activations."""
     _require_extra()
     from sim.accuracy.report import measure, print_measured
 
+    like = _format_of(arch, set_)
     evaluator = _evaluator(model, text, weights, scheme, context, stride, tokens)
-    measured = measure(evaluator, _formats(precision, compare))
+    measured = measure(evaluator, _formats(precision, compare, like))
     if json_:
         json.dump([one.row() for one in measured], sys.stdout)
         sys.stdout.write("\n")
@@ -106,6 +114,8 @@ def search(
     context: WindowSize = None,
     stride: Stride = None,
     tokens: TextTokens = None,
+    arch: Machine = USUAL_MACHINE,
+    set_: SetMachine = None,
     json_: shared.Json = False,
 ) -> None:
     """Find the mantissa lengths with the fewest bit operations that keep a model's perplexity."""
@@ -115,9 +125,10 @@ def search(
 
     if confidence is not None and not 0.5 < confidence < 1:
         raise InputError(f"found {confidence}", field="--confidence", facts={"allowed": "above 0.5, below 1"})
+    like = _format_of(arch, set_)
     evaluator = _evaluator(model, text, "int4", scheme, context, stride, tokens)
     with _bar("evaluating", iterations) as advance:
-        outcome = run(evaluator, out, tolerance, iterations, confidence, advance)
+        outcome = run(evaluator, out, tolerance, iterations, confidence, like, advance)
     (out / "report.html").write_text(search_page(outcome), encoding="utf-8")
     if json_:
         json.dump(outcome.report(), sys.stdout)
@@ -139,25 +150,39 @@ def _evaluator(
     kind = _scheme(scheme)
     loaded = load_weights(model)
     identifiers = tokens_of(model, text)[:tokens]
-    method = quantise(loaded, kind).method if weights == "int4" else "fp16"
+    made = quantise(loaded, kind) if weights == "int4" else None
     longest = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", USUAL_CONTEXT)
     window = context or min(USUAL_CONTEXT, longest)
-    return Evaluator(to_device(loaded), identifiers, window, stride or window, method)
+    method = made.method if made else "fp16"
+    return Evaluator(to_device(loaded), identifiers, window, stride or window, method, made)
 
 
-def _formats(precision: str | None, compare: bool) -> dict[str, Format]:
+def _format_of(arch: str, overrides: list[str] | None) -> Format:
+    """How a machine converts activations, mantissa lengths aside."""
     from sim.accuracy.perplexity import Format
+    from sim.arch.load import load_arch
+    from sim.units import processing_element
+
+    machine = load_arch(arch, overrides or ())
+    pe = processing_element.make(machine)
+    if not pe.encoded:
+        facts = {"found": f"{machine.name}, PEs of kind {pe.kind}", "allowed": "machines with the Anda format"}
+        raise InputError("its activations have no mantissa lengths to choose", field="--arch", facts=facts)
+    return Format(None, group_size=machine.mxu.dot_length, conversion=machine.mxu.conversion)
+
+
+def _formats(precision: str | None, compare: bool, like: Format) -> dict[str, Format]:
     from sim.precision_search.search import lengths as written
     from sim.workload.precision import resolve
 
-    formats = {"fp16": Format(None)}
+    formats = {"fp16": like}
     lengths = resolve(precision or "fp16", {})
     if lengths is not None:
-        formats["anda " + written(lengths)] = Format(lengths)
+        formats["anda " + written(lengths)] = replace(like, lengths=lengths)
     if compare:
-        formats["figna 13"] = Format((13, 13, 13, 13))
+        formats["figna 13"] = replace(like, lengths=(13, 13, 13, 13))
         if lengths is not None:
-            formats["block float " + written(lengths)] = Format(lengths, "nearest")
+            formats["block float " + written(lengths)] = replace(like, lengths=lengths, rounding="nearest")
     return formats
 
 

@@ -3,6 +3,7 @@
 gemm, ifpu  terms a = mantissa E, exact in binary32; sums d E of a group exact up to |d| = 2^24, else in float64
     fp_int      terms a, sums exact in float64
     all three   acc = fl(acc + fl(fl(d E) s))      E is a power of two: fl(d E) s = fl(d) E s
+    FP16        acc = fl(acc + fl(FP16(d E) s))    instead, for gemm and ifpu, where the conversion is to FP16
     fp_fp       acc = fl(acc + a w), k by k
 
 Nothing here is fused or reassociated: an exact sum has one value in any order, and the loops below round as written.
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from sim.formats import fp16, groups
 from sim.formats.block_float import BlockFloat
+from sim.formats.contract import Conversion
 from sim.formats.int4 import Int4Tensor
 
 ROWS, COLUMNS = 256, 512
@@ -40,6 +42,7 @@ class Aligned:
 
     mantissa_bits: int
     group_size: int
+    conversion: Conversion = "fp32"
 
     def multiply(self, activations: Half, weights: Int4Tensor) -> Float32:
         """Accumulators (tokens, columns) of FP16 activations (tokens, K) and weights (columns, K)."""
@@ -49,7 +52,7 @@ class Aligned:
         mantissas = int(aligned.mantissas.sum(axis=-1, dtype=np.int64).max(initial=0))
         dtype = np.float32 if mantissas * _largest(matched) <= EXACT else np.float64
         units = np.ldexp(dtype(1), aligned.unit_exponents)[..., np.newaxis]
-        return _grouped(np.multiply(aligned.integers(), units, dtype=dtype), matched)
+        return _grouped(np.multiply(aligned.integers(), units, dtype=dtype), matched, self.conversion)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Sequential:
         return accumulators
 
 
-def _grouped(values: NDArray[Any], weights: Int4Tensor) -> Float32:
+def _grouped(values: NDArray[Any], weights: Int4Tensor, conversion: Conversion = "fp32") -> Float32:
     """Accumulators of values (tokens, groups, group_size) whose products' sums are exact in their type."""
     tokens, count, group_size = values.shape
     accumulators = np.empty((tokens, weights.shape[0]), np.float32)
@@ -107,6 +110,9 @@ def _grouped(values: NDArray[Any], weights: Int4Tensor) -> Float32:
             for g in range(count):
                 loops.widen(part.codes[:, g], part.zeros[:, g], integers)
                 np.matmul(values[rows, g], integers.T, out=sums)
+                if conversion == "fp16":
+                    with np.errstate(over="ignore"):
+                        sums[...] = sums.astype(np.float16)
                 loops.fold(own, sums, scales[g, columns])
             accumulators[rows, columns] = own
 

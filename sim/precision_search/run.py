@@ -6,14 +6,14 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sim.accuracy.loss import CONFIDENCE, quantile
-from sim.accuracy.perplexity import Evaluator, Format
+from sim.accuracy.perplexity import FP16, Evaluator, Format
 from sim.errors import InputError, Place
 from sim.precision_search.memory import MEMORY, REFERENCE, Evaluation, Remembered
 from sim.precision_search.search import BitOperations, Visit, best_of, search
@@ -107,6 +107,7 @@ def run(
     tolerance: float,
     iterations: int,
     confidence: float | None = None,
+    like: Format = FP16,
     on_visit: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Search and write to the folder `out`; one that an interrupted search of the same kind left is gone on with.
@@ -115,6 +116,9 @@ def run(
     ----------
     confidence
         That an accepted precision must be within the tolerance with, above a half; None: its measured loss decides.
+
+    like
+        The format that the lengths are laid over.
 
     Raises
     ------
@@ -125,7 +129,8 @@ def run(
     begun_there = {path.name.removesuffix(".partial") for path in out.iterdir()} <= {MEMORY, REFERENCE}
     if not begun_there and not (out / MEMORY).is_file():
         raise InputError("holds something else than a search", place=Place(str(out)), field="--out")
-    remembered = Remembered(out, evaluator.fingerprint, lambda lengths: evaluator.scores(Format(lengths)))
+    fingerprint = evaluator.fingerprint | {"format": f"{like.rounding}, {like.group_size}, {like.conversion}"}
+    remembered = Remembered(out, fingerprint, lambda lengths: evaluator.scores(replace(like, lengths=lengths)))
     begun = time.perf_counter()
     errors = quantile(confidence) if confidence else 0.0
 

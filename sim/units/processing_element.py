@@ -30,6 +30,8 @@ class ProcessingElement(ABC):
         One line for `sim.py list`.
     parameters
         Optional keys of `mxu` that this kind needs; the others it refuses.
+    conversions
+        What it can round a group's sum to, of `mxu.conversion`.
     encoded
         Whether activations stand in memory in the Anda format, else in FP16.
     multiplies_fp16
@@ -42,6 +44,7 @@ class ProcessingElement(ABC):
     kind: ClassVar[str]
     summary: ClassVar[str]
     parameters: ClassVar[frozenset[str]] = frozenset()
+    conversions: ClassVar[tuple[str, ...]] = ("fp32",)
     encoded: ClassVar[bool] = False
     multiplies_fp16: ClassVar[bool] = False
     rtl: ClassVar[str | None] = None
@@ -54,6 +57,12 @@ class ProcessingElement(ABC):
                 raise arch.refuse(f"mxu.{key}", f"a PE of kind {self.kind} has no {key}; remove the key")
             if not given and key in self.parameters:
                 raise arch.refuse(f"mxu.{key}", f"missing; a PE of kind {self.kind} needs it")
+
+        if arch.mxu.conversion not in self.conversions:
+            problem = (
+                f"found {arch.mxu.conversion}: a PE of kind {self.kind} forms no integer sums of groups to convert"
+            )
+            raise arch.refuse("mxu.conversion", problem, allowed=", ".join(self.conversions))
 
     @abstractmethod
     def cycles(self, mantissa_bits: int | None) -> int:
@@ -145,12 +154,13 @@ class Aligning(BitParallel):
     """Bit-parallel, on activations aligned to `mantissa_bits` before they come: as integers, group by group."""
 
     parameters = BitParallel.parameters | {"mantissa_bits"}
+    conversions = ("fp32", "fp16")
 
     def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
         from sim.functional.product import Aligned
 
         assert self.mxu.mantissa_bits is not None
-        return Aligned(self.mxu.mantissa_bits, self.mxu.dot_length).multiply(activations, weights)
+        return Aligned(self.mxu.mantissa_bits, self.mxu.dot_length, self.mxu.conversion).multiply(activations, weights)
 
 
 KINDS: Seam[type[ProcessingElement]] = Seam("pe", "PE kind", "sim.units.pe", key="kind")

@@ -141,6 +141,42 @@ def test_csv_columns_may_stand_in_any_order_under_a_header(write: Write) -> None
     )
 
 
+def test_the_topologies_of_scale_sim_are_read_as_they_are(write: Write) -> None:
+    text = "Layer, M, N, K,\nGEMM1, 64, 128, 256,\nGEMM2, 1, 2, 3,\n"
+    assert load_workload(write("x.csv", text), precision="6").gemms == (
+        Gemm("GEMM1", "other", m=64, n=128, k=256, mantissa_bits=6),
+        Gemm("GEMM2", "other", m=1, n=2, k=3, mantissa_bits=6),
+    )
+
+
+HEAD = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
+
+
+def test_convolutions_are_gemms_of_their_windows(write: Write) -> None:
+    # AlexNet's first layer: ceil((224 - 11) / 4) + 1 = 55 windows each way, of 11 x 11 x 3 values, 96 filters.
+    rows = "Strides,\nConv1, 224, 224, 11, 11, 3, 96, 4,\nFC, 1, 1, 1, 1, 9216, 4096, 1,\n"
+    assert load_workload(write("x.csv", HEAD + rows), precision="6").gemms == (
+        Gemm("Conv1", "other", m=55 * 55, k=11 * 11 * 3, n=96, mantissa_bits=6),
+        Gemm("FC", "other", m=1, k=9216, n=4096, mantissa_bits=6),
+    )
+    rows = "Stride Height, Stride Width\na, 9, 20, 3, 4, 5, 6, 2, 5\nDP1, 8, 8, 3, 3, 32, 1, 1, 1\n"
+    assert load_workload(write("x.csv", HEAD + rows), precision="6").gemms == (
+        Gemm("a", "other", m=4 * 5, k=3 * 4 * 5, n=6, mantissa_bits=6),  # 20 values: windows at 0, 5, 10, 15, 20
+        Gemm("DP1", "other", m=6 * 6, k=9, n=1, count=32, mantissa_bits=6),
+    )
+
+
+@pytest.mark.parametrize("size", range(3, 12))
+@pytest.mark.parametrize("stride", range(1, 5))
+def test_the_windows_of_a_convolution_are_those_that_begin_inside(size: int, stride: int, write: Write) -> None:
+    # A window at every stride from the first on, until one reaches the last value or beyond.
+    starts, window = [0], 3
+    while starts[-1] + window < size:
+        starts.append(starts[-1] + stride)
+    gemm = load_workload(write("x.csv", f"{HEAD}Strides\na,{size},3,{window},3,1,1,{stride}"), precision="6").gemms[0]
+    assert gemm.m == len(starts)
+
+
 def test_a_model_written_as_csv_is_the_same_work(write: Write) -> None:
     model = load_workload("llama3-8b", precision="9,8,7,6")
     lines = ["name,M,N,K,module,count"]

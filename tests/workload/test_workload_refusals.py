@@ -190,6 +190,7 @@ def test_text_that_is_not_a_config_is_refused(write: Write) -> None:
     assert "x.json:1: expected an object of keys and values" in refused(write("x.json", "[1, 2]"))
 
 
+CONV = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
 HEADER = "name,M,N,K,module,count,mantissa_bits\n"
 ROWS = [
     ("a,1,2", ":1: found 3 cells\n  expected   4: name,m,n,k"),
@@ -209,6 +210,13 @@ ROWS = [
     (HEADER + "a,1,2,3,up,1,0", ":2: mantissa_bits: found `0`"),
     (HEADER + "a,1,2,3,head,1,8", ":2: mantissa_bits: module `head` stays FP16"),
     (HEADER, ": no GeMM in it"),
+    (CONV + "Strides,\na,3,3,4,3,1,1,1,", ":2: filter height: larger than the IFMAP\n  found      4 over 3"),
+    (CONV + "Strides,\na,3,3,3,3,1,1,0,", ":2: stride: found `0`"),
+    (CONV + "Strides,\n,3,3,3,3,1,1,1,", ":2: name: empty"),
+    (CONV + "Strides, Sparsity\na,3,3,3,3,1,1,1,1:4", ":1: sparsity: unknown column"),
+    (CONV.replace("Channels,", "") + "Strides\na,3,3,3,3,1,1", ":1: channels: missing column"),
+    (CONV + "Strides\na,9999999,9999999,3,3,1,1,1", ":2: m: found `99999940000009`"),
+    ("Layer, M, N\na,1,2,", ":1: k: missing column"),
     ("", ": no GeMM in it"),
     ('a,1,"2,3', ":1: found 3 cells"),
 ]

@@ -24,6 +24,7 @@ class AndaPe(ProcessingElement):
     kind = "anda"
     summary = "bit-serial mantissa planes x INT4, M + 1 cycles a group, activations in the Anda format"
     encoded = True
+    conversions = ("fp32", "fp16")
     rtl = "sim/rtl/modules/anda_apu.sv"
 
     def cycles(self, mantissa_bits: int | None) -> int:
@@ -39,7 +40,7 @@ class AndaPe(ProcessingElement):
     def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
         from sim.functional.product import Aligned
 
-        return Aligned(_length(mantissa_bits), self.mxu.dot_length).multiply(activations, weights)
+        return Aligned(_length(mantissa_bits), self.mxu.dot_length, self.mxu.conversion).multiply(activations, weights)
 
     def activation_bits(self, mantissa_bits: int | None) -> int:
         return mantissa_bits or FP16_BITS

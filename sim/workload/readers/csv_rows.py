@@ -3,9 +3,10 @@
     name,M,N,K,module,count,mantissa_bits
     attention.q,2048,4096,4096,qkv,32,7
 
-A header may be left out where rows are just name,M,N,K. Blank lines and lines that begin with # are skipped. A row
-without `module` is of module `other`. A row without `mantissa_bits` takes its module's length out of the precision
-asked for; `other` belongs to none of the four, so it takes the length that all four share.
+SCALE-Sim's headers are read as they are (see `scale_sim`). A header may be left out where rows are just name,M,N,K.
+Blank lines and lines that begin with # are skipped. A row without `module` is of module `other`. A row without
+`mantissa_bits` takes its module's length out of the precision asked for; `other` belongs to none of the four, so it
+takes the length that all four share.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sim.workload.gemm import FP16, INT4, LARGEST_SIZE, Gemm, GemmModule, Phase,
 from sim.workload.model import Run
 from sim.workload.options import Options
 from sim.workload.precision import LONGEST, MODULES, Precision, mantissa_bits, output_mantissa_bits, resolve
+from sim.workload.readers.scale_sim import SIZES, STRIDES, are_convolutions, gemm_cells, renamed
 
 REQUIRED = ("name", "m", "n", "k")
 OPTIONAL = ("module", "count", "mantissa_bits")
@@ -82,7 +84,11 @@ def _rows(path: Path) -> list[Row]:
             raise InputError(
                 f"found {len(cells)} cells", place=place, facts={"expected": f"{len(columns)}: {','.join(columns)}"}
             )
-        rows.append(Row(place, {column: cell for column, cell in zip(columns, cells, strict=True) if cell}))
+        row = Row(place, {column: cell for column, cell in zip(columns, cells, strict=True) if cell})
+        if are_convolutions(columns):
+            name = row.cells.get("name", "")
+            row = Row(place, {"name": name, **gemm_cells(row.integer, name, place)} if name else {})
+        rows.append(row)
     return rows
 
 
@@ -90,8 +96,9 @@ def _header(cells: list[str], place: Place) -> list[str] | None:
     """Column names where the line is a header; None where it is a row already."""
     if any(cell.lstrip("+-").isdigit() for cell in cells):
         return None
-    columns = [cell.lower() for cell in cells if cell]
-    allowed = (*REQUIRED, *OPTIONAL)
+    columns = renamed([cell for cell in cells if cell])
+    required = ("name", *SIZES) if are_convolutions(columns) else REQUIRED
+    allowed = (*required, *(STRIDES if are_convolutions(columns) else OPTIONAL))
     for column in columns:
         if column not in allowed or columns.count(column) > 1:
             raise InputError(
@@ -101,7 +108,7 @@ def _header(cells: list[str], place: Place) -> list[str] | None:
                 nearest=nearest_name(column, allowed) if column not in allowed else None,
                 facts={"allowed": ", ".join(allowed)},
             )
-    for column in REQUIRED:
+    for column in required:
         if column not in columns:
             raise InputError("missing column", place=place, field=column, facts={"allowed": ", ".join(allowed)})
     return columns
