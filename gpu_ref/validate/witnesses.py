@@ -146,6 +146,7 @@ def kernel(part: Part, runner: KernelRunner, group_size: int) -> Witness:
         return Witness("CUDA kernel", f"not run: it takes groups of {KERNEL_GROUP} values, not of {group_size}")
     try:
         chosen = kernel_of(part, runner.card)
+        chosen.refuse(_shape(part))
         program = chosen.program(_shape(part), chosen.case(part.activations, part.weights).buffers)
     except InputError as error:
         return Witness("CUDA kernel", f"not run: {error.problem}")
