@@ -6,4 +6,6 @@ rtl         the SystemVerilog under Verilator
 speed       what each takes on the machine and on a GPU, with where the number comes from
 validate    all of them on all parts
 show        terminal, page, JSON
+arrivals    when the RTL is served: as in a complete run
+command     `validate TRACE`
 """

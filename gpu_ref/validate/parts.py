@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sim import program
 from sim.errors import InputError, Place
 from sim.formats.int4 import Int4Tensor
 from sim.workload.gemm import FP16, Gemm, WeightFormat
+from sim.workload.manifest import Record
 from sim.workload.precision import Precision
 from sim.workload.readers.trace import gemm_of
-from sim.workload.trace_file import Record, Trace
+from sim.workload.trace_file import Trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,7 @@ def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: 
     manifest = trace.manifest
     records = [one for one in manifest.records if one.activations and one.weights and one.weight_bits != FP16.bits]
     if manifest.weights is None or not records:
-        facts = {"mend": "record it with values: sim.py trace MODEL --text FILE"}
+        facts = {"mend": f"record it with values: {program.name()} trace MODEL --text FILE"}
         raise InputError(
             "a trace without INT4 weights and their activations", place=Place(str(trace.folder)), facts=facts
         )

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from sim.report.markup import Html
 
+SCHEMA_VERSION = 1
+"""Of validation.json."""
+
 
 def verdict(checked: Sequence[Checked]) -> str:
     """One sentence about all."""
@@ -78,6 +81,7 @@ def times(one: Checked) -> list[str]:
 def as_dict(checked: Sequence[Checked], request: Request, note: str) -> dict[str, Any]:
     """Everything as plain data."""
     return {
+        "schema_version": SCHEMA_VERSION,
         "request": {**vars(request), "trace": str(request.trace)},
         "verdict": verdict(checked),
         "note": note,

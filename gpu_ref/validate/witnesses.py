@@ -27,7 +27,7 @@ from gpu_ref.validate.parts import Part
 from sim.errors import InputError
 from sim.formats import contract
 from sim.formats.anda import AndaTensor
-from sim.functional.execute import arithmetic_of, execute
+from sim.functional.execute import execute
 from sim.machine.machine import Machine
 from sim.runs.best_schedule import blocks_of
 
@@ -80,7 +80,7 @@ def simulator(part: Part, machine: Machine) -> Witness:
     """The machine's own tiles and rounding."""
     begun = time.perf_counter()
     plan = blocks_of(machine.piece(part.computed)).plan()
-    done = execute(plan, arithmetic_of(machine.pe, part.mantissa_bits), part.activations, part.weights)
+    done = execute(plan, machine.pe, part.activations, part.weights)
     about = f"{done.tiles} tiles of {machine.arch.name}"
     return Witness("simulator", about, done.outputs, time.perf_counter() - begun)
 

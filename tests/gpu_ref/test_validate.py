@@ -20,7 +20,8 @@ from sim.errors import InputError
 from sim.formats.int4 import Int4Tensor
 from sim.rtl.checks.build import missing_tool
 from sim.trace.writer import TraceWriter
-from sim.workload.trace_file import Record, TracedModel, TracedTokens, TracedWeights, open_trace
+from sim.workload.manifest import Record, TracedModel, TracedTokens, TracedWeights
+from sim.workload.trace_file import open_trace
 
 needs_rtl = pytest.mark.skipif(missing_tool() is not None, reason=str(missing_tool()))
 
@@ -53,9 +54,10 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.add_record(Record(phase="prefill", step=0, name=f"layer.{name}", module=module, **shape, **keys))
         writer.finish(
             TracedModel(name="made", architecture="none", revision="", parameters=0),
-            TracedTokens(batch=1, prompt=5, padding=0, steps=0, identifiers=None),
+            TracedTokens(prompts=[5], steps=0, identifiers=None),
             TracedWeights(group_size=128, method="rtn zero-point"),
             {},
+            "",
         )
     return folder
 
@@ -98,7 +100,7 @@ def test_the_rtl_ends_with_the_machine_s_own_run(checked: list[Checked]) -> None
     """The RTL's last output leaves a few cycles before the complete run's last write has left DRAM's queue."""
     for one in checked:
         about = witness(one, "RTL").about
-        numbers = [int(word) for word in about.replace(",", "").split() if word.isdigit()]
+        numbers = [int(word) for word in about.replace(",", "").replace(";", "").split() if word.isdigit()]
         cycles, of = numbers[:2]
         assert of == one.speed.cycles
         assert of - 10 < cycles < of
@@ -143,8 +145,17 @@ def test_a_fault_of_the_simulator_is_found_by_the_run(
     """The golden model and the simulator share no arithmetic: a fault in one does not hide in the other."""
     execute = witnesses.execute
 
-    def planted(plan: Any, arithmetic: Any, activations: Any, weights: Any) -> Any:
-        return execute(plan, replace(arithmetic, mantissa_bits=arithmetic.mantissa_bits - 1), activations, weights)
+    class Short:
+        encoded = True
+
+        def __init__(self, pe: Any) -> None:
+            self.pe = pe
+
+        def multiply(self, activations: Any, weights: Any, mantissa_bits: int) -> Any:
+            return self.pe.multiply(activations, weights, mantissa_bits - 1)
+
+    def planted(plan: Any, pe: Any, activations: Any, weights: Any) -> Any:
+        return execute(plan, Short(pe), activations, weights)
 
     monkeypatch.setattr(witnesses, "execute", planted)
     monkeypatch.setattr(rtl, "rtl", lambda part, machine: Witness("RTL", "not run: a test"))
