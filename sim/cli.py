@@ -27,7 +27,8 @@ class Pluggable(TyperGroup):
             return self._alone(name, own, plugged)
         group = typer.main.get_group(plugged)
         group.name = name
-        return group
+        # A group of one command that has its name is that command.
+        return group.commands.get(name, group) if len(group.commands) == 1 else group
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *COMMANDS.names()]

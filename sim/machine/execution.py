@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sim.arch.schema import Schedule
 from sim.engine.activity import Recorder
-from sim.laws.expectation import GemmExpectation, VectorExpectation, expect
+from sim.laws.expectation import Expectation, GemmExpectation, VectorExpectation, expect
 from sim.machine.assembly import Assembly, Options, Run
 from sim.mapping.nest import LoadCursor, TileCursor
 from sim.mapping.operands import RawBytes
@@ -36,6 +36,13 @@ def run_piece(piece: Piece, options: Options = Options(), recorder: Recorder | N
         Where the simulation contradicts itself.
     """
     expected = expect(piece)
+    run = assemble(piece, expected, options, recorder).run()
+    expected.check(run)
+    return replace(run, schedule=piece.schedule) if isinstance(piece.schedule, Schedule) else run
+
+
+def assemble(piece: Piece, expected: Expectation, options: Options, recorder: Recorder | None = None) -> Assembly:
+    """The units of a piece, put together and not yet started."""
     assembly = Assembly(piece.hardware, options, recorder)
     if isinstance(expected, GemmExpectation):
         pace = expected.pace
@@ -43,9 +50,7 @@ def run_piece(piece: Piece, options: Options = Options(), recorder: Recorder | N
         _add_gemm_units(assembly, expected.plan, pace)
     else:
         _add_vector_units(assembly, expected)
-    run = assembly.run()
-    expected.check(run)
-    return replace(run, schedule=piece.schedule) if isinstance(piece.schedule, Schedule) else run
+    return assembly
 
 
 def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:

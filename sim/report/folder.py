@@ -22,7 +22,7 @@ from sim.report.document import GENERATOR
 from sim.report.exporter import EXPORTERS
 from sim.report.sections import FIGURES
 
-MARKERS = ("result.json", "comparison.json")
+MARKERS = ("result.json", "comparison.json", "validation.json")
 WITHOUT_PART = frozenset((*MARKERS, "values.json", "values.html"))
 
 

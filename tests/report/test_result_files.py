@@ -261,7 +261,8 @@ def test_the_names_that_may_be_replaced_are_those_that_are_written(tmp_path, pap
     write_comparison(paper, tmp_path / "compared")
     write_run(paper[0], tmp_path / "run")
     written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert written | {"trace.json", "values.json", "values.html", "gpu.json", "gpu.csv"} == folder.written()
+    others = {"trace.json", "values.json", "values.html", "gpu.json", "gpu.csv", "validation.json"}
+    assert written | others == folder.written()
 
 
 # A page alone

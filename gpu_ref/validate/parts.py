@@ -1,0 +1,98 @@
+"""The GeMMs of a trace that the witnesses compute: real activations and INT4 weights, all of K, so many outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim import program
+from sim.errors import InputError, Place
+from sim.formats.int4 import Int4Tensor
+from sim.workload.gemm import FP16, Gemm, WeightFormat
+from sim.workload.manifest import Record
+from sim.workload.precision import Precision
+from sim.workload.readers.trace import gemm_of
+from sim.workload.trace_file import Trace
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A GeMM of a trace and the part of it that is computed.
+
+    Attributes
+    ----------
+    gemm
+        The whole of it.
+    activations : float16, (tokens, K)
+    weights : (outputs, K)
+    """
+
+    record: Record
+    gemm: Gemm
+    activations: NDArray[np.float16]
+    weights: Int4Tensor
+    mantissa_bits: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Tokens, K and outputs that are computed."""
+        return len(self.activations), self.gemm.k, self.weights.shape[0]
+
+    @property
+    def computed(self) -> Gemm:
+        """The part as a GeMM of its own."""
+        tokens, _, outputs = self.shape
+        return replace(self.gemm, m=tokens, n=outputs, count=1)
+
+    @property
+    def share(self) -> float:
+        """Of the GeMM's outputs."""
+        tokens, _, outputs = self.shape
+        return tokens * outputs / (self.gemm.m * self.gemm.n)
+
+    @property
+    def has_zero_points(self) -> bool:
+        return bool((self.weights.zeros != 8).any())
+
+
+def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: bool) -> Iterator[Part]:
+    """Parts of the recorded GeMMs with INT4 weights.
+
+    Parameters
+    ----------
+    tokens, outputs
+        The most of each that are computed, from the first on.
+    every
+        All records; else the first of each module and shape.
+
+    Raises
+    ------
+    InputError
+        Where the trace holds no tensors, or damaged ones.
+    """
+    manifest = trace.manifest
+    records = [one for one in manifest.records if one.activations and one.weights and one.weight_bits != FP16.bits]
+    if manifest.weights is None or not records:
+        facts = {"mend": f"record it with values: {program.name()} trace MODEL --text FILE"}
+        raise InputError(
+            "a trace without INT4 weights and their activations", place=Place(str(trace.folder)), facts=facts
+        )
+    seen = set()
+    for record in records:
+        kind = (record.phase, record.module, record.m, record.k, record.n)
+        if kind in seen and not every:
+            continue
+        seen.add(kind)
+        gemm = gemm_of(record, precision, WeightFormat(group_size=manifest.weights.group_size))
+        bits = gemm.mantissa_bits
+        assert bits is not None
+        yield Part(
+            record,
+            gemm,
+            trace.activations(record)[:tokens],
+            trace.weights(record).rows(slice(0, outputs)),
+            bits,
+        )
