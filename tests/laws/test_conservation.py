@@ -157,10 +157,7 @@ def test_a_machine_faster_than_its_groups_is_found(compute: str, grain: str, mon
 
 
 def test_a_machine_slower_than_everything_in_a_row_is_found(broken: Callable[..., BrokenLawError]) -> None:
-    def late(method: Method) -> Method:
-        return lambda self, *rest: method(self, *rest[:-1], rest[-1] + 10**4)
-
-    error = broken(ChannelUnit, "__init__", late)  # latency 10,000 cycles more than the machine's
+    error = broken(ChannelUnit, "__init__", afterwards(add("latency_cycles", 10**4)))
     assert error.left > error.right.upper_cycles  # type: ignore[operator, attr-defined]
 
 
