@@ -34,6 +34,10 @@ def test_a_wheel_installed_elsewhere_runs_shipped_configs_by_name(tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["arch"]["name"] == "anda-hpca25"
     assert [path.name for path in empty.iterdir()] == ["runs"]
+    help_ = [sys.executable, str(tmp_path / "site" / "bin" / "anda-sim"), "--help"]
+    shown = subprocess.run(help_, cwd=empty, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    for group in ("GPU kernels", "SystemVerilog"):  # command groups that plug in, by the wheel's metadata
+        assert group in shown.stdout
 
 
 @pytest.mark.parametrize(
