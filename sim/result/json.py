@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Hashable, Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,33 @@ from pydantic import TypeAdapter, ValidationError
 from sim.errors import InputError, Place, nearest_name
 from sim.laws.conservation import BrokenLawError
 from sim.reading import LARGEST_RECORD, LARGEST_SUM_BITS, parse_json, text_of
-from sim.result import SCHEMA_VERSION, Result
+from sim.result import SCHEMA_VERSION, Layer, Result
 
 
 def as_data(result: Result) -> dict[str, Any]:
     """The result as plain data, its fields' names as keys."""
-    return asdict(result)
+    return {name: _plain(getattr(result, name)) for name in _names(Result) or ()}
+
+
+def layer_data(layer: Layer) -> dict[str, Any]:
+    """A layer as plain data."""
+    return {name: _plain(getattr(layer, name)) for name in _names(Layer) or ()}
+
+
+def _plain(value: Any) -> Any:
+    """As `dataclasses.asdict`, without copies of what does not change."""
+    kind: Hashable = type(value)
+    names = _names(kind)
+    if names is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+@cache
+def _names(kind: Hashable) -> tuple[str, ...] | None:
+    return tuple(field.name for field in fields(kind)) if isinstance(kind, type) and is_dataclass(kind) else None
 
 
 def text(value: object) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sqlite3
 from pathlib import Path
 
 from sim import plugins
@@ -35,6 +34,8 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
+        import sqlite3  # here, since most commands keep no store
+
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sim.report.exporter import Export, Exporter
 from sim.result import Layer
+from sim.result.json import layer_data
 
 
 class Tables(Exporter):
@@ -37,7 +37,7 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _layer_row(layer: Layer) -> dict[str, Any]:
     """A layer's line; work of the vector unit leaves the columns about blocks empty."""
-    told = asdict(layer)
+    told = layer_data(layer)
     return flat({**told, **{key: told[key] or {} for key in ("schedule", "dram_floor")}})
 
 

@@ -9,6 +9,7 @@ A kind is one file in this folder, or a plug-in: its section of the arch YAML, i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from fractions import Fraction
@@ -30,6 +31,11 @@ class Port(IntEnum):
 
 PORTS = tuple(Port)
 BANDWIDTH = "dram.bandwidth_gigabytes_per_second"
+
+
+MODELS_KEPT = 16
+_MODELS: OrderedDict[int, tuple[Hardware, DramModel]] = OrderedDict()
+"""By identity of the machine, which stands beside its model so that no other takes its place in memory."""
 
 
 class DramModel(ABC):
@@ -177,7 +183,12 @@ class Dram(Unit):
 
 
 def model_of(hardware: Hardware) -> DramModel:
-    """The DRAM that a machine names."""
-    kind: type[DramModel] | None = dram.DRAM.find(hardware.dram.kind)
-    assert kind is not None
-    return kind(hardware)
+    """The DRAM that a machine names, the same object for as long as the machine is in use."""
+    known = _MODELS.get(id(hardware))
+    if known is None or known[0] is not hardware:
+        kind: type[DramModel] | None = dram.DRAM.find(hardware.dram.kind)
+        assert kind is not None
+        known = _MODELS[id(hardware)] = hardware, kind(hardware)
+        if len(_MODELS) > MODELS_KEPT:
+            _MODELS.popitem(last=False)
+    return known[1]
