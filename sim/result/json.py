@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -27,10 +27,9 @@ def layer_data(layer: Layer) -> dict[str, Any]:
     return {name: _plain(getattr(layer, name)) for name in _names(Layer) or ()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """As `dataclasses.asdict`, without copies of what does not change."""
-    kind: Hashable = type(value)
-    names = _names(kind)
+    names = _names(type(value))
     if names is not None:
         return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
@@ -39,8 +38,8 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _names(kind: Hashable) -> tuple[str, ...] | None:
-    return tuple(field.name for field in fields(kind)) if isinstance(kind, type) and is_dataclass(kind) else None
+def _names(kind: type) -> tuple[str, ...] | None:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def text(value: object) -> str:
