@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
+from math import ceil, lcm
 from typing import Any
 
 import numpy as np
 
 from sim.arch.schema import Arch, Schedule
-from sim.units.dram.channel import Channel
 from sim.workload.gemm import Gemm
 from tests.oracle.automata import run
 from tests.oracle.records import COUNTERS, MACHINE, PLACES, STATE, STATES, UNITS
@@ -49,9 +48,10 @@ def _describe(arch: Arch, gemm: Gemm) -> dict[str, Any]:
     assert max(dram.outstanding_loads, mxu.output_registers) < PLACES
     planes, lanes = mxu.pe == "anda", mxu.lanes or 1
     output_mantissa_bits = (planes and gemm.output_mantissa_bits) or 0
-    channel = Channel(arch)
-    ticks_per_cycle = dram.time_quantum or channel.bytes_per_cycle.numerator
-    ticks_per_byte = Fraction(ticks_per_cycle) / channel.bytes_per_cycle
+    hertz = Fraction(str(arch.clock.frequency_megahertz)) * 10**6
+    bytes_per_cycle = Fraction(str(dram.bandwidth_gigabytes_per_second)) * 10**9 / hertz
+    ticks_per_cycle = dram.time_quantum or bytes_per_cycle.numerator
+    ticks_per_byte = Fraction(ticks_per_cycle) / bytes_per_cycle
     return {
         **_cut(arch, gemm),
         "words": (gemm.mantissa_bits or 0) + 1 if planes else -(-mxu.dot_length // lanes),
@@ -71,7 +71,7 @@ def _describe(arch: Arch, gemm: Gemm) -> dict[str, Any]:
         "slots": arch.writer.blocks,
         "launch_cycles": arch.controller.launch_cycles,
         "loads": dram.outstanding_loads,
-        "latency_cycles": channel.latency_cycles,
+        "latency_cycles": ceil(Fraction(str(dram.latency_nanoseconds)) * hertz / 10**9),
         "burst_bytes": dram.burst_bytes,
         "transaction_bytes": dram.transaction_bytes,
         "policy": POLICIES.index(dram.arbitration),
