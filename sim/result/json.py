@@ -37,9 +37,14 @@ def _plain(value: object) -> Any:
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-@cache
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
 def _names(kind: type) -> tuple[str, ...] | None:
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
+    """Names of the fields of a dataclass."""
+    if kind not in _NAMES and is_dataclass(kind):
+        _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return _NAMES.get(kind)
 
 
 def text(value: object) -> str:
