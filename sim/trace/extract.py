@@ -79,6 +79,9 @@ def load(folder: Path, options: TraceOptions) -> Loaded:
         For a folder that is no model, or a run longer than the model's positions.
     """
     loaded = load_weights(folder) if options.text else load_shapes(folder)
+    if options.steps and not loaded.decodes:
+        problem = f"{loaded.name} is an encoder: its tokens see one another, and none is decoded after them"
+        raise InputError(problem, place=Place(str(folder)), field="--steps", facts={"allowed": "0"})
     limit = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", None)
     if limit is not None and options.tokens + options.steps > limit:
         raise InputError(
