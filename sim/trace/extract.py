@@ -21,7 +21,7 @@ from sim.trace.load import Loaded, load_shapes, load_weights
 from sim.trace.record import Recorder
 from sim.trace.text import prompts_of
 from sim.trace.weights import Quantised, int4_sites, quantise
-from sim.trace.writer import TraceWriter
+from sim.trace.writer import Recording, TraceWriter
 from sim.workload.gemm import GemmModule
 from sim.workload.manifest import Manifest, TracedModel, TracedTokens, TracedWeights
 
@@ -133,22 +133,32 @@ def record(
     on_record: Callable[[], None] = lambda: None,
 ) -> Manifest:
     """Run prompts of any lengths as one batch, and record what the filters let through; raises like `extract`."""
+    with TraceWriter(out) as writer:
+        return record_into(writer, loaded, options, prompts, weights, on_record)
+
+
+def record_into(
+    writer: Recording,
+    loaded: Loaded,
+    options: TraceOptions,
+    prompts: list[list[int]],
+    weights: Quantised | None = None,
+    on_record: Callable[[], None] = lambda: None,
+) -> Manifest:
+    """As `record`, into a recording that is open."""
     sites = [site for site in loaded.sites if keeps(options, site)]
     tensors = weights.tensors if weights else None
     fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
-    with (
-        TraceWriter(out) as writer,
-        Recorder(
-            loaded.model,
-            sites,
-            writer,
-            tensors,
-            fp16,
-            loaded.orders,
-            on_record,
-            lambda name: keeps_layer(options, name) and not options.modules,
-        ) as recorder,
-    ):
+    with Recorder(
+        loaded.model,
+        sites,
+        writer,
+        tensors,
+        fp16,
+        loaded.orders,
+        on_record,
+        lambda name: keeps_layer(options, name) and not options.modules,
+    ) as recorder:
         sequences = generate(loaded.model, prompts, options.steps, recorder)
         tokens = TracedTokens(
             prompts=[len(prompt) for prompt in prompts],
