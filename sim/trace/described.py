@@ -7,12 +7,15 @@ decode   one pass after them, which stands for every step: only attention grows,
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from sim import source
 from sim.errors import InputError, Place
 from sim.section import Section
 from sim.source import Source
-from sim.trace.extract import TraceOptions, load, record_into
+from sim.trace.extract import TraceOptions, load, record_into, record_module_into
 from sim.trace.writer import Recording
 from sim.workload.gemm import Workload
 from sim.workload.model import Run
@@ -61,3 +64,21 @@ def read(path: Path, options: Options) -> Workload:
         "run": {**run.model_dump(), "precision": "fp16" if precision is None else list(precision)},
     }
     return Workload(manifest.model.name, phases, precision, resolved)
+
+
+def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = Run().precision) -> Workload:
+    """The weight GeMMs of one call `module(**inputs)` of any torch module, on any device, meta included.
+
+    Layers that are linear under another name (Conv1D, fused experts) are replaced in `module` by Linears of the same
+    function.
+
+    Raises
+    ------
+    InputError
+        For a module in which no linear layer runs, or a precision that is none.
+    """
+    manifest = record_module_into(Recording(), module, inputs)
+    lengths = resolve(precision, {})
+    phases = phases_of(manifest, ["prefill"], lengths, "fp-int", Place("scope"))
+    resolved = {"module": manifest.model.model_dump(), "precision": "fp16" if lengths is None else list(lengths)}
+    return Workload(manifest.model.name, phases, lengths, resolved)

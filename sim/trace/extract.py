@@ -177,15 +177,23 @@ def record_module(module: nn.Module, arguments: dict[str, Any], out: Path, schem
     scheme
         Of the INT4 weights to give its layers and to record with the activations; None: shapes alone.
     """
+    with TraceWriter(out) as writer:
+        return record_module_into(writer, module, arguments, scheme)
+
+
+def record_module_into(
+    writer: Recording, module: nn.Module, arguments: dict[str, Any], scheme: Scheme | None = None
+) -> Manifest:
+    """As `record_module`, into a recording that is open."""
     loaded = Loaded(type(module).__name__, module, linearise(module))
     weights = quantise(loaded, scheme) if scheme else None
     tensors = weights.tensors if weights else None
     fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
-    with TraceWriter(out) as writer, Recorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
+    with Recorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
         module(**arguments)
-        tokens = TracedTokens(prompts=[1], steps=0, identifiers=None)
-        unseen = "the tokens of a single module"
-        return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions(), unseen)
+    tokens = TracedTokens(prompts=[1], steps=0, identifiers=None)
+    unseen = "the tokens of a single module"
+    return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions(), unseen)
 
 
 def _model(loaded: Loaded) -> TracedModel:

@@ -233,4 +233,6 @@ def _config_file(folder: Path) -> Path:
 
 def _name(folder: Path) -> str:
     resolved = folder.resolve()
-    return resolved.parent.name if resolved.suffix == ".json" else resolved.name
+    if resolved.suffix == ".json":
+        return resolved.parent.name if resolved.stem == "config" else resolved.stem
+    return resolved.name

@@ -84,3 +84,31 @@ def test_a_class_of_another_kind_is_refused_by_name(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
     with pytest.raises(InputError, match="mamba has layers of `linear_attention`, which are not modelled"):
         load_workload(str(tmp_path))
+
+
+def test_a_module_of_ones_own_is_a_workload():
+    import torch
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    from sim import from_module
+
+    class Mine(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up_proj, self.c_attn = nn.Linear(64, 96), Conv1D(32, 96)
+
+        def forward(self, x):
+            return self.c_attn(self.up_proj(x).relu())
+
+    x = torch.randn(2, 5, 64)
+    module = Mine()
+    before = module(x)
+    workload = from_module(module, {"x": x}, "7,6,5,4")
+    assert [(gemm.m, gemm.k, gemm.n, gemm.mantissa_bits) for gemm in workload.gemms] == [
+        (10, 64, 96, 5),
+        (10, 96, 32, 7),
+    ]
+    assert torch.allclose(module(x), before)
+    with pytest.raises(InputError, match="no linear layer ran"):
+        from_module(nn.ReLU(), {"input": x})
