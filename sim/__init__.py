@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim.arch.load import load_arch
     from sim.simulation import simulate
+    from sim.trace.described import from_module
     from sim.workload.load import load_workload
 
-__all__ = ["load_arch", "load_workload", "simulate"]
+__all__ = ["from_module", "load_arch", "load_workload", "simulate"]
 
-_HOMES = {"load_arch": "sim.arch.load", "load_workload": "sim.workload.load", "simulate": "sim.simulation"}
+_HOMES = {
+    "from_module": "sim.trace.described",
+    "load_arch": "sim.arch.load",
+    "load_workload": "sim.workload.load",
+    "simulate": "sim.simulation",
+}
 
 
 def __getattr__(name: str) -> Any:

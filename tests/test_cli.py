@@ -12,6 +12,7 @@ import pytest
 
 from sim.cli import main
 
+ROOT = Path(__file__).resolve().parents[1]
 SMALL = "name,M,N,K\nfirst,40,128,256\nsecond,1,64,128\n"
 
 
@@ -202,6 +203,18 @@ def test_a_full_disk_is_one_message() -> None:
         done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert done.stderr == "output: cannot be written: No space left on device\n"
+
+
+def test_a_file_that_cannot_grow_is_one_message_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "small.csv").write_text(SMALL)
+    arguments = ["sim.py", "run", "anda-hpca25", "small.csv", "--trace", "--jobs", "1", "--out", "r"]
+    limit = "import resource, sys, sim.cli; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
+    program = [sys.executable, "-c", f"{limit} sys.argv = {arguments}; sim.cli.main()"]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "File too large" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["small.csv"]
 
 
 def test_messages_call_the_program_as_its_user_does(monkeypatch: pytest.MonkeyPatch) -> None:

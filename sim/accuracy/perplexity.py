@@ -96,7 +96,7 @@ class Evaluator:
     Raises
     ------
     InputError
-        For a context that the model does not have, a stride that leaves tokens out, or a text of one token.
+        For an encoder, a context that the model does not have, a stride that leaves tokens out, or a text of one token.
     """
 
     def __init__(
@@ -108,6 +108,11 @@ class Evaluator:
         method: str,
         weights: Quantised | None = None,
     ) -> None:
+        if not loaded.decodes:
+            raise InputError(
+                f"{loaded.name} is an encoder: its tokens see those after them, so there is no next one to predict",
+                facts={"allowed": "causal language models"},
+            )
         limit = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", context)
         if not 1 < context <= limit:
             raise InputError(f"found {context}", field="--context", facts={"allowed": f"2 to {limit}"})

@@ -157,5 +157,7 @@ def _write(outcome: Outcome, out: Path) -> None:
         source = (
             f"search on {outcome.model}: relative loss at most {outcome.tolerance}, {len(outcome.visits)} evaluations"
         )
+        if outcome.confidence:
+            source += f", at a confidence of {outcome.confidence}"
         content = {"precision": list(outcome.best.precision), "source": source}
         (out / PRECISION).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

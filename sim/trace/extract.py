@@ -21,7 +21,7 @@ from sim.trace.load import Loaded, load_shapes, load_weights
 from sim.trace.record import Recorder
 from sim.trace.text import prompts_of
 from sim.trace.weights import Quantised, int4_sites, quantise
-from sim.trace.writer import TraceWriter
+from sim.trace.writer import Recording, TraceWriter
 from sim.workload.gemm import GemmModule
 from sim.workload.manifest import Manifest, TracedModel, TracedTokens, TracedWeights
 
@@ -79,6 +79,9 @@ def load(folder: Path, options: TraceOptions) -> Loaded:
         For a folder that is no model, or a run longer than the model's positions.
     """
     loaded = load_weights(folder) if options.text else load_shapes(folder)
+    if options.steps and not loaded.decodes:
+        problem = f"{loaded.name} is an encoder: its tokens see one another, and none is decoded after them"
+        raise InputError(problem, place=Place(str(folder)), field="--steps", facts={"allowed": "0"})
     limit = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", None)
     if limit is not None and options.tokens + options.steps > limit:
         raise InputError(
@@ -130,22 +133,32 @@ def record(
     on_record: Callable[[], None] = lambda: None,
 ) -> Manifest:
     """Run prompts of any lengths as one batch, and record what the filters let through; raises like `extract`."""
+    with TraceWriter(out) as writer:
+        return record_into(writer, loaded, options, prompts, weights, on_record)
+
+
+def record_into(
+    writer: Recording,
+    loaded: Loaded,
+    options: TraceOptions,
+    prompts: list[list[int]],
+    weights: Quantised | None = None,
+    on_record: Callable[[], None] = lambda: None,
+) -> Manifest:
+    """As `record`, into a recording that is open."""
     sites = [site for site in loaded.sites if keeps(options, site)]
     tensors = weights.tensors if weights else None
     fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
-    with (
-        TraceWriter(out) as writer,
-        Recorder(
-            loaded.model,
-            sites,
-            writer,
-            tensors,
-            fp16,
-            loaded.orders,
-            on_record,
-            lambda name: keeps_layer(options, name) and not options.modules,
-        ) as recorder,
-    ):
+    with Recorder(
+        loaded.model,
+        sites,
+        writer,
+        tensors,
+        fp16,
+        loaded.orders,
+        on_record,
+        lambda name: keeps_layer(options, name) and not options.modules,
+    ) as recorder:
         sequences = generate(loaded.model, prompts, options.steps, recorder)
         tokens = TracedTokens(
             prompts=[len(prompt) for prompt in prompts],
@@ -164,15 +177,23 @@ def record_module(module: nn.Module, arguments: dict[str, Any], out: Path, schem
     scheme
         Of the INT4 weights to give its layers and to record with the activations; None: shapes alone.
     """
+    with TraceWriter(out) as writer:
+        return record_module_into(writer, module, arguments, scheme)
+
+
+def record_module_into(
+    writer: Recording, module: nn.Module, arguments: dict[str, Any], scheme: Scheme | None = None
+) -> Manifest:
+    """As `record_module`, into a recording that is open."""
     loaded = Loaded(type(module).__name__, module, linearise(module))
     weights = quantise(loaded, scheme) if scheme else None
     tensors = weights.tensors if weights else None
     fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
-    with TraceWriter(out) as writer, Recorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
+    with Recorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
         module(**arguments)
-        tokens = TracedTokens(prompts=[1], steps=0, identifiers=None)
-        unseen = "the tokens of a single module"
-        return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions(), unseen)
+    tokens = TracedTokens(prompts=[1], steps=0, identifiers=None)
+    unseen = "the tokens of a single module"
+    return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions(), unseen)
 
 
 def _model(loaded: Loaded) -> TracedModel:

@@ -15,11 +15,12 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConfig
+from transformers import AutoConfig, PretrainedConfig
 from transformers.utils import logging
 
 from sim.errors import InputError, Place
 from sim.reading import LARGEST_RECORD, json_of
+from sim.trace.classes import class_of, refuse_unmodelled
 from sim.trace.identity import of_files
 from sim.trace.linears import FP16_KINDS, Site, linearise
 from sim.trace.quantised import Packed, unpack
@@ -45,6 +46,8 @@ class Loaded:
         How the checkpoint stores its weights, where these are integers.
     packed
         INT4 weights that the checkpoint holds, by the name of their layer; the model holds them dequantised.
+    decodes
+        Whether a token sees only those before it, so that there is a next one to decode; not so in encoders.
     revision
         SHA-256 of config.json and, where weights were read, of every byte of their files.
     """
@@ -56,6 +59,7 @@ class Loaded:
     revision: str = ""
     stored: Stored | None = None
     packed: dict[str, Packed] = field(default_factory=dict)
+    decodes: bool = True
 
     @property
     def orders(self) -> dict[str, torch.Tensor]:
@@ -103,9 +107,16 @@ def load_shapes(folder: Path) -> Loaded:
     """The model on torch's meta device: shapes without weights."""
     config = read_config(folder)
     stored = _stored(config, folder)
-    with torch.device("meta"):
-        model = _architecture(config, folder)(config).eval()
-    return Loaded(_name(folder), model, linearise(model), folder, of_files([_config_file(folder)]), stored)
+    chosen = class_of(config, folder)
+    try:
+        with torch.device("meta"):
+            model = chosen.maker(config, **chosen.arguments).eval()
+    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError, RuntimeError) as error:
+        problem = f"transformers builds no {chosen.maker.__name__} of it: {str(error).splitlines()[0]}"
+        raise InputError(problem, place=Place(str(_config_file(folder)))) from None
+    refuse_unmodelled(model, folder)
+    revision = of_files([_config_file(folder)])
+    return Loaded(_name(folder), model, linearise(model), folder, revision, stored, decodes=chosen.decodes)
 
 
 def load_weights(folder: Path) -> Loaded:
@@ -120,9 +131,11 @@ def load_weights(folder: Path) -> Loaded:
     files = _weight_files(folder)
     stored = _stored(config, folder)
     state, packed = _state(files, stored)
-    model, report = _architecture(config, folder).from_pretrained(
+    chosen = class_of(config, folder)
+    model, report = chosen.maker.from_pretrained(
         None,
         config=config,
+        **chosen.arguments,
         state_dict=state,
         dtype=torch.float32,
         output_loading_info=True,
@@ -143,13 +156,14 @@ def load_weights(folder: Path) -> Loaded:
         )
     if stored and not packed:
         raise InputError("a quantization_config, and no packed weights", place=Place(str(folder)))
+    refuse_unmodelled(model, folder)
     sites = linearise(model.eval())
     unplaced = packed.keys() - {site.name for site in sites if site.kind not in FP16_KINDS}
     if unplaced:
         problem = "packed weights of no linear layer, or of a head or router, which stay FP16"
         raise InputError(problem, place=Place(str(folder)), field=min(unplaced))
     revision = of_files([_config_file(folder), *files])
-    return Loaded(_name(folder), model, sites, folder, revision, stored, packed)
+    return Loaded(_name(folder), model, sites, folder, revision, stored, packed, chosen.decodes)
 
 
 def _stored(config: PretrainedConfig, folder: Path) -> Stored | None:
@@ -159,21 +173,6 @@ def _stored(config: PretrainedConfig, folder: Path) -> Stored | None:
         return stored_weights(described) if described is not None else None
     except InputError as error:
         raise error.at(Place(str(_config_file(folder)))) from None
-
-
-def _architecture(config: PretrainedConfig, folder: Path) -> Any:
-    """The causal language model of a config.
-
-    Raises
-    ------
-    InputError
-        Where its kind of model has none.
-    """
-    try:
-        return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    except KeyError:
-        kind = config.model_type
-        raise InputError(f"not a causal language model: {kind}", place=Place(str(folder)), field="model_type") from None
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -234,4 +233,6 @@ def _config_file(folder: Path) -> Path:
 
 def _name(folder: Path) -> str:
     resolved = folder.resolve()
-    return resolved.parent.name if resolved.suffix == ".json" else resolved.name
+    if resolved.suffix == ".json":
+        return resolved.parent.name if resolved.stem == "config" else resolved.stem
+    return resolved.name

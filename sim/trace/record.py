@@ -19,7 +19,7 @@ from sim.formats import fp16
 from sim.formats.int4 import Int4Tensor
 from sim.trace.linears import Site, SplitExperts
 from sim.trace.vectors import attention_told, hook_vectors
-from sim.trace.writer import TraceWriter
+from sim.trace.writer import Recording
 from sim.workload.gemm import VectorWork
 from sim.workload.manifest import Record, TracedAttention, TracedVector
 
@@ -52,7 +52,7 @@ class Recorder:
 
     model: nn.Module
     sites: list[Site]
-    writer: TraceWriter
+    writer: Recording
     weights: dict[str, Int4Tensor] | None = None
     fp16: frozenset[str] = frozenset()
     orders: dict[str, torch.Tensor] = field(default_factory=dict)

@@ -118,7 +118,10 @@ def attention_told(
                 for what in UNSEEN_ATTENTION:
                     if asked.get(what) is not None:
                         doubt(f"attention with {what}")
-                tell(_attention(model, names[module], module, query, key, value, asked))
+                attention = _attention(model, names[module], module, query, key, value, asked)
+                if attention.window and not attention.causal:
+                    doubt("attention with windows that look both ways")
+                tell(attention)
             return compute(module, query, key, value, *others, **asked)
 
         return told

@@ -30,28 +30,14 @@ from sim.workload.manifest import (
 SHARD_BYTES = 256 << 20
 
 
-class TraceWriter:
-    """A folder in the making: under a name of its own until `finish`, removed where that is never reached."""
+class Recording:
+    """What is recorded, in memory: shapes, without tensors."""
 
-    def __init__(self, folder: Path) -> None:
-        if folder.exists():
-            raise InputError("exists already", place=Place(str(folder)), facts={"mend": "choose another --out"})
-        self.folder = folder
-        self._partial = folder.with_name(f".{folder.name}.partial")
+    def __init__(self) -> None:
         self._records: list[Record] = []
         self._vectors: list[TracedVector] = []
         self._attentions: dict[str, TracedAttention] = {}
         self._files: dict[str, TensorFile] = {}
-        self._pending: dict[str, NDArray[Any]] = {}
-        self._pending_bytes = 0
-
-    def __enter__(self) -> Self:
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        shutil.rmtree(self._partial, ignore_errors=True)
 
     def add_record(self, record: Record) -> None:
         self._records.append(record)
@@ -64,17 +50,71 @@ class TraceWriter:
         self._attentions.setdefault(attention.name, attention)
 
     def add_tensor(self, key: str, values: NDArray[Any]) -> None:
-        """Keep a tensor; older ones go to disk where too much is pending."""
-        self._pending[key] = np.ascontiguousarray(values)
-        self._pending_bytes += values.nbytes
-        if self._pending_bytes >= SHARD_BYTES:
-            self._flush()
+        """Keep a tensor, where tensors are kept."""
 
     def add_weights(self, prefix: str, weights: Int4Tensor) -> None:
         """Keep INT4 weights as their bytes in memory."""
         image = weights.memory_image()
         for part in ("codes", "scales", "zeros"):
             self.add_tensor(f"{prefix}.{part}", np.frombuffer(getattr(image, part), np.uint8))
+
+    def finish(
+        self,
+        model: TracedModel,
+        tokens: TracedTokens,
+        weights: TracedWeights | None,
+        versions: dict[str, str],
+        unseen: str,
+    ) -> Manifest:
+        """The manifest of what was recorded.
+
+        Raises
+        ------
+        InputError
+            Where nothing was.
+        """
+        if not self._records:
+            raise InputError("nothing recorded: no linear layer ran that the filters let through")
+        return Manifest(
+            format=FORMAT,
+            model=model,
+            tokens=tokens,
+            weights=weights,
+            versions=versions,
+            records=self._records,
+            vectors=self._vectors,
+            attentions=list(self._attentions.values()),
+            unseen=unseen,
+            files=self._files,
+        )
+
+
+class TraceWriter(Recording):
+    """A folder in the making: under a name of its own until `finish`, removed where that is never reached."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        if folder.exists():
+            raise InputError("exists already", place=Place(str(folder)), facts={"mend": "choose another --out"})
+        self.folder = folder
+        self._partial = folder.with_name(f".{folder.name}.partial")
+        self._pending: dict[str, NDArray[Any]] = {}
+        self._pending_bytes = 0
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def add_tensor(self, key: str, values: NDArray[Any]) -> None:
+        """Keep a tensor; older ones go to disk where too much is pending."""
+        self._pending[key] = np.ascontiguousarray(values)
+        self._pending_bytes += values.nbytes
+        if self._pending_bytes >= SHARD_BYTES:
+            self._flush()
 
     def _flush(self) -> None:
         from safetensors.numpy import save_file
@@ -97,28 +137,9 @@ class TraceWriter:
         versions: dict[str, str],
         unseen: str,
     ) -> Manifest:
-        """Write the manifest and give the folder its name.
-
-        Raises
-        ------
-        InputError
-            Where nothing was recorded.
-        """
+        """Write the manifest and give the folder its name; raises like `Recording.finish`."""
         self._flush()
-        if not self._records:
-            raise InputError("nothing recorded: no linear layer ran that the filters let through")
-        manifest = Manifest(
-            format=FORMAT,
-            model=model,
-            tokens=tokens,
-            weights=weights,
-            versions=versions,
-            records=self._records,
-            vectors=self._vectors,
-            attentions=list(self._attentions.values()),
-            unseen=unseen,
-            files=self._files,
-        )
+        manifest = super().finish(model, tokens, weights, versions, unseen)
         values = {**manifest.model_dump(mode="json"), "sha256": manifest.digest()}
         (self._partial / MANIFEST).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
         self._partial.rename(self.folder)

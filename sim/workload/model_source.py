@@ -27,7 +27,7 @@ def workload_of(described: Source, options: Options) -> Workload:
     written_phase = written.get("phase", Run().phase) if isinstance(written, dict) else Run().phase
     described = _with_options(source.with_overrides(described, options.overrides, "--set-workload"), options)
     model = source.validate(Model, described)
-    _refuse_untaken(model.run, described, same_phase=model.run.phase == written_phase)
+    refuse_untaken(model.run, described, same_phase=model.run.phase == written_phase)
     named = {name: entry.mantissa_bits for name, entry in model.precision.items()}
     precision = resolve(model.run.precision, named, described.place(("run", "precision")))
     try:
@@ -45,7 +45,7 @@ def _with_options(described: Source, options: Options) -> Source:
     return Source({**described.values, "run": {**run, **given}}, {**described.places, **places}, described.file)
 
 
-def _refuse_untaken(run: Run, described: Source, *, same_phase: bool) -> None:
+def refuse_untaken(run: Run, described: Source, *, same_phase: bool) -> None:
     """Refuse keys of another phase, unless a file holds them for the phase that the caller replaced."""
     for key in run.model_fields_set - TAKES[run.phase]:
         place = described.place(("run", key))

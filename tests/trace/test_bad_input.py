@@ -34,7 +34,7 @@ def test_a_config_that_is_none(tmp_path, content):
 
 def test_a_model_that_is_no_language_model(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "vit"}')
-    with pytest.raises(InputError, match="not a causal language model: vit"):
+    with pytest.raises(InputError, match="not a causal language model, and no encoder of text: vit"):
         load_shapes(tmp_path)
 
 

@@ -1,13 +1,16 @@
 """A Hugging Face config.json, as it is, as a model.
 
 Each architecture says which of its keys holds what; a key of the model that none of them holds is fixed by the
-architecture. Attributes that change no shape (dropout, rope scaling, tied embeddings) are not read.
+architecture. Attributes that change no shape (dropout, rope scaling, tied embeddings) are not read. Every other class
+that transformers knows is built on torch's meta device and run there: see sim/trace/described.py.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,10 @@ ACTIVATIONS = {
     "gelu_fast": "gelu",
     "gelu_pytorch_tanh": "gelu",
 }
+
+
+BY_TRACE = "sim.trace.described"
+"""Takes every other class of transformers. It stands above this package, and needs torch: imported when asked for."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,9 @@ def read(path: Path, options: Options) -> Workload:
         For an architecture that is not known, a key that is missing, or a shape that is not modelled.
     """
     config, lines = _json(path)
+    if config.get("model_type") not in tuple(ARCHITECTURES) and _known_elsewhere(config.get("model_type")):
+        workload: Workload = import_module(BY_TRACE).read(path, options)
+        return workload
     architecture = _architecture(config, path, lines)
     _refuse_unmodelled(config, path, lines)
     name = path.resolve().parent.name if path.stem == "config" else path.stem
@@ -116,6 +126,13 @@ def read(path: Path, options: Options) -> Workload:
     _put_weights(values, places, config, path, lines)
     _derive(values, Place(str(path), lines.get("hidden_act", lines.get("activation_function"))))
     return workload_of(Source(values, places, str(path)), options)
+
+
+def _known_elsewhere(name: object) -> bool:
+    """Whether transformers, where it is installed, knows a class of models."""
+    if not isinstance(name, str) or any(find_spec(package) is None for package in ("torch", "transformers")):
+        return False
+    return name in import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING_NAMES
 
 
 def _put_weights(

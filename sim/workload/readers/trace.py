@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,25 +35,8 @@ def read(path: Path, options: Options) -> Workload:
     _refuse_decided(options)
     manifest = open_trace(path).manifest
     precision = resolve(options.precision or Run().precision, {}, Place("--precision") if options.precision else None)
-    weights = WeightFormat(group_size=manifest.weights.group_size) if manifest.weights else WeightFormat()
-    if options.scope == "all" and manifest.unseen:
-        raise InputError(
-            f"scope `all` needs what was not recorded: {manifest.unseen}",
-            place=Place("--scope"),
-            facts={"found": str(path), "allowed": "fp-int"},
-        )
-    phases = []
-    for name in ("prefill", "decode"):
-        if options.phase not in (None, "both", name):
-            continue
-        counts = Counter(gemm_of(record, precision, weights) for record in manifest.records if record.phase == name)
-        items: list[Item] = [replace(gemm, count=count) for gemm, count in counts.items()]
-        if options.scope == "all":
-            items += [*_vector_work(manifest, name), *_attention(manifest, name)]
-        else:
-            items = [replace(gemm, count=counts[gemm]) for gemm in counts if gemm.weights != FP16]
-        if items:
-            phases.append(Phase(name, tuple(items)))
+    names = [name for name in ("prefill", "decode") if options.phase in (None, "both", name)]
+    phases = phases_of(manifest, names, precision, options.scope or Run().scope, Place("--scope"))
     if not phases:
         raise InputError("no GeMM of that phase and scope in it", place=Place(str(path)))
     resolved = {
@@ -61,7 +44,44 @@ def read(path: Path, options: Options) -> Workload:
         "sha256": manifest.digest(),
         "precision": "fp16" if precision is None else list(precision),
     }
-    return Workload(manifest.model.name, tuple(phases), precision, resolved)
+    return Workload(manifest.model.name, phases, precision, resolved)
+
+
+def phases_of(
+    manifest: Manifest, names: Iterable[str], precision: Precision | None, scope: str, asked: Place, steps: int = 1
+) -> tuple[Phase, ...]:
+    """The phases of a recording that have any work.
+
+    Parameters
+    ----------
+    asked
+        Where the scope was asked for.
+    steps
+        How many decode steps each recorded one stands for, in its GeMMs and vector work.
+
+    Raises
+    ------
+    InputError
+        For scope `all` where not everything was seen.
+    """
+    if scope == "all" and manifest.unseen:
+        problem = f"scope `all` needs what was not recorded: {manifest.unseen}"
+        raise InputError(problem, place=asked, facts={"found": manifest.model.name, "allowed": "fp-int"})
+    weights = WeightFormat(group_size=manifest.weights.group_size) if manifest.weights else WeightFormat()
+    phases = []
+    for name in names:
+        times = steps if name == "decode" else 1
+        counts = Counter(gemm_of(record, precision, weights) for record in manifest.records if record.phase == name)
+        items: list[Item] = [
+            replace(gemm, count=times * count)
+            for gemm, count in counts.items()
+            if scope == "all" or gemm.weights != FP16
+        ]
+        if scope == "all":
+            items += [*_vector_work(manifest, name, times), *_attention(manifest, name)]
+        if items:
+            phases.append(Phase(name, tuple(items)))
+    return tuple(phases)
 
 
 def gemm_of(record: Record, precision: Precision | None, weights: WeightFormat) -> Gemm:
@@ -91,13 +111,13 @@ def _starred(name: str) -> str:
     return re.sub(r"(?<=\.)\d+(?=\.)|^\d+(?=\.)", "*", name)
 
 
-def _vector_work(manifest: Manifest, phase: str) -> Iterator[VectorWork]:
+def _vector_work(manifest: Manifest, phase: str, times: int) -> Iterator[VectorWork]:
     counts = Counter(
         VectorWork(_starred(one.name), one.module, one.operations, one.read_bytes, one.write_bytes)
         for one in manifest.vectors
         if one.phase == phase
     )
-    return (replace(work, count=count) for work, count in counts.items())
+    return (replace(work, count=times * count) for work, count in counts.items())
 
 
 def _attention(manifest: Manifest, phase: str) -> Iterator[Item]:

@@ -1,0 +1,84 @@
+"""A model that no reader knows by hand, from its config.json alone: its shapes by a run on torch's meta device.
+
+prefill  one pass over the prompts
+decode   one pass after them, which stands for every step: only attention grows, and that follows from the tokens
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from sim import source
+from sim.errors import InputError, Place
+from sim.section import Section
+from sim.source import Source
+from sim.trace.extract import TraceOptions, load, record_into, record_module_into
+from sim.trace.writer import Recording
+from sim.workload.gemm import Workload
+from sim.workload.model import Run
+from sim.workload.model_source import refuse_untaken
+from sim.workload.options import Options
+from sim.workload.precision import resolve
+from sim.workload.readers.trace import phases_of
+from sim.yaml_reader import Path_
+
+
+class Described(Section):
+    """What a caller may say of such a model: how it is run."""
+
+    run: Run = Run()
+
+
+def read(path: Path, options: Options) -> Workload:
+    """The workload of a config.json.
+
+    Raises
+    ------
+    InputError
+        For a class that is not modelled, and for runs that it cannot do.
+    """
+    given = options.given()
+    places: dict[Path_, Place] = {("run", name): Place(f"--{name}") for name in given}
+    asked = source.with_overrides(Source({"run": given}, places, str(path)), options.overrides, "--set-workload")
+    run = source.validate(Described, asked).run
+    refuse_untaken(run, asked, same_phase=True)
+    if run.phase == "mixed":
+        problem = "chunks of a prompt beside decodes are modelled of classes known by hand only"
+        facts = {"allowed": "prefill, decode, both"}
+        raise InputError(problem, place=asked.place(("run", "phase")), field="run.phase", facts=facts)
+    precision = resolve(run.precision, {}, asked.place(("run", "precision")))
+    decodes = run.phase != "prefill"
+    tokens = run.context if run.phase == "decode" else run.tokens
+    pass_ = TraceOptions(tokens=tokens, batch=run.batch, steps=1 if decodes else 0)
+    loaded = load(path, pass_)
+    manifest = record_into(Recording(), loaded, pass_, [[0] * tokens] * run.batch)
+    every = manifest.tokens.model_copy(update={"steps": run.steps if decodes else 0})
+    manifest = manifest.model_copy(update={"tokens": every})
+    names = ["prefill", "decode"] if run.phase == "both" else [run.phase]
+    phases = phases_of(manifest, names, precision, run.scope, asked.place(("run", "scope")), run.steps)
+    resolved = {
+        "config": manifest.model.model_dump(),
+        "run": {**run.model_dump(), "precision": "fp16" if precision is None else list(precision)},
+    }
+    return Workload(manifest.model.name, phases, precision, resolved)
+
+
+def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = Run().precision) -> Workload:
+    """The weight GeMMs of one call `module(**inputs)` of any torch module, on any device, meta included.
+
+    Layers that are linear under another name (Conv1D, fused experts) are replaced in `module` by Linears of the same
+    function.
+
+    Raises
+    ------
+    InputError
+        For a module in which no linear layer runs, or a precision that is none.
+    """
+    manifest = record_module_into(Recording(), module, inputs)
+    lengths = resolve(precision, {})
+    phases = phases_of(manifest, ["prefill"], lengths, "fp-int", Place("scope"))
+    resolved = {"module": manifest.model.model_dump(), "precision": "fp16" if lengths is None else list(lengths)}
+    return Workload(manifest.model.name, phases, lengths, resolved)
