@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -28,11 +29,21 @@ def test_a_wheel_installed_elsewhere_runs_shipped_configs_by_name(tmp_path: Path
     )
     empty = tmp_path / "empty"
     empty.mkdir()
-    command = [sys.executable, str(tmp_path / "site" / "bin" / "anda-sim"), "run", "anda-hpca25", "llama-7b", "--json"]
+    program = [sys.executable, str(tmp_path / "site" / "bin" / "anda-sim")]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
-    done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["arch"]["name"] == "anda-hpca25"
+
+    def told(*words: str) -> Any:
+        command = [*program, *words, "--json"]
+        done = subprocess.run(
+            command, cwd=empty, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    assert told("run", "anda-hpca25", "llama-7b")["arch"]["name"] == "anda-hpca25"
+    # The measured GPU tables travel with it.
+    compared = told("compare", "fp-int", "anda-hpca25", "--workload", "llama-7b", "--phase", "decode", "--gpu", "H200")
+    assert compared["gpu"]["card"] == "H200"
     assert [path.name for path in empty.iterdir()] == ["runs"]
     help_ = [sys.executable, str(tmp_path / "site" / "bin" / "anda-sim"), "--help"]
     shown = subprocess.run(help_, cwd=empty, env=environment, capture_output=True, text=True, timeout=60, check=True)

@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gpu_ref.reference.cards import FOLDER
 from sim import source
+from sim.errors import InputError
 
 WIDEST_GAP = 4
 
 
-class OutsideTableError(Exception):
+class OutsideTableError(InputError):
     """What was asked for is not in the measured tables, nor between their rows; the message says why."""
 
 

@@ -59,16 +59,15 @@ def interpolated(table: GemmTable, m: int, n: int, k: int) -> tuple[float, bool]
 
 def _corners(times: dict[Shape, float], n: int, k: int) -> tuple[Shape, Shape] | None:
     """The closest measured n and k around a shape whose four combinations were all measured."""
-    found = [
-        (log(high_n / low_n) + log(high_k / low_k), (low_n, high_n), (low_k, high_k))
-        for low_n, high_n in _around(n, sorted({shape[0] for shape in times}))
-        for low_k, high_k in _around(k, sorted({shape[1] for shape in times}))
-        if all((one, other) in times for one in (low_n, high_n) for other in (low_k, high_k))
-    ]
-    if not found:
-        return None
-    _, ns, ks = min(found)
-    return ns, ks
+    widths = {
+        (ns, ks): log(ns[1] / ns[0]) + log(ks[1] / ks[0])
+        for ns in _around(n, sorted({shape[0] for shape in times}))
+        for ks in _around(k, sorted({shape[1] for shape in times}))
+    }
+    for ns, ks in sorted(widths, key=lambda pair: (widths[pair], pair)):
+        if all((one, other) in times for one in ns for other in ks):
+            return ns, ks
+    return None
 
 
 def _around(value: int, known: list[int]) -> list[Shape]:

@@ -58,7 +58,8 @@ def print_card(name: str, console: Console) -> None:
         console.print()
         bar = error_bars()[name][kind]
         console.print(_text(f"{kind}, {FRAMEWORKS[name][kind]}; held-out rows are off by {bar}", "bold"))
-        console.print(_text(TYPES[kind].about))
+        count = len(gemm_tables()[name, kind].shapes())
+        console.print(_text(f"{TYPES[kind].about}; of {count} shapes, those of powers of two:"))
         console.print(_times(name, kind))
     console.print()
     _print_rules(console)
@@ -74,13 +75,17 @@ def _print_rules(console: Console) -> None:
 
 
 def _times(card: str, kind: str) -> Table:
-    """Microseconds by shape and tokens."""
+    """Times by shape and tokens; of all shapes those that are powers of two."""
     measured = gemm_tables()[card, kind]
     table = _table("n x k", [f"m = {m:,}" for m in TOKENS])
-    for n, k in sorted(shape for shape in measured.shapes() if min(shape) >= SMALLEST):
+    for n, k in sorted(shape for shape in measured.shapes() if _of_powers_of_two(shape)):
         times = (measured.seconds[m].get((n, k)) for m in TOKENS)
         table.add_row(f"{n:,} x {k:,}", *("" if time is None else si(time, "s") for time in times))
     return table
+
+
+def _of_powers_of_two(shape: tuple[int, int]) -> bool:
+    return all(size & (size - 1) == 0 for size in shape)
 
 
 def _card_cells(card: Card) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gpu_ref import cli, nvrtc, sass
+from gpu_ref import record as records
 from gpu_ref.forecast import table
 from gpu_ref.forecast.code import Product, product, read
 from gpu_ref.forecast.model import forecast
@@ -124,10 +125,10 @@ def test_a_forecast_is_never_below_its_bytes_and_its_products() -> None:
 
 @needs_tools
 def test_four_provenances_stand_in_one_table(tmp_path: Path) -> None:
-    device = {**made().device.model_dump(), "name": "NVIDIA H100 80GB HBM3"}
+    device = {**vars(made().device), "name": "NVIDIA H100 80GB HBM3"}
     own = row("w4a16", 5e-5) | {"tokens": 16, "columns": 4096, "depth": 4096}
     path = tmp_path / "r.json"
-    path.write_text(made(device=device, rows=[own]).model_dump_json())
+    records.save(made(device=device, rows=[own]), path)
     arguments = ["predict", "h100", "--tokens", "16", "--columns", "4096", "--depth", "4096"]
     out = tmp_path / "f" / "forecast.json"
     done = CliRunner().invoke(cli.app, [*arguments, "--record", str(path), "--out", str(out)], env={"COLUMNS": "80"})
@@ -163,7 +164,7 @@ def test_a_layer_that_no_kernel_takes_is_refused() -> None:
 
 def test_a_record_of_another_card_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
-    path.write_text(made().model_dump_json())
+    records.save(made(), path)
     told = CliRunner().invoke(cli.app, ["predict", "H100", "--record", str(path)]).exception
     assert isinstance(told, InputError)
     assert told.facts == {"found": "Pretended", "needed": "H100"}

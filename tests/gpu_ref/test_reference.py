@@ -52,7 +52,7 @@ def test_a_layer_takes_what_another_interpolation_found(card: str, kind: str, to
 def test_every_gap_is_filled_as_numpy_fills_it() -> None:
     lines: dict[tuple[str, str, int, int], list[tuple[int, float]]] = defaultdict(list)
     for row in rows("gemm.csv.xz"):
-        if int(row["n"]) >= 1024:
+        if int(row["m"]) in (1, 64, 2048):
             key = (row["card"], row["type"], int(row["m"]), int(row["k"]))
             lines[key].append((int(row["n"]), float(row["microseconds"]) * 1e-6))
     checked = 0
@@ -64,12 +64,12 @@ def test_every_gap_is_filled_as_numpy_fills_it() -> None:
                 expected = math.exp(np.interp(math.log(n), ns, seconds))
                 assert gemm_estimate(card, kind, m, n, k).seconds == pytest.approx(expected, rel=1e-9)
                 checked += 1
-    assert checked > 5000
+    assert checked > 4000
 
 
 def test_inside_a_cell_the_weights_of_n_and_k_multiply() -> None:
-    corners = {(n, k): gemm_estimate("H200", "BF16", 16, n, k) for n in (4096, 5120) for k in (4096, 12288)}
-    n, k = round(math.sqrt(4096 * 5120)), round(math.sqrt(4096 * 12288))
+    corners = {(n, k): gemm_estimate("H200", "BF16", 16, n, k) for n in (4096, 5120) for k in (10240, 12288)}
+    n, k = round(math.sqrt(4096 * 5120)), round(math.sqrt(10240 * 12288))
     middle = math.exp(sum(math.log(one.seconds) for one in corners.values()) / 4)
     estimate = gemm_estimate("H200", "BF16", 16, n, k)
     assert estimate.seconds == pytest.approx(middle, rel=1e-3)
@@ -111,7 +111,7 @@ def test_attention_between_two_lengths_lies_between_their_times() -> None:
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        (("H200", "BF16", 1000, 4096, 4096), "1,000 tokens were not measured with BF16; nearest: 769 and 1,024"),
+        (("H200", "BF16", 1000, 4096, 4096), "1,000 tokens were not measured with BF16; nearest: 768 and 1,024"),
         (("H200", "BF16", 10**6, 4096, 4096), "nearest: 32,768"),
         (("H200", "BF16", 16, 1000, 4096), "n = 1,000 is outside 1,024 to 65,536"),
         (("H200", "BF16", 16, 4096, 128256), "k = 128,256 is outside"),
