@@ -32,6 +32,11 @@ DEVICE void store_shared16(void* to, const u32* v) {
 DEVICE void load_shared16(u32* v, const void* from) {
   asm volatile("ld.shared.v4.b32 {%0,%1,%2,%3}, [%4];" : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3]) : "r"(shared_address(from)) : "memory");
 }
+// One value a lane, of 2, 4 or 8 bytes; the host counts the banks they meet in.
+template <class Value>
+DEVICE Value load_shared(const Value* from) { return *from; }
+template <class Value>
+DEVICE void store_shared(Value* to, Value v) { *to = v; }
 // Four 8 x 8 matrices of 16-bit values; lane l names row l % 8 of matrix l / 8.
 DEVICE void load_matrices(u32* v, const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3]) : "r"(shared_address(row)) : "memory");

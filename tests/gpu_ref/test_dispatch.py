@@ -63,7 +63,7 @@ def test_the_plan_begins_with_the_largest_layer_at_one_token(card: Card) -> None
 
 def test_k_is_split_until_the_card_is_full_and_no_further(card: Card) -> None:
     narrow, wide = (dispatch.w4a16_warps(Shape(1, columns, 4096), card) for columns in (1024, 65536))
-    # 16 blocks of 64 columns; 16 steps of 256 of depth, of which each block keeps eight
+    # 16 blocks of 64 columns; each keeps 512 of depth a warp, four warps
     assert narrow.splits == 2
     assert wide.splits == 1
 
