@@ -22,6 +22,11 @@ inline void load_shared16(u32* v, const void* from) {
   memcpy(v, from, 16);
 }
 
+inline void load_shared8(u32* v, const void* from) {
+  if (shared_address(from) & 7) host::fail("load_shared8: address not a multiple of 8");
+  host::run.current->accesses[host::kLoad8].push_back(shared_address(from));
+  memcpy(v, from, 8);
+}
 constexpr host::Access access_of(int bytes, bool stores) {
   return bytes == 16 ? (stores ? host::kStore16 : host::kLoad16) : bytes == 8 ? (stores ? host::kStore8 : host::kLoad8) : stores ? host::kStore4 : host::kLoad4;
 }

@@ -15,9 +15,6 @@ constexpr int kWarps = kWarpsN * kWarpsK, kThreads = 32 * kWarps, kRowTiles = kT
 constexpr int kColumns = 32 * kWarpsN, kTermPitch = kColumns + 8;  // floats
 constexpr int kSumsEach = kTokens / kWarpsK, kWide = kSumsEach % 4 ? 2 : 4;  // sums of one thread, so many side by side
 
-template <int kCount>
-struct __align__(4 * kCount) Floats { float v[kCount]; };
-
 // d of 16 tokens x 8 columns of one group.
 DEVICE void dots(int* d, const u32 (*a)[4], const u32 (*b)[2]) {
   int high[4] = {}, low[4] = {};
@@ -71,7 +68,7 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
     }
     commit_copies();
     source.units(arena.units());
-#pragma unroll
+#pragma unroll(kRowTiles < 4 ? 4 : 1)
     for (int n = 0; n * kThreads < kGroups * kTokens * 4; ++n) {
       int i = n * kThreads + thread, token = token_of(i) % kTokens, own = i / 4 / kTokens;
       if (at.first_token + token / 8 * 8 < at.tokens && group + own < at.groups)
@@ -81,13 +78,9 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
 
     const u8* own = stage + arena.kRaw + warp * kWarpBytes;
     u32 zeros = load_zeros(own, lane);
-    float scales[4][2];
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      u32 pair = load_shared((const u32*)(own + 2 * kCodeBytes) + 4 * j + lane % 4);
-      scales[j][0] = half_to_float(pair), scales[j][1] = half_to_float(pair >> 16);
-    }
-#pragma unroll
+    u32 scales[4];
+    for (int j = 0; j < 4; ++j) scales[j] = load_shared((const u32*)(own + 2 * kCodeBytes) + 4 * j + lane % 4);
+#pragma unroll(kRowTiles < 4 ? 2 : 1)  // sums of four tiles leave few registers
     for (int half = 0; half < 2; ++half) {
       u32 b[4][2][2];
       load_weights(b, own, half, zeros, lane);
@@ -102,14 +95,16 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
         for (int j = 0; j < 4; ++j) {
           int d[4];
           dots(d, a, b[j]);
+          if (kRowTiles == 4) compute_anew_from(scales[j]);
+          float scale[2] = {half_to_float(scales[j]), half_to_float(scales[j] >> 16)};
 #pragma unroll
           for (int i = 0; i < 2; ++i) {
             if (kWarpsK > 1)
-              store_shared((Floats<2>*)(terms + 8 * i * kTermPitch + 8 * j),
-                           Floats<2>{{term(d[2 * i], unit[i], scales[j][0]), term(d[2 * i + 1], unit[i], scales[j][1])}});
+              store_shared((Row<float, 2>*)(terms + 8 * i * kTermPitch + 8 * j),
+                           Row<float, 2>{{term(d[2 * i], unit[i], scale[0]), term(d[2 * i + 1], unit[i], scale[1])}});
             else
               for (int side = 0; side < 2; ++side)
-                kept[row][j][2 * i + side] = accumulate(kept[row][j][2 * i + side], d[2 * i + side], unit[i], scales[j][side]);
+                kept[row][j][2 * i + side] = accumulate(kept[row][j][2 * i + side], d[2 * i + side], unit[i], scale[side]);
           }
         }
       }
@@ -124,7 +119,7 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
 #pragma unroll
         for (int i = 0; i < kSumsEach; i += kWide) {
           int place = owned_at(i), row = place / kColumns, column = place % kColumns;
-          auto found = load_shared((const Floats<kWide>*)(arena.terms() + (own * kTokens + row) * kTermPitch + column));
+          auto found = load_shared((const Row<float, kWide>*)(arena.terms() + (own * kTokens + row) * kTermPitch + column));
           for (int k = 0; k < kWide; ++k) owned[i + k] = __fadd_rn(owned[i + k], found.v[k]);
         }
   }

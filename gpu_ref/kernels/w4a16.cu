@@ -31,16 +31,16 @@ DEVICE u8* warp_part(u8* stage, int warp) { return stage + 2 * kWarpsK * kTileBy
 // What one thread copies of every step: 16 bytes of a row of A in each pass and part, and 16 bytes a lane of its warp's weights.
 struct Copies {
   static constexpr int kRowsAPass = kThreads / 16, kPasses = kTokens / kRowsAPass;
-  const u8 *a[kPasses], *codes, *extra;
+  const u8 *a, *codes, *extra;
   int rows_left, group, groups;
-  u64 half_stride, codes_stride, extra_stride;
+  u64 pass_stride, half_stride, codes_stride, extra_stride;
 
   DEVICE Copies(const W4a16& m, int first_step) {
     int thread = threadIdx.x, warp = thread / 32, lane = thread % 32, first_token = blockIdx.y * kTokens, row = thread / 16;
     u64 pitch = (u64)m.depth * 2, tiles = m.columns / 64, tile = blockIdx.x * kWarpsN + warp % kWarpsN;
     group = first_step * kWarpsK, groups = m.depth / 128, rows_left = m.tokens - first_token - row;
-    for (int pass = 0; pass < kPasses; ++pass)
-      a[pass] = m.a + (first_token + row + pass * kRowsAPass) * pitch + (u64)group * kGroupBytes + thread % 16 * 16;
+    a = m.a + (first_token + row) * pitch + (u64)group * kGroupBytes + thread % 16 * 16;
+    pass_stride = kRowsAPass * pitch;
     u64 own = group + warp / kWarpsN;
     half_stride = tiles * kHalfBytes, codes_stride = 2 * kWarpsK * half_stride;
     codes = m.codes + (2 * own * tiles + tile) * kHalfBytes + lane * 16;
@@ -54,13 +54,14 @@ struct Copies {
   DEVICE void next(u8* stage) {
     int thread = threadIdx.x, warp = thread / 32, lane = thread % 32;
     u8* tile = stage + thread % 16 / 8 * kTileBytes;
+    const u8* from = a;
 #pragma unroll
     for (int pass = 0; pass < kPasses; ++pass) {
       u8* to = tile + swizzled(thread / 16 + pass * kRowsAPass, thread % 8);
 #pragma unroll
       for (int part = 0; part < kWarpsK; ++part)
-        copy16_async(to + 2 * part * kTileBytes, a[pass] + part * kGroupBytes, pass * kRowsAPass < rows_left && group + part < groups);
-      a[pass] += kWarpsK * kGroupBytes;
+        copy16_async(to + 2 * part * kTileBytes, from + part * kGroupBytes, pass * kRowsAPass < rows_left && group + part < groups);
+      from += pass_stride;
     }
     bool valid = group + warp / kWarpsN < groups;
     u8* part = warp_part(stage, warp) + lane * 16;
@@ -69,9 +70,17 @@ struct Copies {
 #pragma unroll
       for (int i = 0; i < 4; ++i) copy16_async(part + half * kHalfBytes + i * 512, codes + half * half_stride + i * 512, valid);
     if (lane < 10) copy16_async(part + kCodeBytes, extra, valid);
-    codes += codes_stride, extra += extra_stride, group += kWarpsK;
+    a += kWarpsK * kGroupBytes, codes += codes_stride, extra += extra_stride, group += kWarpsK;
   }
 };
+
+// The codes of a lane from step k16 on: all four steps at once, or two, where sums of four tiles leave no registers.
+DEVICE void load_codes(u32 (*codes)[4], const u8* from, int k16) {
+  if (kRowTiles < 4 && k16 == 0)
+    for (int pair = 0; pair < 4; ++pair) load_shared16(codes[pair], from + pair * 512);
+  if (kRowTiles == 4 && k16 % 2 == 0)
+    for (int pair = 0; pair < 4; ++pair) load_shared8(&codes[pair][k16], from + pair * 512 + k16 * 4);
+}
 
 DEVICE void multiply_step(float (*sums)[8][4], u8* stage) {
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -81,10 +90,9 @@ DEVICE void multiply_step(float (*sums)[8][4], u8* stage) {
     u32 codes[4][4], scales[4], zeros = load_shared((const u32*)(part + kCodeBytes + kScaleBytes) + lane / 4);
     load_shared16(scales, part + kCodeBytes + lane / 4 * 16);
 #pragma unroll
-    for (int pair = 0; pair < 4; ++pair) load_shared16(codes[pair], part + half * kHalfBytes + (pair * 32 + lane) * 16);
-#pragma unroll
     for (int k16 = 0; k16 < 4; ++k16) {
       u32 a[kRowTiles][4];
+      load_codes(codes, part + half * kHalfBytes + lane * 16, k16);
       for (int row = 0; row < kRowTiles; ++row) load_left(a[row], tiles + half * kTileBytes, 16 * row, k16, lane);
 #pragma unroll
       for (int j = 0; j < 8; ++j) {
@@ -103,9 +111,10 @@ DEVICE void store_sums(float (*sums)[8][4], u8* arena, Output* c, float* partial
 #pragma unroll
   for (int row = 0; row < kRowTiles; ++row)
     for (int j = 0; j < 8; ++j)
-      for (int i = 0; i < 4; ++i)
-        store_shared(shares + (warp / kWarpsN * kTokens + 16 * row + lane / 4 + 8 * (i / 2)) * kSumPitch + warp % kWarpsN * 64 +
-                         8 * j + lane % 4 * 2 + i % 2, sums[row][j][i]);
+      for (int i = 0; i < 2; ++i)
+        store_shared((Row<float, 2>*)(shares + (warp / kWarpsN * kTokens + 16 * row + lane / 4 + 8 * i) * kSumPitch +
+                                      warp % kWarpsN * 64 + 8 * j + lane % 4 * 2),
+                     Row<float, 2>{{sums[row][j][2 * i], sums[row][j][2 * i + 1]}});
   __syncthreads();
   for (int i = threadIdx.x; i < kTokens * 64 * kWarpsN; i += kThreads) {
     int row = i / (64 * kWarpsN), column = i % (64 * kWarpsN), token = blockIdx.y * kTokens + row;

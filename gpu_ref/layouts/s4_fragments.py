@@ -6,8 +6,8 @@ codes   [depth / 64][columns / 32] tiles of [2 pairs p][32 lanes][4 words]
         nibble   0  2      4       6       1      3       5       7
         k        t  t + 8  t + 16  t + 24  t + 4  t + 12  t + 20  t + 28
 
-        The sums are exact integers, so k may stand in any order: byte 4 r + j of a tile row is value r + 8 j of its 32, which
-        is how the bits of a plane fall apart under one mask (kernels/anda_activations.cuh).
+        The sums are exact integers, so k may stand in any order: byte 4 r + j of a tile row is value r + 8 j of its
+        32, which is how the bits of a plane fall apart under one mask (kernels/anda_activations.cuh).
 
         symmetric: two's complement of code - 8;  with zero points: the code
 scales  [depth / 128][columns] FP16

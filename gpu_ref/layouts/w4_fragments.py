@@ -1,7 +1,7 @@
 """INT4 weights in the order of the 16-bit products' fragments: w4a16.cu and w4a16_wgmma.cu.
 
 codes   [depth / 64][columns / 64] tiles of [4 j][32 lanes][4 steps of k16]
-        lane 4 g + t, j: columns 16 j .. 16 j + 15 of the tile, eight codes a step; 16 bytes are a lane's share of 16 columns
+        lane 4 g + t, j: columns 16 j .. 16 j + 15 of the tile, eight codes a step; 16 bytes a lane
 
         nibble   0      4        1        5        2      6        3        7
         column   g      g        g        g        g + 8  g + 8    g + 8    g + 8
