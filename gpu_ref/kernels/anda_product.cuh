@@ -50,12 +50,12 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
   float kept[kRowTiles][4][4] = {};  // kWarpsK == 1: sums as the products leave them
   float owned[kSumsEach] = {};       // else: sums of this thread
   int steps = (w.groups + kGroups - 1) / kGroups, left = steps;
-  u8 *stage = arena.stages(), *refilled = stage + (kStages - 1) * arena.kStage;
+  int at_stage = 0, at_refilled = (kStages - 1) * arena.kStage;
 
   for (int i = 0; i < kStages - 1; ++i) {
     if (i < steps) {
-      source.fetch(stage + i * arena.kStage);
-      weights.next(stage + i * arena.kStage + arena.kRaw + warp * kWarpBytes, lane);
+      source.fetch(arena.stages() + i * arena.kStage);
+      weights.next(arena.stages() + i * arena.kStage + arena.kRaw + warp * kWarpBytes, lane);
     }
     commit_copies();
   }
@@ -63,10 +63,11 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
     wait_copies<kStages - 2>();
     __syncthreads();  // the step has landed for all, and all have left its tiles and the stage that is filled next
     if (left > kStages - 1) {
-      source.fetch(refilled);
-      weights.next(refilled + arena.kRaw + warp * kWarpBytes, lane);
+      source.fetch(arena.stages() + at_refilled);
+      weights.next(arena.stages() + at_refilled + arena.kRaw + warp * kWarpBytes, lane);
     }
     commit_copies();
+    u8* stage = arena.stages() + at_stage;
     source.units(arena.units());
 #pragma unroll(kRowTiles < 4 ? 4 : 1)
     for (int n = 0; n * kThreads < kGroups * kTokens * 4; ++n) {
@@ -83,6 +84,7 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
 #pragma unroll(kRowTiles < 4 ? 2 : 1)  // sums of four tiles leave few registers
     for (int half = 0; half < 2; ++half) {
       u32 b[4][2][2];
+      if (kRowTiles == 4) compute_anew_from(zeros);
       load_weights(b, own, half, zeros, lane);
 #pragma unroll
       for (int row = 0; row < kRowTiles; ++row) {
@@ -95,7 +97,6 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
         for (int j = 0; j < 4; ++j) {
           int d[4];
           dots(d, a, b[j]);
-          if (kRowTiles == 4) compute_anew_from(scales[j]);
           float scale[2] = {half_to_float(scales[j]), half_to_float(scales[j] >> 16)};
 #pragma unroll
           for (int i = 0; i < 2; ++i) {
@@ -109,8 +110,8 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
         }
       }
     }
-    refilled = stage;
-    stage = stage == arena.stages() + (kStages - 1) * arena.kStage ? arena.stages() : stage + arena.kStage;
+    at_refilled = at_stage;
+    at_stage = at_stage == (kStages - 1) * arena.kStage ? 0 : at_stage + arena.kStage;
     if (kWarpsK == 1) continue;
     __syncthreads();
 #pragma unroll

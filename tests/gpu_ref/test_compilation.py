@@ -100,8 +100,8 @@ RATES: list[tuple[Kernel, str, int, float]] = [
 def test_the_main_loop_for_few_tokens_keeps_up_with_memory(
     kernel: Kernel, product: str, weights: int, most: float
 ) -> None:
-    # An H100 reads 3.35e12 B/s (datasheet) / 132 multiprocessors / 1.755e9 Hz = 14.5 bytes or 28 weights a cycle, in which
-    # a multiprocessor issues 4 instructions: 0.14 a weight.
+    # An H100 reads 3.35e12 B/s (datasheet) / 132 multiprocessors / 1.755e9 Hz = 14.5 bytes or 28 weights a cycle, in
+    # which a multiprocessor issues 4 instructions: 0.14 a weight.
     loop = sass.main_loop(nvrtc.compile_module(kernel.modules[0], "sm_90a").cubin, kernel.source, product)
     assert loop.instructions / (loop.count(product) * weights) <= most
 

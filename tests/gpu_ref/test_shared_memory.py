@@ -87,8 +87,8 @@ def test_words_a_kernel_would_read_16_bytes_apart_conflict_fourfold(compiled: Pa
 
 
 def test_encoding_in_the_kernel_reads_its_fp16_values_in_two_way_conflicts(host: HostExecutor) -> None:
-    # A thread reads half of chunks 4 h .. 4 h + 3 of its token's row. With tokens r and r + 4 in a phase of 16 lanes, the
-    # two chunks of each fall on the same two of eight groups of banks: the price of writing the bytes without conflicts.
+    # A thread reads half of chunks 4 h .. 4 h + 3 of its token's row. Of the tokens r and r + 4 in a phase of 16 lanes
+    # the two chunks fall on the same two of eight groups of banks: the price of writing the bytes without conflicts.
     counts = traffic(AndaFp16(8), host)
     groups, tiles = SHAPE.depth // 64, SHAPE.columns // 32
     assert counts.load_shared8.phases == tiles * groups * SHAPE.tokens * 64 * 2 // 128
