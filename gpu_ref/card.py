@@ -49,6 +49,10 @@ class State:
 class Prepared(Protocol):
     """A program compiled and uploaded, its streamed buffers in several copies."""
 
+    @property
+    def is_graph(self) -> bool:
+        """Whether a batch is one captured graph, not single launches."""
+
     def run(self) -> dict[str, Array]:
         """Poison the results, run once over the first copy, and fetch them."""
 
@@ -80,3 +84,6 @@ class Device(Protocol):
 
     def free_bytes(self) -> int:
         """Device memory that is free."""
+
+    def answers(self) -> bool:
+        """Whether the card still works: after an illegal access nothing does, until the process ends."""

@@ -1,9 +1,7 @@
-"""`sim.py gpu`: verify and bench on a card, show what was recorded anywhere."""
+"""`sim.py gpu`: first contact with a card, its bundle, and recorded times anywhere."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,64 +14,46 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="GPU kernels: verify and time them on a card, show recorded times.", no_args_is_help=True)
 
-Seed = Annotated[int | None, typer.Option(min=0, help="Of the random inputs; without it, fresh ones.")]
+Settings = Annotated[Path | None, typer.Option(help="What to measure; else gpu_ref/bench.yaml.")]
 
 
-@app.command()
-def verify(
-    seed: Seed = None,
-    small: Annotated[bool, typer.Option("--small", help="Small shapes only, as under compute-sanitizer.")] = False,
+@app.command(name="first-contact")
+def first_contact(
+    out: Annotated[Path, typer.Option(help="Folder of the journal and the record.")],
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long this sitting may take.")] = 25,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder that was cut short.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="A stage; may be repeated. Else all of them.")] = None,
+    settings: Settings = None,
 ) -> None:
-    """Check every kernel on this machine's card against its golden model."""
+    """Verify and time everything on this machine's card; goes on after any failure."""
     from secrets import randbits
 
-    from gpu_ref.cupy_card import open_card
-    from gpu_ref.verify import SHAPES, SMALL_SHAPES
-    from gpu_ref.verify import verify as checks
+    from gpu_ref.contact.job import job
+    from gpu_ref.contact.run import first_contact as run
+    from gpu_ref.settings import FILE
 
-    chosen = randbits(32) if seed is None else seed
-    device = open_card()
-    typer.echo(f"{device.card.name}, {device.card.architecture}, seed {chosen}")
-    done, failed = 0, 0
-    for check in checks(device, chosen, SMALL_SHAPES if small else SHAPES):
-        done += 1
-        if not check.passed:
-            failed += 1
-            sizes = f"{check.tokens} x {check.columns} x {check.depth}"
-            typer.echo(
-                f"FAILED {check.configuration} {sizes} {check.case}: {check.error}, allowed {check.limit}", err=True
-            )
-    typer.echo(f"{done - failed} of {done} checks passed")
-    if failed:
+    chosen = job(randbits(32), settings or FILE)
+    if not run(chosen, out, minutes, resume=resume, stages=only or (), say=typer.echo):
         raise typer.Exit(1)
 
 
 @app.command()
-def bench(
-    out: Annotated[Path | None, typer.Option(help="The record; else results/gpu/<card>-<date>.json.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with a record that was cut short.")] = None,
-    settings: Annotated[Path | None, typer.Option(help="What to measure; else gpu_ref/bench.yaml.")] = None,
+def bundle(
+    out: Annotated[Path, typer.Argument(help="The archive, such as anda-gpu.tar.gz.", metavar="FILE")],
+    architecture: Annotated[
+        list[str] | None, typer.Option(help="Compile for it; may be repeated. Else sm_90a.")
+    ] = None,
+    settings: Settings = None,
 ) -> None:
-    """Verify and time the kernels on this machine's card, and record the results."""
-    from gpu_ref import record as records
-    from gpu_ref.bench import Bench, continued
-    from gpu_ref.cupy_card import open_card
-    from gpu_ref.settings import FILE, load_settings
+    """Pack all that first contact needs for a machine without a network: Python, NumPy and CuPy are enough there."""
+    from secrets import randbits
 
-    chosen = load_settings(settings or FILE)
-    if out is not None and resume is not None:
-        raise InputError("a record is either new or continued", field="--out, --resume")
-    begun = records.load(resume) if resume else None
-    device = open_card()
-    path = resume or out or records.FOLDER / f"{_slug(device.card.name)}-{datetime.now(UTC):%Y-%m-%d}.json"
-    if resume is None and path.exists():
-        facts = {"needed": "--resume to go on with it, --out for another file"}
-        raise InputError("the record exists", field=str(path), facts=facts)
-    run = Bench(device, chosen, path, continued(begun, device, path) if begun else None)
-    found = run.run(typer.echo)
-    typer.echo(f"{len(found.rows)} measurements, {len(found.failures)} failures: {path}")
-    if found.failures and not found.rows:
-        raise typer.Exit(1)
+    from gpu_ref.contact.bundle import pack
+    from gpu_ref.contact.job import job
+    from gpu_ref.settings import FILE
+
+    chosen = job(randbits(32), settings or FILE)
+    typer.echo(pack(chosen, out, architecture or ["sm_90a"], typer.echo))
 
 
 @app.command()
@@ -152,7 +132,3 @@ def _show_reference(card: Path | None, html: Path | None, console: Console) -> N
         print_cards(console)
     else:
         print_card(find_card(str(card)), console)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from gpu_ref import nvrtc
 from gpu_ref.card import Card, State
+from gpu_ref.cubins import Cubins
+from gpu_ref.cublas import WORKSPACE_BYTES, Cublas
 from gpu_ref.fills import fill
 from gpu_ref.nvml import Monitor
 from gpu_ref.program import Array, CopyBuffer, Filled, Launch, Matmul, Module, Program
 from sim.errors import InputError
 
-_R_16F = 2  # cudaDataType of FP16
 _WARM_UP_RUNS = 3
 
 
@@ -26,12 +28,12 @@ def open_card() -> CupyDevice:
     Raises
     ------
     InputError
-        Where CuPy, NVRTC or the driver is missing, or the card is older than sm_80.
+        Where CuPy or the driver is missing, or the card is older than sm_80.
     """
     try:
         import cupy
     except ImportError as error:
-        facts = {"needed": "the Python packages cupy-cuda13x and nvidia-cuda-nvrtc, cuBLAS, and an NVIDIA card"}
+        facts = {"needed": "the Python package cupy-cuda13x, an NVIDIA driver and a card"}
         raise InputError(f"CuPy cannot be loaded: {str(error).splitlines()[0]}", facts=facts) from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -40,8 +42,7 @@ def open_card() -> CupyDevice:
         raise InputError(f"no CUDA driver answers: {error}", facts=facts) from None
     if count == 0:
         raise InputError("this machine has no CUDA card", facts={"needed": "a card of sm_80 or newer"})
-    nvrtc.version()
-    return CupyDevice(cupy)
+    return CupyDevice(cupy, Cubins.of_this_machine())
 
 
 def read_card(properties: dict[str, Any]) -> Card:
@@ -68,13 +69,19 @@ def read_card(properties: dict[str, Any]) -> Card:
 class CupyDevice:
     """The card that CuPy sees first."""
 
-    def __init__(self, cupy: Any) -> None:
-        self.cupy = cupy
+    def __init__(self, cupy: Any, cubins: Cubins) -> None:
+        self.cupy, self._cubins = cupy, cubins
         self.card = read_card(cupy.cuda.runtime.getDeviceProperties(0))
         self.stream = cupy.cuda.Stream(non_blocking=True)
         self._monitor = Monitor()
         self._modules: dict[Module, Any] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="anda-sim-kernels-")
+        self._seed = 0
+
+    @cached_property
+    def cublas(self) -> Cublas:
+        """The library on this device's stream."""
+        self._workspace = self.cupy.empty(WORKSPACE_BYTES, "u1")
+        return Cublas(self.stream.ptr, self._workspace.data.ptr)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -82,7 +89,8 @@ class CupyDevice:
         return {
             "cuda driver": _dotted(runtime.driverGetVersion()),
             "cuda runtime": _dotted(runtime.runtimeGetVersion()),
-            "nvrtc": nvrtc.version(),
+            "nvrtc": _or_reason(nvrtc.version),
+            "cublas": _or_reason(lambda: self.cublas.version()),
             "cupy": self.cupy.__version__,
             "driver": self._monitor.driver_version() or "unknown",
         }
@@ -104,12 +112,27 @@ class CupyDevice:
         self.cupy.get_default_memory_pool().free_all_blocks()
         return int(self.cupy.cuda.runtime.memGetInfo()[0])
 
+    def answers(self) -> bool:
+        """Whether the card still works: after an illegal access nothing does, until the process ends."""
+        try:
+            with self.stream:
+                return int(self.cupy.asarray(np.ones(1, np.int32)).get(stream=self.stream)[0]) == 1
+        except Exception:  # whatever the runtime raises then
+            return False
+
+    def filled(self, item: Filled) -> Any:
+        """A new array of random content, other than every one before."""
+        self._seed += 1
+        room = self.cupy.empty(-(-item.nbytes // 4) * 4, "u1")
+        launch = fill(item, self._seed)
+        arguments = (room, *(np.int32(value) for value in launch.arguments[1:]))
+        self.function(launch)(launch.grid, (launch.threads,), arguments, shared_mem=0)
+        return room[: item.nbytes].view(item.dtype).reshape(item.shape)
+
     def function(self, launch: Launch) -> Any:
         """The loaded function of a launch, allowed the shared memory it wants."""
         if launch.module not in self._modules:
-            compiled = nvrtc.compile_module(launch.module, self.card.architecture)
-            path = Path(self._folder.name) / f"{len(self._modules)}.cubin"
-            path.write_bytes(compiled.cubin)
+            path = self._cubins.path(launch.module, self.card.architecture)
             self._modules[launch.module] = self.cupy.RawModule(path=str(path))
         function = self._modules[launch.module].get_function(launch.function)
         if launch.shared_bytes > self.card.shared_bytes:
@@ -137,11 +160,14 @@ class PreparedOnCard:
             ]
             self._results = {name: cupy.asarray(result.poisoned()) for name, result in program.results.items()}
             self._functions = {step: device.function(step) for step in program.launches if isinstance(step, Launch)}
-            self._one, self._zero = np.ones(1, np.float32), np.zeros(1, np.float32)
             for copy in range(max(copies, _WARM_UP_RUNS)):
                 self._enqueue(copy % copies)
             device.stream.synchronize()
             self._graph = self._captured() if runs > 1 else None
+
+    @property
+    def is_graph(self) -> bool:
+        return self._graph is not None
 
     def run(self) -> dict[str, Array]:
         with self._device.stream:
@@ -189,19 +215,28 @@ class PreparedOnCard:
             for run in range(self._runs):
                 self._enqueue(run % len(self._copies))
 
-    def _captured(self) -> Any:
+    def _captured(self) -> Any | None:
+        """A graph of the batch; None where a step cannot be captured: the batch is then enqueued launch by launch."""
         stream = self._device.stream
         stream.begin_capture()
-        for run in range(self._runs):
-            self._enqueue(run % len(self._copies))
+        try:
+            for run in range(self._runs):
+                self._enqueue(run % len(self._copies))
+        except RuntimeError:
+            with suppress(RuntimeError):  # the capture is invalid by now, but must end
+                stream.end_capture()
+            return None
         graph = stream.end_capture()
         graph.launch(stream)
         stream.synchronize()
         return graph
 
     def _upload(self, item: Array | Filled) -> Any:
-        cupy = self._device.cupy
-        return fill(cupy, item) if isinstance(item, Filled) else cupy.asarray(np.ascontiguousarray(item))
+        return (
+            self._device.filled(item)
+            if isinstance(item, Filled)
+            else self._device.cupy.asarray(np.ascontiguousarray(item))
+        )
 
     def _enqueue(self, copy: int) -> None:
         arrays = {**self._copies[0], **self._copies[copy], **self._results}
@@ -217,21 +252,16 @@ class PreparedOnCard:
                 result.data.copy_from_device_async(source.data, source.nbytes, self._device.stream)
 
     def _multiply(self, left: Any, right: Any, result: Any) -> None:
-        # cuBLAS counts columns first: result^T = right left^T, all three as they lie.
-        from cupy_backends.cuda.libs import cublas
-
         tokens, depth = left.shape
-        columns = right.shape[0]
-        handle = self._device.cupy.cuda.device.get_cublas_handle()
-        cublas.setPointerMode(handle, cublas.CUBLAS_POINTER_MODE_HOST)
-        cublas.gemmEx(
-            *(handle, cublas.CUBLAS_OP_T, cublas.CUBLAS_OP_N, columns, tokens, depth),
-            *(self._one.ctypes.data, right.data.ptr, _R_16F, depth),
-            *(left.data.ptr, _R_16F, depth),
-            *(self._zero.ctypes.data, result.data.ptr, _R_16F, columns),
-            *(cublas.CUBLAS_COMPUTE_32F, cublas.CUBLAS_GEMM_DEFAULT),
-        )
+        self._device.cublas.multiply(left.data.ptr, right.data.ptr, result.data.ptr, tokens, right.shape[0], depth)
 
 
 def _dotted(version: int) -> str:
     return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _or_reason(version: Callable[[], str]) -> str:
+    try:
+        return version()
+    except (InputError, RuntimeError) as error:
+        return f"none: {error}"

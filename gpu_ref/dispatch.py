@@ -42,22 +42,24 @@ def w4a16_warps(shape: Shape, card: Card) -> W4a16:
     """Warp products: more warps along K for few tokens, more along columns for many."""
     tokens = tile_rows(shape.tokens, (16, 32, 64))
     if tokens <= 32:
-        kernel = W4a16(tokens=tokens, warps_n=1, warps_k=4, stages=4 if tokens == 16 else 3, output="float16")
+        kernel = W4a16(tokens=tokens, warps_n=1, warps_k=4, output="float16")
     else:
         warps_n = next(n for n in (4, 2, 1) if shape.columns % (64 * n) == 0 or n == 1)
         kernel = W4a16(tokens=tokens, warps_n=warps_n, warps_k=1, output="float16")
-    return _split(kernel, shape, card, 64 * kernel.warps_n, 64 * kernel.warps_k)
+    while kernel.shared_bytes > card.shared_bytes:
+        kernel = replace(kernel, stages=kernel.stages - 1)
+    return _split(kernel, shape, card, 64 * kernel.warps_n, 512 * kernel.warps_k)
 
 
 def w4a16_awq(shape: Shape, card: Card) -> W4a16Awq:
     """AWQ's way, tiled as the others."""
-    return _split(W4a16Awq(tokens=tile_rows(shape.tokens, (16, 32, 64)), output="float16"), shape, card, 128, 64)
+    return _split(W4a16Awq(tokens=tile_rows(shape.tokens, (16, 32, 64)), output="float16"), shape, card, 128, 512)
 
 
 def w4a16_wgmma(shape: Shape, card: Card) -> W4a16Wgmma:
     """Warpgroup products."""
     tokens = tile_rows(shape.tokens, (16, 32, 64, 128, 256))
-    return _split(W4a16Wgmma(tokens=tokens, output="float16"), shape, card, 128, 64)
+    return _split(W4a16Wgmma(tokens=tokens, output="float16"), shape, card, 128, 512)
 
 
 def anda(shape: Shape, card: Card, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False) -> Anda:
@@ -73,15 +75,15 @@ def anda_warps(
     """Warp products."""
     family = AndaFp16 if from_fp16 else Anda
     if shape.tokens > 32:
-        warps_n = next(n for n in (8, 4, 2, 1) if shape.columns % (32 * n) == 0)
-        return family(mantissa_bits, zero_points, 64, warps_n, 1, 3, "float16")
-    tokens = tile_rows(shape.tokens, (16, 32))
-    # Twice the warps where one block a 32 columns leaves multiprocessors idle.
-    wide = family(mantissa_bits, zero_points, tokens, 1, 8, 4, "float16")
-    few_blocks = shape.columns // 32 * math.ceil(shape.tokens / tokens) < _WAVES * card.multiprocessors
-    if few_blocks and wide.shared_bytes <= card.shared_bytes:
-        return wide
-    return family(mantissa_bits, zero_points, tokens, 1, 4, 3, "float16")
+        tokens, warps_n = 64, next(n for n in (8, 4, 2, 1) if shape.columns % (32 * n) == 0)
+        tilings = [(1, 3), (1, 2)]
+    else:
+        tokens, warps_n = tile_rows(shape.tokens, (16, 32)), 1
+        # Twice the warps where one block a 32 columns leaves multiprocessors idle.
+        few_blocks = shape.columns // 32 * math.ceil(shape.tokens / tokens) < _WAVES * card.multiprocessors
+        tilings = [*([(8, 4), (8, 3)] if few_blocks else []), (4, 3), (4, 2), (2, 2)]
+    kernels = [family(mantissa_bits, zero_points, tokens, warps_n, *tiling, "float16") for tiling in tilings]
+    return next((kernel for kernel in kernels if kernel.shared_bytes <= card.shared_bytes), kernels[-1])
 
 
 def anda_wgmma(shape: Shape, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False) -> AndaWgmma:
@@ -93,28 +95,28 @@ def anda_wgmma(shape: Shape, mantissa_bits: int, *, from_fp16: bool = False, zer
 def int8(shape: Shape, card: Card) -> Int8:
     """INT8 products."""
     tokens = tile_rows(shape.tokens, (16, 64, 128))
-    return _split(Int8(tokens=tokens, stages=4 if tokens == 16 else 3), shape, card, 128, 128)
+    return _split(Int8(tokens=tokens, stages=4 if tokens == 16 else 3), shape, card, 128, 1024)
 
 
 def fp8(shape: Shape, card: Card) -> Fp8:
     """FP8 products; where the compiler emulates them, in tiles that its registers hold."""
     if card.is_hopper:
         tokens = tile_rows(shape.tokens, (16, 32, 64, 128))
-        return _split(Fp8Wgmma(tokens=tokens, output="float32"), shape, card, 128, 128)
+        return _split(Fp8Wgmma(tokens=tokens, output="float32"), shape, card, 128, 1024)
     tokens = tile_rows(shape.tokens, (16, 64))
-    return _split(Fp8(tokens=tokens, stages=4 if tokens == 16 else 3), shape, card, 128, 128)
+    return _split(Fp8(tokens=tokens, stages=4 if tokens == 16 else 3), shape, card, 128, 1024)
 
 
 def llm_int8(shape: Shape, card: Card) -> LlmInt8:
     """LLM.int8()."""
     tokens = tile_rows(shape.tokens, (16, 64))
     kernel = LlmInt8(tokens=tokens, stages=4 if tokens == 16 else 3, output="float16")
-    return _split(kernel, shape, card, 128, 128)
+    return _split(kernel, shape, card, 128, 1024)
 
 
 def bipolar(shape: Shape, card: Card, bits_a: int, bits_b: int) -> Bipolar:
     """Bipolar integers."""
-    return _split(Bipolar(bits_a, bits_b), shape, card, 32, 1024)
+    return _split(Bipolar(bits_a, bits_b), shape, card, 32, 8192)
 
 
 def all_kernels(shape: Shape, card: Card, mantissa_bits: Iterable[int]) -> list[Kernel]:
@@ -142,9 +144,9 @@ def tile_rows(tokens: int, sizes: tuple[int, ...]) -> int:
     return next((size for size in sizes if tokens <= size), sizes[-1])
 
 
-def _split(kernel: _Family, shape: Shape, card: Card, columns: int, depth: int) -> _Family:
-    """Split K until the blocks fill the card, at least eight steps a block."""
+def _split(kernel: _Family, shape: Shape, card: Card, columns: int, least: int) -> _Family:
+    """Split K until the blocks fill the card, `least` of depth a block or more."""
     rows = kernel.tokens if not isinstance(kernel, Bipolar) else 16
     blocks = math.ceil(shape.columns / columns) * math.ceil(shape.tokens / rows)
     wanted = _WAVES * card.multiprocessors // blocks
-    return replace(kernel, splits=max(1, min(wanted, math.ceil(shape.depth / depth) // 8)))
+    return replace(kernel, splits=max(1, min(wanted, shape.depth // least)))

@@ -1,4 +1,4 @@
-"""What bench does, in the order of its importance."""
+"""What is timed, in the order of its importance."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from gpu_ref.card import Card
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.fp16 import Fp16
 from gpu_ref.program import Shape
-from gpu_ref.settings import Settings, layers, shapes
+from gpu_ref.settings import Layer, Settings, shapes
 
 
 @dataclass(frozen=True)
 class Round:
-    """Kernels that are timed in turns on one shape; `choices` are those that the dispatcher picks."""
+    """Kernels that are timed on one shape; `choices` are those that the dispatcher picks."""
 
     shape: Shape
     kernels: tuple[Kernel, ...]
     choices: frozenset[Kernel]
     layers: tuple[str, ...]
-    with_energy: bool
+    is_first: bool
 
 
-def rounds(settings: Settings, card: Card) -> Iterator[Round]:
+def rounds(settings: Settings, named: dict[Layer, list[str]], card: Card) -> Iterator[Round]:
     """First FP16, W4A16 and Anda on all shapes; then all other kernels, beside FP16 again."""
-    named = layers(settings.shapes.models)
     for first in (True, False):
         bits = settings.mantissa_bits.first if first else settings.mantissa_bits.later
-        for shape in shapes(settings):
+        for shape in shapes(settings.shapes.tokens, named):
             kernels = (_first if first else _later)(shape, card, bits)
             choices = {dispatch.w4a16(shape, card)}
             for length in bits:
                 choices |= {dispatch.anda(shape, card, length, from_fp16=fp16) for fp16 in (False, True)}
             names = tuple(named[shape.columns, shape.depth])
-            yield Round(shape, kernels, frozenset(choices), names, with_energy=first)
+            yield Round(shape, kernels, frozenset(choices), names, is_first=first)
 
 
 def _first(shape: Shape, card: Card, mantissa_bits: list[int]) -> tuple[Kernel, ...]:

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Literal
 
 from gpu_ref import sources
+from gpu_ref.checked import FORBID, Count, Positive, checked
 from gpu_ref.program import Shape
-from sim import program
 from sim.errors import InputError, Place
-from sim.reading import LARGEST_RECORD, json_of
 
-SCHEMA_VERSION = 1
 FOLDER = Path("results") / "gpu"
 
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
 
-
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Device(Part):
+@dataclass(frozen=True)
+class Device:
     """The card, as card.Card."""
+
+    __pydantic_config__ = FORBID
 
     name: str
     architecture: str
@@ -37,8 +30,11 @@ class Device(Part):
     shared_bytes: Count
 
 
-class Reading(Part):
+@dataclass(frozen=True)
+class Reading:
     """Clocks, temperature, power and throttle reasons at one moment; null where the card does not tell."""
+
+    __pydantic_config__ = FORBID
 
     sm_megahertz: int | None
     memory_megahertz: int | None
@@ -47,8 +43,11 @@ class Reading(Part):
     throttle_reasons: list[str] | None
 
 
-class Check(Part):
+@dataclass(frozen=True)
+class Check:
     """One verification against a golden model."""
+
+    __pydantic_config__ = FORBID
 
     kernel: str
     configuration: str
@@ -61,19 +60,25 @@ class Check(Part):
     passed: bool
 
 
-class Ceilings(Part):
+@dataclass(frozen=True)
+class Ceilings:
     """What the card was seen to do in the same run."""
+
+    __pydantic_config__ = FORBID
 
     bytes_per_second: Positive
     fp16_operations_per_second: Positive
 
 
-class Row(Part):
+@dataclass(frozen=True)
+class Row:
     """One kernel on one shape.
 
     Times are seconds of one GeMM. Bytes are the fewest possible, operations those of the GeMM, `passes` Tensor Core
     products for each; the roofline is the larger of memory and compute time at the measured ceilings and stated rates.
     """
+
+    __pydantic_config__ = FORBID
 
     kernel: str
     source: str
@@ -103,6 +108,7 @@ class Row(Part):
     error: float
     error_limit: float
     state: Reading
+    launches: Literal["graph", "single"] = "graph"  # how a batch reached the card
 
     @property
     def shape(self) -> Shape:
@@ -117,8 +123,11 @@ class Row(Part):
         return self.operations / self.median_seconds
 
 
-class Failure(Part):
+@dataclass(frozen=True)
+class Failure:
     """What could not be measured, and why."""
+
+    __pydantic_config__ = FORBID
 
     kernel: str
     tokens: int
@@ -127,10 +136,12 @@ class Failure(Part):
     message: str
 
 
-class Record(Part):
+@dataclass(frozen=True)
+class Record:
     """One run of bench on one card."""
 
-    schema_version: Literal[1] = 1
+    __pydantic_config__ = FORBID
+
     device: Device
     versions: dict[str, str]
     started: str
@@ -143,6 +154,7 @@ class Record(Part):
     checks: list[Check]
     rows: list[Row]
     failures: list[Failure]
+    schema_version: Literal[1] = 1
 
     def changed_sources(self) -> list[str]:
         """Kernels whose text is not what it was when this was measured."""
@@ -160,7 +172,7 @@ def save(record: Record, path: Path) -> None:
     """Write a record so that the file is whole at every moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(record.model_dump(), indent=1) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
     os.replace(partial, path)
 
 
@@ -172,15 +184,9 @@ def load(path: Path) -> Record:
     InputError
         For a file that is missing, no JSON, or no record of this version.
     """
-    content = json_of(path, LARGEST_RECORD)
-    try:
-        return Record.model_validate(content)
-    except ValidationError as error:
-        issue = error.errors()[0]
-        field = ".".join(map(str, issue["loc"])) or None
-        raise InputError(
-            f"not a record of GPU measurements: {issue['msg']}", place=Place(str(path)), field=field
-        ) from None
+    from sim.reading import LARGEST_RECORD, json_of
+
+    return checked(Record, json_of(path, LARGEST_RECORD), path, "a record of GPU measurements")
 
 
 def newest(folder: Path = FOLDER) -> Path:
@@ -193,6 +199,8 @@ def newest(folder: Path = FOLDER) -> Path:
     """
     found = sorted(folder.glob("*.json"), key=lambda path: (load(path).started, path.name))
     if not found:
-        facts = {"needed": f"a record; `{program.name()} gpu bench` makes one on a machine with an NVIDIA card"}
-        raise InputError("no GPU measurements are recorded", place=Place(str(folder)), facts=facts)
+        from sim import program
+
+        needed = f"a record; `{program.name()} gpu first-contact` makes one on a machine with an NVIDIA card"
+        raise InputError("no GPU measurements are recorded", place=Place(str(folder)), facts={"needed": needed})
     return found[-1]

@@ -2,57 +2,96 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
-
+from gpu_ref.checked import FORBID, Positive, Size, Within, checked
 from gpu_ref.program import Shape
-from sim import source
-from sim.section import Section
-from sim.workload.gemm import Gemm
-from sim.workload.load import load_workload
 
 FILE = Path(__file__).parent / "bench.yaml"
 
-Positive = Annotated[int, Field(gt=0)]
-Duration = Annotated[float, Field(gt=0)]
+MantissaLength = Annotated[int, Within(least=1, most=15)]
+Layer = tuple[Size, Size]
+"""(columns, depth)"""
 
 
-class Shapes(Section):
+@dataclass(frozen=True)
+class Shapes:
+    __pydantic_config__ = FORBID
+
     models: list[str]
-    tokens: list[Positive]
+    tokens: list[Size]
 
 
-class MantissaBits(Section):
+@dataclass(frozen=True)
+class MantissaBits:
     """Lengths timed on every shape, and those that follow once all shapes are done."""
 
-    first: list[Annotated[int, Field(ge=1, le=15)]]
-    later: list[Annotated[int, Field(ge=1, le=15)]]
+    __pydantic_config__ = FORBID
+
+    first: list[MantissaLength]
+    later: list[MantissaLength]
 
 
-class Timing(Section):
+@dataclass(frozen=True)
+class Verification:
+    """Every kernel at all `tokens` and `layers`; lengths of Anda and pairs up to `bipolar_bits` rotate over them.
+
+    `small_tokens` and `small_layer` are what every kernel is tried on first, and under the sanitizers.
+    """
+
+    __pydantic_config__ = FORBID
+
+    tokens: list[Size]
+    layers: list[Layer]
+    small_tokens: list[Size]
+    small_layer: Layer
+    mantissa_bits: list[MantissaLength]
+    bipolar_bits: Annotated[int, Within(least=1, most=8)]
+
+
+@dataclass(frozen=True)
+class Timing:
     """How long and how often; `l2_multiple` copies of the L2 in weights are rotated, so that DRAM is measured."""
 
+    __pydantic_config__ = FORBID
+
+    samples: Annotated[int, Within(least=3)]
+    batch_seconds: Positive
+    l2_multiple: Size
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Windows long enough for a counter that is updated ten times a second and sees a quarter of the time."""
+
+    __pydantic_config__ = FORBID
+
     seconds: Positive
-    samples: Annotated[int, Field(ge=3)]
-    batch_seconds: Duration
-    energy_seconds: Duration
-    l2_multiple: Positive
+    tokens: list[Size]
+    source: str
 
 
-class Ceilings(Section):
-    copy_bytes: Positive
-    product_size: Positive
+@dataclass(frozen=True)
+class CeilingSizes:
+    __pydantic_config__ = FORBID
+
+    warm_up_seconds: Positive
+    copy_bytes: Size
+    product_size: Size
 
 
-class Rates(Section):
+@dataclass(frozen=True)
+class Rates:
     """Tensor Core rates by operand, relative to FP16."""
 
-    f16: Positive
-    s8: Positive
-    e4m3: Positive
-    b1: Positive
+    __pydantic_config__ = FORBID
+
+    f16: Size
+    s8: Size
+    e4m3: Size
+    b1: Size
     source: str
 
     def of(self, operand: str) -> int:
@@ -60,22 +99,52 @@ class Rates(Section):
         return rate
 
 
-class Settings(Section):
+@dataclass(frozen=True)
+class Settings:
+    __pydantic_config__ = FORBID
+
     shapes: Shapes
     mantissa_bits: MantissaBits
+    verification: Verification
     timing: Timing
-    ceilings: Ceilings
+    energy: Energy
+    ceilings: CeilingSizes
     tensor_core_rates: Rates
+    patience_seconds: Positive
 
 
 def load_settings(path: Path = FILE) -> Settings:
-    """Read the settings; an InputError names file, line and key."""
-    return source.validate(Settings, source.read(path))
+    """Read the settings; an InputError names file and key."""
+    from sim import source
+
+    return checked(Settings, source.read(path).values, path, "settings of the GPU measurements")
 
 
-def layers(models: list[str]) -> dict[tuple[int, int], list[str]]:
+def from_plain(content: dict[str, Any]) -> Settings:
+    """Settings from what `dataclasses.asdict` made of them; needs no Pydantic."""
+    return Settings(
+        Shapes(**content["shapes"]),
+        MantissaBits(**content["mantissa_bits"]),
+        _verification(**content["verification"]),
+        Timing(**content["timing"]),
+        Energy(**content["energy"]),
+        CeilingSizes(**content["ceilings"]),
+        Rates(**content["tensor_core_rates"]),
+        content["patience_seconds"],
+    )
+
+
+def _verification(layers: list[list[int]], small_layer: list[int], **others: Any) -> Verification:
+    pairs = [(columns, depth) for columns, depth in layers]
+    return Verification(layers=pairs, small_layer=(small_layer[0], small_layer[1]), **others)
+
+
+def layers(models: list[str]) -> dict[Layer, list[str]]:
     """(columns, depth) of the models' layers with integer weights, and who has them; a model's largest layer first."""
-    found: dict[tuple[int, int], list[str]] = {}
+    from sim.workload.gemm import Gemm
+    from sim.workload.load import load_workload
+
+    found: dict[Layer, list[str]] = {}
     for model in models:
         phases = load_workload(model, phase="prefill", tokens=1).phases
         gemms = [item for phase in phases for item in phase.items if isinstance(item, Gemm)]
@@ -86,9 +155,8 @@ def layers(models: list[str]) -> dict[tuple[int, int], list[str]]:
     return found
 
 
-def shapes(settings: Settings) -> list[Shape]:
+def shapes(tokens: list[int], named: dict[Layer, list[str]]) -> list[Shape]:
     """All shapes: the leading layer at every number of tokens, then the others, token count by token count."""
-    first, *others = layers(settings.shapes.models)
-    tokens = settings.shapes.tokens
+    first, *others = named
     leading = [Shape(count, *first) for count in tokens]
     return leading + [Shape(count, *layer) for count in tokens for layer in others]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
@@ -14,37 +15,31 @@ from gpu_ref.kernels.anda import Anda
 from gpu_ref.kernels.bipolar import Bipolar
 from gpu_ref.program import Shape
 from gpu_ref.record import Check
-
-# Ragged tokens for every tile height; depths of an odd number of groups of 128 and of one too short to fill a pipeline.
-SHAPES = tuple(
-    Shape(tokens, columns, depth)
-    for tokens in (1, 7, 16, 17, 33, 64, 100, 257)
-    for columns, depth in ((256, 128), (512, 1408), (1024, 4096))
-)
-
-SMALL_SHAPES = tuple(Shape(tokens, 256, 384) for tokens in (1, 17, 33))
+from gpu_ref.settings import Verification
 
 
-def verify(device: Device, seed: int, shapes: tuple[Shape, ...] = SHAPES) -> Iterator[Check]:
-    """Every kernel as it is dispatched for every shape; Anda at M = 1..15, with zero points to 14; bipolar in all bits.
+def shapes(wanted: Verification) -> list[Shape]:
+    """All tokens on all layers."""
+    return [Shape(tokens, *layer) for tokens in wanted.tokens for layer in wanted.layers]
+
+
+def small_shapes(wanted: Verification) -> list[Shape]:
+    """What is tried before anything else, and under the sanitizers."""
+    return [Shape(tokens, *wanted.small_layer) for tokens in wanted.small_tokens]
+
+
+def selection(card: Card, shapes: list[Shape], wanted: Verification) -> Iterator[tuple[Kernel, Shape]]:
+    """Every kernel as it is dispatched for every shape; Anda at all lengths, with zero points to 14; all bipolar bits.
 
     The lengths and bits rotate over the shapes, so that each of them meets each tile height.
     """
-    rng = np.random.default_rng(seed)
-    for kernel, shape in selection(device.card, shapes):
-        yield from check(device, kernel, shape, rng)
-
-
-def selection(card: Card, shapes: tuple[Shape, ...] = SHAPES) -> Iterator[tuple[Kernel, Shape]]:
-    """What is verified on a card."""
     for index, shape in enumerate(shapes):
-        for kernel in (*dispatch.all_kernels(shape, card, ()), *_numbers(shape, card, index)):
+        for kernel in (*dispatch.all_kernels(shape, card, ()), *_numbers(shape, card, index, wanted)):
             yield kernel, shape
 
 
-def _numbers(shape: Shape, card: Card, index: int) -> Iterator[Kernel]:
-    every_third = index % 3
-    for bits in range(1 + every_third, 16, 3):
+def _numbers(shape: Shape, card: Card, index: int, wanted: Verification) -> Iterator[Kernel]:
+    for bits in wanted.mantissa_bits[index % 3 :: 3]:
         for zero_points in (False, True):
             if zero_points and bits > 14:
                 continue
@@ -54,10 +49,10 @@ def _numbers(shape: Shape, card: Card, index: int) -> Iterator[Kernel]:
                     dispatch.anda_wgmma(shape, bits, from_fp16=from_fp16, zero_points=zero_points),
                 ]
                 yield from (kernel for kernel in kernels if kernel.runs_on(card.architecture))
-    for pair in range(index % 8, 64, 8):
-        kernel = Bipolar(1 + pair // 8, 1 + pair % 8)
-        if dispatch.takes(kernel, shape):
-            yield kernel
+    sides = range(1, wanted.bipolar_bits + 1)
+    for a, b in list(product(sides, sides))[index % 8 :: 8]:
+        if dispatch.takes(Bipolar(a, b), shape):
+            yield Bipolar(a, b)
 
 
 def check(device: Device, kernel: Kernel, shape: Shape, rng: np.random.Generator) -> Iterator[Check]:

@@ -29,8 +29,10 @@ struct Index { u32 x, y, z; };
 namespace host {
 
 constexpr int kStackBytes = 128 * 1024;
-constexpr int kAccessKinds = 3;  // load_matrices, store_shared16, load_shared16
-enum Access { kMatrices, kStore16, kLoad16 };
+constexpr int kAccessKinds = 7;
+enum Access { kMatrices, kStore16, kLoad16, kStore8, kLoad8, kStore4, kLoad4 };
+// 16, 8 or up to 4 bytes a lane: 8, 16 or 32 lanes a phase, over as many groups of the 128 bytes that all banks hold.
+constexpr int access_shift(int kind) { return kind <= kLoad16 ? 4 : kind <= kLoad8 ? 3 : 2; }
 
 struct Copy { void* to; const void* from; int bytes; bool valid; };
 
@@ -127,15 +129,16 @@ inline std::string deadlock() {
   return text;
 }
 
-// 16-byte accesses go eight lanes a phase; lanes of a phase that want different 16-byte words of one bank group queue up.
+// Lanes of a phase that want different words of one bank queue up; lanes that want the same one share it.
 inline void count_phase(Access kind, const u64* addresses, int lanes) {
-  std::vector<u64> words[8];
+  const int shift = access_shift(kind), banks = 128 >> shift;
+  std::vector<u64> words[32];
   size_t longest = 0;
   for (int i = 0; i < lanes; ++i) {
-    auto& group = words[addresses[i] >> 4 & 7];
+    auto& group = words[addresses[i] >> shift & (banks - 1)];
     bool known = false;
-    for (u64 word : group) known |= word == addresses[i] >> 4;
-    if (!known) group.push_back(addresses[i] >> 4);
+    for (u64 word : group) known |= word == addresses[i] >> shift;
+    if (!known) group.push_back(addresses[i] >> shift);
     longest = group.size() > longest ? group.size() : longest;
   }
   ++run.phases[kind], run.cycles[kind] += longest;
@@ -143,11 +146,11 @@ inline void count_phase(Access kind, const u64* addresses, int lanes) {
 
 inline void count_accesses() {
   for (int kind = 0; kind < kAccessKinds; ++kind)
-    for (size_t first = 0; first < run.threads.size(); first += 8)
+    for (size_t first = 0, wide = 128 >> access_shift(kind); first < run.threads.size(); first += wide)
       for (size_t n = 0;; ++n) {
-        u64 addresses[8];
+        u64 addresses[32];
         int lanes = 0;
-        for (size_t i = first; i < first + 8; ++i)
+        for (size_t i = first; i < first + wide; ++i)
           if (n < run.threads[i].accesses[kind].size()) addresses[lanes++] = run.threads[i].accesses[kind][n];
         if (!lanes) break;
         count_phase((Access)kind, addresses, lanes);

@@ -23,6 +23,7 @@ inline u32 half2_multiply(u32 a, u32 b) { return half_pair(a, b, 0, [](double x,
 inline u32 half2_fma(u32 a, u32 b, u32 c) { return half_pair(a, b, c, [](double x, double y, double z) { return x * y + z; }); }
 inline float half_to_float(u16 h) { return host::half_value(h); }
 inline u16 float_to_half(float f) { return host::half_bits(f); }
+inline void compute_anew_from(u32&) {}
 inline u32 and_or(u32 a, u32 mask, u32 bits) { return (a & mask) | bits; }
 
 // Compiled with -ffp-contract=off, so that these round once each, as the intrinsics do.

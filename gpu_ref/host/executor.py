@@ -1,7 +1,7 @@
 """Programs on a CPU: kernels compiled by g++ against the headers beside this file.
 
 Every buffer ends at an unreadable page, so an access past it is an error; blocks run one after the other, their threads
-in an order of choice. 16-byte accesses to shared memory are counted, in phases of eight lanes and in bank cycles.
+in an order of choice. Accesses to shared memory are counted, in phases and in the cycles that their banks take.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class HostError(Exception):
 
 @dataclass(frozen=True)
 class Counts:
-    """Accesses of one kind: phases of eight lanes, and the cycles they take with bank conflicts."""
+    """Accesses of one kind: phases of the lanes that go together, and the cycles they take with bank conflicts."""
 
     phases: int
     cycles: int
@@ -33,11 +33,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Traffic:
-    """16-byte accesses to shared memory by kind."""
+    """Accesses to shared memory by bytes a lane: 8 lanes a phase for 16, 16 for 8, a warp for up to 4."""
 
     load_matrices: Counts
     store_shared16: Counts
     load_shared16: Counts
+    store_shared8: Counts
+    load_shared8: Counts
+    store_shared4: Counts
+    load_shared4: Counts
 
 
 class HostExecutor:
@@ -78,9 +82,9 @@ class HostExecutor:
 
     def traffic(self, module: Module) -> Traffic:
         """Accesses of the last launch from a module."""
-        counts = (ctypes.c_long * 6)()
+        counts = (ctypes.c_long * 14)()
         self._library(module).host_counts(counts)
-        return Traffic(*(Counts(counts[2 * kind], counts[2 * kind + 1]) for kind in range(3)))
+        return Traffic(*(Counts(counts[2 * kind], counts[2 * kind + 1]) for kind in range(7)))
 
     def _launch(self, launch: Launch, arrays: dict[str, Array], order: int) -> None:
         library = self._library(launch.module)

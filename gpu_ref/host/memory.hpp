@@ -22,6 +22,28 @@ inline void load_shared16(u32* v, const void* from) {
   memcpy(v, from, 16);
 }
 
+inline void load_shared8(u32* v, const void* from) {
+  if (shared_address(from) & 7) host::fail("load_shared8: address not a multiple of 8");
+  host::run.current->accesses[host::kLoad8].push_back(shared_address(from));
+  memcpy(v, from, 8);
+}
+constexpr host::Access access_of(int bytes, bool stores) {
+  return bytes == 16 ? (stores ? host::kStore16 : host::kLoad16) : bytes == 8 ? (stores ? host::kStore8 : host::kLoad8) : stores ? host::kStore4 : host::kLoad4;
+}
+template <class Value>
+Value load_shared(const Value* from) {
+  if ((u64)from % sizeof(Value)) host::fail("load_shared: address not a multiple of %d", (int)sizeof(Value));
+  host::run.current->accesses[access_of(sizeof(Value), false)].push_back(shared_address(from));
+  return *from;
+}
+template <class Value>
+void store_shared(Value* to, Value v) {
+  if ((u64)to % sizeof(Value)) host::fail("store_shared: address not a multiple of %d", (int)sizeof(Value));
+  host::run.current->accesses[access_of(sizeof(Value), true)].push_back(shared_address(to));
+  host::run.current->unfenced = true;
+  *to = v;
+}
+
 inline void copy_async(void* to, const void* from, int bytes, bool valid) {
   if ((shared_address(to) | (u64)from) % bytes) host::fail("an asynchronous copy of %d bytes at an address that is no multiple of it", bytes);
   host::run.current->open.push_back({to, from, bytes, valid});

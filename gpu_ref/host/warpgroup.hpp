@@ -10,7 +10,9 @@ struct Product {
   bool accumulate;
   u64 descriptor;
   u32 a[128][4];
+  const u32* a_from[128];
   void* d[128];
+  std::vector<u32> d_was[128];
   std::vector<double> sums;  // 64 x columns
   void (*compute)(Product&);
   void (*deliver)(Product&);
@@ -31,11 +33,20 @@ inline Warpgroup& warpgroup() {
   return groups[thread_number() / 128];
 }
 
-// A K-major operand in 128-byte rows whose 16-byte chunks are exchanged by row % 8 (PTX, "128-Byte swizzling").
+// The descriptor of a K-major operand in dense 128-byte rows whose 16-byte chunks are exchanged by row % 8, all but its start
+// address (PTX, "Matrix-descriptor format"):
+//     16 .. 29  leading dimension, in 16 bytes: 1, as it is not used with swizzling
+//     32 .. 45  stride from 8 rows to the next 8, in 16 bytes
+//     49 .. 51  base offset: 0, as atoms begin at multiples of 1024 bytes
+//     62 .. 63  1: swizzling of 128 bytes          all others 0
+constexpr u64 kAtomBytes = 8 * 128;
+constexpr u64 kOperandDescriptor = (u64)1 << 16 | kAtomBytes / 16 << 32 | (u64)0 << 49 | (u64)1 << 62;
+
 inline u32 operand_word(u64 descriptor, int row, int byte) {
-  u64 start = (descriptor & 0x3fff) << 4, stride = (descriptor >> 32 & 0x3fff) << 4;
-  if (descriptor >> 62 != 1 || stride != 1024) fail("wgmma: only 128-byte swizzling of dense rows is modelled");
-  u64 address = start + row / 8 * stride + row % 8 * 128 + byte;
+  u64 start = (descriptor & 0x3fff) << 4;
+  if ((descriptor ^ kOperandDescriptor) >> 14) fail("wgmma: descriptor %016llx, where %016llx and an address were expected", descriptor, kOperandDescriptor);
+  if (start % kAtomBytes >= 128) fail("wgmma: an operand that begins %llu bytes into an atom", start % kAtomBytes);
+  u64 address = start + row / 8 * kAtomBytes + row % 8 * 128 + byte;
   address ^= (address >> 7 & 7) << 4;
   if (address + 4 > run.arena_bytes) fail("wgmma: operand outside shared memory");
   u32 word;
@@ -62,6 +73,15 @@ void compute(Product& product) {
   }
 }
 
+// Registers belong to the products from their issue to their wait.
+inline void check_registers(const Product& product) {
+  for (int thread = 0; thread < 128; ++thread) {
+    if (memcmp(product.a_from[thread], product.a[thread], 16)) fail("wgmma: operand a of thread %d changed before the wait", thread);
+    if (memcmp(product.d[thread], product.d_was[thread].data(), 4 * product.d_was[thread].size()))
+      fail("wgmma: sums of thread %d changed before the wait", thread);
+  }
+}
+
 template <class Sum>
 void deliver(Product& product) {
   for (int thread = 0; thread < 128; ++thread)
@@ -77,10 +97,12 @@ void issue(const char* operation, int columns, Sum* d, const u32* a, u64 descrip
   Warpgroup& group = warpgroup();
   int index = thread_number() % 128;
   if (!group.fenced[index]) fail("%s: registers were not fenced since the last wait (warpgroup_fence)", operation);
-  if (!group.next) group.next.reset(new Product{columns, accumulate, descriptor, {}, {}, {}, compute<A, B>, deliver<Sum>});
+  if (!group.next) group.next.reset(new Product{columns, accumulate, descriptor, {}, {}, {}, {}, {}, compute<A, B>, deliver<Sum>});
   if (group.next->descriptor != descriptor || group.next->accumulate != accumulate) fail("%s: threads differ in their descriptor", operation);
   memcpy(group.next->a[index], a, 16);
+  group.next->a_from[index] = a;
   group.next->d[index] = d;
+  group.next->d_was[index].assign((const u32*)d, (const u32*)d + columns / 2);
   meet(group.meeting, 128, operation, [&] {
     for (Thread& thread : run.threads)
       if (thread.unfenced) fail("%s reads shared memory written without async_proxy_fence", operation);
@@ -111,6 +133,8 @@ template <int kPending>
 void warpgroup_wait() {
   host::Warpgroup& group = host::warpgroup();
   host::meet(group.meeting, 128, "warpgroup_wait", [&] {
+    for (auto& products : group.in_flight)
+      for (auto& product : products) host::check_registers(*product);
     while (group.in_flight.size() > kPending) {
       for (auto& product : group.in_flight.front()) {
         if (product->sums.empty()) product->compute(*product);
@@ -118,6 +142,9 @@ void warpgroup_wait() {
       }
       group.in_flight.erase(group.in_flight.begin());
     }
+    for (auto& products : group.in_flight)
+      for (auto& product : products)
+        for (int i = 0; i < 128; ++i) memcpy(product->d_was[i].data(), product->d[i], 4 * product->d_was[i].size());
     if (!kPending) memset(group.fenced, 0, sizeof group.fenced);
   });
 }

@@ -18,7 +18,7 @@ from sim.formats import contract
 from sim.formats.anda import AndaTensor
 from sim.formats.int4 import Int4Tensor
 
-_WARP_BYTES = 1024 + 64 + 16  # codes, scales and zeros of 64 x 32 weights
+_WARP_BYTES = 2 * 1024 + 64 + 16  # codes, scales and zeros of 128 x 32 weights
 
 
 def spread_activations(rng: np.random.Generator, shape: Shape) -> NDArray[np.float16]:
@@ -73,15 +73,16 @@ class Anda(Kernel):
         return (Module(self.source, tuple({**self.format_defines, **tiling}.items())),)
 
     def raw_bytes(self, groups: int) -> int:
-        """Activations of a stage, as stage_bytes in anda_activations.cuh, rounded up to 16."""
-        return _round_up(self.tokens * ((1 + self.mantissa_bits) * groups | 1) * 8, 16)
+        """Activations of a stage, as kStageBytes in anda_activations.cuh."""
+        return self.tokens * ((1 + self.mantissa_bits) * groups // 2 | 1) * 16
 
     @property
     def shared_bytes(self) -> int:
         """As Arena in anda_product.cuh."""
-        stage = _round_up(self.raw_bytes(self.warps_k) + self.warps_n * self.warps_k * _WARP_BYTES, 128)
-        terms = self.warps_k * self.tokens * (32 * self.warps_n + 8) * 4 if self.warps_k > 1 else 0
-        return self.warps_k * self.tokens * (128 + 4) + self.stages * stage + terms
+        groups = 2 * self.warps_k
+        stage = _round_up(self.raw_bytes(groups) + self.warps_n * self.warps_k * _WARP_BYTES, 128)
+        terms = groups * self.tokens * (32 * self.warps_n + 8) * 4 if self.warps_k > 1 else 0
+        return groups * self.tokens * (128 + 4) + self.stages * stage + terms
 
     def refuse(self, shape: Shape) -> None:
         require_multiple(self.source, shape.columns, 32 * self.warps_n, "columns")
@@ -172,9 +173,9 @@ class AndaWgmma(Anda):
 
     @property
     def shared_bytes(self) -> int:
-        """As in anda_wgmma.cuh: tile, units and stages, or the outputs that are laid over them at the end."""
-        stage = _round_up(self.raw_bytes(1) + 4 * _WARP_BYTES, 128)
-        work = _round_up(self.tokens * 128, 1024) + self.tokens * 4 + self.stages * stage
+        """As in anda_wgmma.cuh: tiles, units and stages, or the outputs that are laid over them at the end."""
+        stage = _round_up(self.raw_bytes(2) + 4 * _WARP_BYTES, 128)
+        work = 2 * (_round_up(self.tokens * 128, 1024) + self.tokens * 4) + self.stages * stage
         return max(work, self.tokens * (128 + 4) * 4)
 
     @property

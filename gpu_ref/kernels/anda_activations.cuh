@@ -1,5 +1,8 @@
 // Two sources of activations for the Anda kernels. Both fill, 16 values a thread, rows of a swizzled tile:
 //     row = token    chunks 0..3 the high bytes of a group's 64 values, chunks 4..7 the low ones
+//                    byte 4 r + j of a half is value r + 8 j of its 32 (layouts/s4_fragments.py)
+// A source runs along its token's groups, kGroups of them a step; rows of tokens and groups that do not exist keep what stood
+// there, as no output depends on them.
 #pragma once
 #include "anda_numbers.cuh"
 #include "swizzle.cuh"
@@ -7,86 +10,130 @@
 // Four threads fill a token's row. Eight of them meet no bank twice where their two tokens are 4 apart.
 DEVICE int token_of(int i) { return (i / 4 & ~7) | (i / 4 & 1) << 2 | (i / 4 >> 1 & 3); }
 
+// Where a block stands in A.
+struct Rows { int first_token, tokens, groups; };
+
 // Encoded: [tokens][groups][1 + M] words of 64 bits (sign, then planes, MSB first), exponents a byte each apart.
+template <int kTokens, int kGroups, int kThreads>
 struct FromPlanes {
-  static constexpr int kRows = 1 + kMantissaBits;
-  const u64* rows;
-  const u8* exponents;
+  static constexpr int kRows = 1 + kMantissaBits, kLanes = kThreads / kTokens, kChunks = kGroups * kRows / 2;
+  static constexpr int kPitch = (kChunks | 1) * 16;  // odd in 16 bytes, so that neighbouring tokens lie in different banks
+  static constexpr int kStageBytes = kTokens * kPitch, kUnitsEach = (kGroups + kLanes - 1) / kLanes;
+  const u8 *rows, *exponents;
+  bool exists, unit_exists;
+  int rows_left, units_left;
+  u32 held[kUnitsEach];  // exponents of the step to come
 
-  // Odd, so that neighbouring tokens lie in different banks.
-  __device__ static constexpr int pitch(int groups) { return kRows * groups | 1; }
-  __device__ static constexpr int stage_bytes(int tokens, int groups) { return tokens * pitch(groups) * 8; }
-
-  template <int kTokens, int kGroups, int kThreads>
-  DEVICE void fetch(u8* stage, int first_token, int first_group, int tokens, int groups) const {
-    for (int i = threadIdx.x; i < kTokens * kGroups * kRows; i += kThreads) {
-      int row = i % (kGroups * kRows), token = i / (kGroups * kRows);
-      bool valid = first_token + token < tokens && first_group + row / kRows < groups;
-      u64 from = valid ? ((u64)(first_token + token) * groups + first_group) * kRows + row : 0;
-      copy8_async(stage + (token * pitch(kGroups) + row) * 8, rows + from, valid);
-    }
+  DEVICE FromPlanes(const u8* all_rows, const u8* all_exponents, const Rows& at) {
+    int thread = threadIdx.x, token = at.first_token + thread / kLanes, unit_token = at.first_token + thread % kTokens;
+    exists = token < at.tokens, unit_exists = unit_token < at.tokens;
+    rows = all_rows + (u64)token * at.groups * kRows * 8 + thread % kLanes * 16;
+    rows_left = at.groups * kRows - 2 * (thread % kLanes);
+    exponents = all_exponents + (u64)unit_token * at.groups + thread / kTokens;
+    units_left = at.groups - thread / kTokens;
+    hold();
   }
 
-  template <int kTokens, int kGroups>
-  DEVICE float fill(u8* tile, const u8* stage, int token, int group, int quarter, u64 index, bool valid) const {
-    const u16* bits = (const u16*)(stage + (token * pitch(kGroups) + group * kRows) * 8) + quarter;
-    u32 high[4] = {}, low[4] = {};
+  // The raw bytes of the next step.
+  DEVICE void fetch(u8* stage) {
+    u8* to = stage + threadIdx.x / kLanes * kPitch + threadIdx.x % kLanes * 16;
+    int left = exists ? rows_left : 0;
+#pragma unroll
+    for (int n = 0; n * kLanes < kChunks; ++n) {
+      bool inside = (n + 1) * kLanes <= kChunks || n * kLanes + threadIdx.x % kLanes < kChunks;
+      if (inside && 2 * n * kLanes < left) copy16_async(to + n * kLanes * 16, rows + n * kLanes * 16, true);
+    }
+    rows += kGroups * kRows * 8, rows_left -= kGroups * kRows;
+  }
+
+  // The units of this step to shared memory, [groups][tokens]; the exponents of the next are on their way meanwhile.
+  DEVICE void units(float* to) {
+#pragma unroll
+    for (int n = 0; n < kUnitsEach; ++n)
+      if (n * kLanes + threadIdx.x / kTokens < kGroups) store_shared(to + threadIdx.x + n * kThreads, unit_of(held[n]));
+    exponents += kGroups, units_left -= kGroups;
+    hold();
+  }
+
+  DEVICE void fill(u8* tile, float*, const u8* stage, int token, int group, int quarter) const {
+    const u32* words = (const u32*)(stage + token * kPitch) + group * kRows * 2 + quarter / 2;
+    u32 high[4] = {}, low[4] = {}, sign = load_shared(words) >> 4 * (quarter % 2);
 #pragma unroll
     for (int row = 1; row <= kMantissaBits; ++row) {
-      u32 plane = bits[4 * row];
-      bool is_low = kParts == 2 && row > kMantissaBits - 8;
+      u32 plane = load_shared(words + 2 * row) >> 4 * (quarter % 2);
+      bool is_high = kParts == 1 || row <= kMantissaBits - 8;
+      int bit = kMantissaBits - row - (kParts == 2 && is_high ? 8 : 0);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        u32& bytes = is_low ? low[i] : high[i];
-        bytes = 2 * bytes + spread_bits(plane >> 4 * i & 15);
+        u32& bytes = is_high ? high[i] : low[i];
+        bytes = and_or(i < bit ? plane << (bit - i) : plane >> (i - bit), 0x01010101u << bit, bytes);
       }
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      Bytes4 v = with_signs({high[i], low[i]}, spread_bits(bits[0] >> 4 * i & 15));
+      Bytes4 v = with_signs({high[i], low[i]}, sign >> i & 0x01010101);
       high[i] = v.high, low[i] = v.low;
     }
     store_shared16(tile + swizzled(token, quarter), high);
     if (kParts == 2) store_shared16(tile + swizzled(token, 4 + quarter), low);
-    return valid ? unit_of(exponents[index]) : 0.0f;
+  }
+
+ private:
+  DEVICE void hold() {
+#pragma unroll
+    for (int n = 0; n < kUnitsEach; ++n) held[n] = unit_exists && n * kLanes < units_left ? exponents[n * kLanes] : 0;
   }
 };
 
 // FP16, encoded here: the largest exponent of a group, then align and truncate.
+template <int kTokens, int kGroups, int kThreads>
 struct FromFp16 {
+  static constexpr int kLanes = kThreads / kTokens, kStageBytes = kTokens * kGroups * kRowBytes;
   const u8* values;
+  bool exists;
+  int chunks_left;
 
-  __device__ static constexpr int stage_bytes(int tokens, int groups) { return tokens * groups * kRowBytes; }
-
-  template <int kTokens, int kGroups, int kThreads>
-  DEVICE void fetch(u8* stage, int first_token, int first_group, int tokens, int groups) const {
-    u64 pitch = (u64)groups * kRowBytes;
-    for (int group = 0; group < kGroups; ++group)
-      copy_tile_async<kTokens, kThreads>(stage + group * kTokens * kRowBytes, values + first_token * pitch + (first_group + group) * kRowBytes,
-                                         pitch, tokens - first_token, (groups - first_group - group) * kRowBytes, threadIdx.x);
+  DEVICE FromFp16(const u8* all_values, const Rows& at) {
+    int token = at.first_token + threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
+    exists = token < at.tokens, chunks_left = at.groups * 8 - lane;
+    values = all_values + (u64)token * at.groups * kRowBytes + lane * 16;
   }
 
-  template <int kTokens, int kGroups>
-  DEVICE float fill(u8* tile, const u8* stage, int token, int group, int quarter, u64, bool) const {
-    u32 pairs[8], exponent = 1;
-    load_shared16(pairs, stage + group * kTokens * kRowBytes + swizzled(token, 2 * quarter));
-    load_shared16(pairs + 4, stage + group * kTokens * kRowBytes + swizzled(token, 2 * quarter + 1));
+  DEVICE void fetch(u8* stage) {
+    int token = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, left = exists ? chunks_left : 0;
 #pragma unroll
-    for (int i = 0; i < 16; ++i) exponent = max(exponent, pairs[i / 2] >> 16 * (i % 2) + 10 & 31);
+    for (int n = 0; n * kLanes < 8 * kGroups; ++n) {
+      int chunk = n * kLanes + lane;
+      if (chunk < 8 * kGroups && n * kLanes < left)
+        copy16_async(stage + chunk / 8 * kTokens * kRowBytes + swizzled(token, chunk % 8), values + n * kLanes * 16, true);
+    }
+    values += kGroups * kRowBytes, chunks_left -= 8 * kGroups;
+  }
+
+  DEVICE void units(float*) {}
+
+  DEVICE void fill(u8* tile, float* unit, const u8* stage, int token, int group, int quarter) const {
+    u64 fours[4];  // values 4 (quarter % 2) .. + 3 of each eight of a half
+    u32 exponent = 1;
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+      fours[j] = load_shared((const u64*)(stage + group * kTokens * kRowBytes + swizzled(token, quarter / 2 * 4 + j)) + quarter % 2);
+#pragma unroll
+    for (int i = 0; i < 16; ++i) exponent = max(exponent, (u32)(fours[i / 4] >> 16 * (i % 4)) >> 10 & 31);
     exponent = max(exponent, shuffle_xor(exponent, 1));  // the four quarters of a group are neighbouring lanes
     exponent = max(exponent, shuffle_xor(exponent, 2));
     u32 high[4] = {}, low[4] = {};
 #pragma unroll
     for (int i = 0; i < 16; ++i) {
-      u32 code = pairs[i / 2] >> 16 * (i % 2) & 0xffff, field = code >> 10 & 31;
+      u32 code = (u32)(fours[i / 4] >> 16 * (i % 4)) & 0xffff, field = code >> 10 & 31;
       u32 justified = ((code & 1023) | (field ? 1024 : 0)) << 5;
       u32 mantissa = justified >> min(exponent - max(field, 1u) + 16 - kMantissaBits, 31u);
       u32 v = code >> 15 ? 0 - mantissa : mantissa;
-      high[i / 4] |= (kParts == 1 ? v & 255 : v >> 8 & 255) << 8 * (i % 4);
-      low[i / 4] |= (v & 255) << 8 * (i % 4);
+      high[i % 4] |= (kParts == 1 ? v & 255 : v >> 8 & 255) << 8 * (i / 4);
+      low[i % 4] |= (v & 255) << 8 * (i / 4);
     }
     store_shared16(tile + swizzled(token, quarter), high);
     if (kParts == 2) store_shared16(tile + swizzled(token, 4 + quarter), low);
-    return unit_of(exponent);
+    if (quarter == 0) store_shared(unit, unit_of(exponent));
   }
 };

@@ -1,7 +1,7 @@
 // The frame of the Anda kernels: C[tokens, columns] = decode(A) * W INT4 in groups of 128, bit-exact (anda_numbers.cuh).
 //
-//   block     kTokens x (32 kWarpsN) of C; of every kWarpsK groups each warp takes one
-//   step      kWarpsK groups: raw activations and weights by cp.async, kStages in flight; activations to bytes, once a block
+//   block     kTokens x (32 kWarpsN) of C; of every 2 kWarpsK groups each warp takes two, which share a scale
+//   step      2 kWarpsK groups: raw activations and weights by cp.async, kStages in flight; activations to bytes, once a block
 //   order     the contract adds group after group, so K is split over warps, never over blocks: warps hand their terms
 //             over through shared memory and every sum is added up in order by one thread
 //   grid      (columns / (32 kWarpsN), tokens / kTokens)
@@ -11,9 +11,9 @@
 #include "output.cuh"
 
 constexpr int kTokens = TOKENS, kWarpsN = WARPS_N, kWarpsK = WARPS_K, kStages = STAGES;
-constexpr int kWarps = kWarpsN * kWarpsK, kThreads = 32 * kWarps, kRowTiles = kTokens / 16;
-constexpr int kTermPitch = 32 * kWarpsN + 8;  // floats
-constexpr int kSumsEach = kTokens / kWarpsK;
+constexpr int kWarps = kWarpsN * kWarpsK, kThreads = 32 * kWarps, kRowTiles = kTokens / 16, kGroups = 2 * kWarpsK;
+constexpr int kColumns = 32 * kWarpsN, kTermPitch = kColumns + 8;  // floats
+constexpr int kSumsEach = kTokens / kWarpsK, kWide = kSumsEach % 4 ? 2 : 4;  // sums of one thread, so many side by side
 
 // d of 16 tokens x 8 columns of one group.
 DEVICE void dots(int* d, const u32 (*a)[4], const u32 (*b)[2]) {
@@ -27,86 +27,106 @@ DEVICE void dots(int* d, const u32 (*a)[4], const u32 (*b)[2]) {
 
 template <class Source>
 struct Arena {
-  static constexpr int kRaw = (Source::stage_bytes(kTokens, kWarpsK) + 15) / 16 * 16;
+  static constexpr int kRaw = (Source::kStageBytes + 15) / 16 * 16;
   static constexpr int kStage = (kRaw + kWarps * kWarpBytes + 127) / 128 * 128;
-  static constexpr int kTiles = kWarpsK * kTokens * kRowBytes;  // first, for their alignment
-  static constexpr int kUnits = kWarpsK * kTokens * 4;
+  static constexpr int kTiles = kGroups * kTokens * kRowBytes;  // first, for their alignment
+  static constexpr int kUnits = kGroups * kTokens * 4;
   u8* base;
   DEVICE u8* tile(int group) const { return base + group * kTokens * kRowBytes; }
   DEVICE float* units() const { return (float*)(base + kTiles); }
-  DEVICE u8* stage(int i) const { return base + kTiles + kUnits + i % kStages * kStage; }
-  DEVICE u8* weights(int i, int warp) const { return stage(i) + kRaw + warp * kWarpBytes; }
-  DEVICE float* terms() const { return (float*)stage(0) + kStages * kStage / 4; }
+  DEVICE u8* stages() const { return base + kTiles + kUnits; }
+  DEVICE float* terms() const { return (float*)(stages() + kStages * kStage); }
 };
 
+// Sum `i` of this thread: kWide of them side by side.
+DEVICE int owned_at(int i) { return (i / kWide * kThreads + threadIdx.x) * kWide + i % kWide; }
+
 template <class Source>
-DEVICE void anda_product(const Source& source, const Weights& w, Output* c, int tokens) {
+DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows& at) {
   SHARED_ARENA(memory);
   Arena<Source> arena{memory};
-  int thread = threadIdx.x, warp = thread / 32, lane = thread % 32, first_token = blockIdx.y * kTokens;
-  int column_tile = blockIdx.x * kWarpsN + warp % kWarpsN, steps = (w.groups + kWarpsK - 1) / kWarpsK;
+  int thread = threadIdx.x, warp = thread / 32, lane = thread % 32, part = warp / kWarpsN;
+  WeightCopies<kWarpsK> weights(w, part, blockIdx.x * kWarpsN + warp % kWarpsN, lane);
   float kept[kRowTiles][4][4] = {};  // kWarpsK == 1: sums as the products leave them
-  float owned[kSumsEach] = {};       // else: sums thread, thread + kThreads, ... of the block, row after row
+  float owned[kSumsEach] = {};       // else: sums of this thread
+  int steps = (w.groups + kGroups - 1) / kGroups, left = steps;
+  int at_stage = 0, at_refilled = (kStages - 1) * arena.kStage;
 
-  auto fetch = [&](int step) {
-    if (step < steps) {
-      source.template fetch<kTokens, kWarpsK, kThreads>(arena.stage(step), first_token, step * kWarpsK, tokens, w.groups);
-      fetch_weights(w, arena.weights(step, warp), step * kWarpsK + warp / kWarpsN, column_tile, lane);
+  for (int i = 0; i < kStages - 1; ++i) {
+    if (i < steps) {
+      source.fetch(arena.stages() + i * arena.kStage);
+      weights.next(arena.stages() + i * arena.kStage + arena.kRaw + warp * kWarpBytes, lane);
     }
     commit_copies();
-  };
-  for (int step = 0; step < kStages - 1; ++step) fetch(step);
-  for (int step = 0; step < steps; ++step) {
+  }
+  for (int group = 0; left > 0; --left, group += kGroups) {
     wait_copies<kStages - 2>();
-    __syncthreads();
-    fetch(step + kStages - 1);
-    for (int i = thread; i < kWarpsK * kTokens * 4; i += kThreads) {
-      int quarter = i % 4, token = token_of(i) % kTokens, group = i / 4 / kTokens, at = step * kWarpsK + group;
-      bool valid = first_token + token < tokens && at < w.groups;
-      float unit = source.template fill<kTokens, kWarpsK>(arena.tile(group), arena.stage(step), token, group, quarter,
-                                                          (u64)(first_token + token) * w.groups + at, valid);
-      if (quarter == 0) arena.units()[group * kTokens + token] = unit;
+    __syncthreads();  // the step has landed for all, and all have left its tiles and the stage that is filled next
+    if (left > kStages - 1) {
+      source.fetch(arena.stages() + at_refilled);
+      weights.next(arena.stages() + at_refilled + arena.kRaw + warp * kWarpBytes, lane);
+    }
+    commit_copies();
+    u8* stage = arena.stages() + at_stage;
+    source.units(arena.units());
+#pragma unroll(kRowTiles < 4 ? 4 : 1)
+    for (int n = 0; n * kThreads < kGroups * kTokens * 4; ++n) {
+      int i = n * kThreads + thread, token = token_of(i) % kTokens, own = i / 4 / kTokens;
+      if (at.first_token + token / 8 * 8 < at.tokens && group + own < at.groups)
+        source.fill(arena.tile(own), arena.units() + own * kTokens + token, stage, token, own, i % 4);
     }
     __syncthreads();
 
-    int group = warp / kWarpsN;
-    const u8* part = arena.weights(step, warp);
-    const float* units = arena.units() + group * kTokens;
-    u32 b[4][2][2];
-    load_weights(b, part, lane);
+    const u8* own = stage + arena.kRaw + warp * kWarpBytes;
+    u32 zeros = load_zeros(own, lane);
+    u32 scales[4];
+    for (int j = 0; j < 4; ++j) scales[j] = load_shared((const u32*)(own + 2 * kCodeBytes) + 4 * j + lane % 4);
+#pragma unroll(kRowTiles < 4 ? 2 : 1)  // sums of four tiles leave few registers
+    for (int half = 0; half < 2; ++half) {
+      u32 b[4][2][2];
+      if (kRowTiles == 4) compute_anew_from(zeros);
+      load_weights(b, own, half, zeros, lane);
 #pragma unroll
-    for (int row = 0; row < kRowTiles; ++row) {
-      u32 a[2 * kParts][4];
-      for (int k32 = 0; k32 < 2 * kParts; ++k32) load_left(a[k32], arena.tile(group), 16 * row, k32, lane);
+      for (int row = 0; row < kRowTiles; ++row) {
+        u32 a[2 * kParts][4];
+        for (int k32 = 0; k32 < 2 * kParts; ++k32) load_left(a[k32], arena.tile(2 * part + half), 16 * row, k32, lane);
+        const float* units = arena.units() + (2 * part + half) * kTokens + 16 * row + lane / 4;
+        float unit[2] = {load_shared(units), load_shared(units + 8)};
+        float* terms = arena.terms() + ((2 * part + half) * kTokens + 16 * row + lane / 4) * kTermPitch + warp % kWarpsN * 32 + lane % 4 * 2;
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        int d[4];
-        dots(d, a, b[j]);
-        u32 scales = ((const u32*)(part + kCodeBytes))[4 * j + lane % 4];
+        for (int j = 0; j < 4; ++j) {
+          int d[4];
+          dots(d, a, b[j]);
+          float scale[2] = {half_to_float(scales[j]), half_to_float(scales[j] >> 16)};
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          int token = 16 * row + lane / 4 + 8 * (i / 2);
-          float scale = half_to_float(scales >> 16 * (i % 2));
-          if (kWarpsK == 1) kept[row][j][i] = accumulate(kept[row][j][i], d[i], units[token], scale);
-          else
-            arena.terms()[(group * kTokens + token) * kTermPitch + warp % kWarpsN * 32 + 8 * j + lane % 4 * 2 + i % 2] =
-                accumulate(0.0f, d[i], units[token], scale);
+          for (int i = 0; i < 2; ++i) {
+            if (kWarpsK > 1)
+              store_shared((Row<float, 2>*)(terms + 8 * i * kTermPitch + 8 * j),
+                           Row<float, 2>{{term(d[2 * i], unit[i], scale[0]), term(d[2 * i + 1], unit[i], scale[1])}});
+            else
+              for (int side = 0; side < 2; ++side)
+                kept[row][j][2 * i + side] = accumulate(kept[row][j][2 * i + side], d[2 * i + side], unit[i], scale[side]);
+          }
         }
       }
     }
+    at_refilled = at_stage;
+    at_stage = at_stage == (kStages - 1) * arena.kStage ? 0 : at_stage + arena.kStage;
     if (kWarpsK == 1) continue;
     __syncthreads();
 #pragma unroll
-    for (int i = 0; i < kSumsEach; ++i) {
-      int at = thread + i * kThreads, row = at / (32 * kWarpsN), column = at % (32 * kWarpsN);
-      for (int part = 0; part < kWarpsK && step * kWarpsK + part < w.groups; ++part)
-        owned[i] = __fadd_rn(owned[i], arena.terms()[(part * kTokens + row) * kTermPitch + column]);
-    }
+    for (int own = 0; own < kGroups; ++own)
+      if (group + own < w.groups)
+#pragma unroll
+        for (int i = 0; i < kSumsEach; i += kWide) {
+          int place = owned_at(i), row = place / kColumns, column = place % kColumns;
+          auto found = load_shared((const Row<float, kWide>*)(arena.terms() + (own * kTokens + row) * kTermPitch + column));
+          for (int k = 0; k < kWide; ++k) owned[i + k] = __fadd_rn(owned[i + k], found.v[k]);
+        }
   }
 
   auto store = [&](int token, int column, float sum) {
-    if (first_token + token < tokens)
-      c[(u64)(first_token + token) * w.columns + blockIdx.x * 32 * kWarpsN + column] = to_output(sum);
+    if (at.first_token + token < at.tokens) c[(u64)(at.first_token + token) * w.columns + blockIdx.x * kColumns + column] = to_output(sum);
   };
   if (kWarpsK == 1)
     for (int row = 0; row < kRowTiles; ++row)
@@ -114,8 +134,5 @@ DEVICE void anda_product(const Source& source, const Weights& w, Output* c, int 
         for (int i = 0; i < 4; ++i)
           store(16 * row + lane / 4 + 8 * (i / 2), warp * 32 + 8 * j + lane % 4 * 2 + i % 2, kept[row][j][i]);
   else
-    for (int i = 0; i < kSumsEach; ++i) {
-      int at = thread + i * kThreads;
-      store(at / (32 * kWarpsN), at % (32 * kWarpsN), owned[i]);
-    }
+    for (int i = 0; i < kSumsEach; ++i) store(owned_at(i) / kColumns, owned_at(i) % kColumns, owned[i]);
 }

@@ -36,7 +36,7 @@ DEVICE void load_column_planes(u32 (*b)[2], const u8* right, int warp, int k256,
   for (int j = 0; j < kBitsB; ++j) {
     const u8* tile = right + j * kColumns * kRowBytes;
     int row = warp * 8 + lane / 4;
-    for (int half = 0; half < 2; ++half) b[j][half] = *(const u32*)(tile + swizzled(row, 2 * k256 + half) + lane % 4 * 4);
+    for (int half = 0; half < 2; ++half) b[j][half] = load_shared((const u32*)(tile + swizzled(row, 2 * k256 + half)) + lane % 4);
   }
 }
 

@@ -61,11 +61,12 @@ DEVICE void multiply_bytes(const Bytes& m, u8* arena, Store store) {
 #pragma unroll
   for (int row = 0; row < kRowTiles; ++row)
     for (int j = 0; j < 4; ++j)
-      for (int i = 0; i < 4; ++i)
-        staged[(16 * row + lane / 4 + 8 * (i / 2)) * kSumPitch + 32 * warp + 8 * j + lane % 4 * 2 + i % 2] = sums[row][j][i];
+      for (int i = 0; i < 2; ++i)
+        store_shared((Row<Sum, 2>*)(staged + (16 * row + lane / 4 + 8 * i) * kSumPitch + 32 * warp + 8 * j + lane % 4 * 2),
+                     Row<Sum, 2>{{sums[row][j][2 * i], sums[row][j][2 * i + 1]}});
   __syncthreads();
   for (int i = threadIdx.x; i < kTokens * kColumns; i += kThreads) {
     int token = blockIdx.y * kTokens + i / kColumns, column = blockIdx.x * kColumns + i % kColumns;
-    if (token < m.tokens && column < m.columns) store(token, column, staged[i / kColumns * kSumPitch + i % kColumns]);
+    if (token < m.tokens && column < m.columns) store(token, column, load_shared(staged + i / kColumns * kSumPitch + i % kColumns));
   }
 }

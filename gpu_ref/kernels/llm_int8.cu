@@ -25,12 +25,13 @@ extern "C" __global__ void list_outliers(const u8* outlier, int* list, int depth
   Range mine = split_range(depth, threadIdx.x, 128);
   int count = 0;
   for (int k = mine.begin; k < mine.end; ++k) count += outlier[k];
-  counts[threadIdx.x] = count;
+  store_shared(counts + threadIdx.x, count);
   __syncthreads();
   int at = 1, total = 0;
   for (int i = 0; i < 128; ++i) {
-    at += i < (int)threadIdx.x ? counts[i] : 0;
-    total += counts[i];
+    int other = load_shared(counts + i);
+    at += i < (int)threadIdx.x ? other : 0;
+    total += other;
   }
   for (int k = mine.begin; k < mine.end; ++k)
     if (outlier[k]) list[at++] = k;
@@ -46,9 +47,10 @@ extern "C" __global__ void quantise_rows(const u16* x, const u8* outlier, u8* co
   for (int k = threadIdx.x; k < depth; k += 128)
     if (!outlier[k]) peak = max(peak, __float_as_uint(fabsf(half_to_float(row[k]))));
   for (int lanes = 16; lanes; lanes /= 2) peak = max(peak, shuffle_xor(peak, lanes));
-  if (threadIdx.x % 32 == 0) peaks[threadIdx.x / 32] = peak;
+  if (threadIdx.x % 32 == 0) store_shared(peaks + threadIdx.x / 32, peak);
   __syncthreads();
-  float largest = __uint_as_float(max(max(peaks[0], peaks[1]), max(peaks[2], peaks[3])));
+  for (int warp = 0; warp < 4; ++warp) peak = max(peak, load_shared(peaks + warp));
+  float largest = __uint_as_float(peak);
   float factor = largest > 0 ? __fdiv_rn(127.0f, largest) : 0.0f;
   for (int k = threadIdx.x; k < depth; k += 128)
     codes[(u64)blockIdx.x * depth + k] = outlier[k] ? 0 : (u8)__float2int_rn(__fmul_rn(half_to_float(row[k]), factor));

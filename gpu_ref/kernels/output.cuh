@@ -10,6 +10,10 @@ typedef float Output;
 DEVICE Output to_output(float sum) { return sum; }
 #endif
 
+// Values side by side, moved together.
+template <class Value, int kCount>
+struct __align__(kCount * sizeof(Value)) Row { Value v[kCount]; };
+
 struct Range { int begin, end; };
 // The share of `count` steps that split `index` of `splits` takes.
 DEVICE Range split_range(int count, int index, int splits) { return {count * index / splits, count * (index + 1) / splits}; }

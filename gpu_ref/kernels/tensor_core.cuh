@@ -32,6 +32,16 @@ DEVICE void store_shared16(void* to, const u32* v) {
 DEVICE void load_shared16(u32* v, const void* from) {
   asm volatile("ld.shared.v4.b32 {%0,%1,%2,%3}, [%4];" : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3]) : "r"(shared_address(from)) : "memory");
 }
+// Eight bytes a lane.
+DEVICE void load_shared8(u32* v, const void* from) {
+  u64 both = *(const volatile u64*)from;
+  v[0] = (u32)both, v[1] = (u32)(both >> 32);
+}
+// One value a lane, of 2, 4 or 8 bytes; the host counts the banks they meet in.
+template <class Value>
+DEVICE Value load_shared(const Value* from) { return *from; }
+template <class Value>
+DEVICE void store_shared(Value* to, Value v) { *to = v; }
 // Four 8 x 8 matrices of 16-bit values; lane l names row l % 8 of matrix l / 8.
 DEVICE void load_matrices(u32* v, const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3]) : "r"(shared_address(row)) : "memory");
@@ -65,6 +75,8 @@ DEVICE float half_to_float(u16 h) { float f; asm("cvt.f32.f16 %0, %1;" : "=f"(f)
 DEVICE u16 float_to_half(float f) { u16 h; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(f)); return h; }
 // (a & mask) | bits in one instruction.
 DEVICE u32 and_or(u32 a, u32 mask, u32 bits) { u32 d; asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(d) : "r"(a), "r"(mask), "r"(bits)); return d; }
+// Hides where a value came from: what is computed from it is computed here, and holds no registers from before.
+DEVICE void compute_anew_from(u32& v) { asm volatile("" : "+r"(v)); }
 DEVICE u32 shuffle_xor(u32 v, int lanes) { return __shfl_xor_sync(0xffffffffu, v, lanes); }
 
 #if __CUDA_ARCH_FEAT_SM90_ALL

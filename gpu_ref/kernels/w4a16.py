@@ -58,7 +58,7 @@ class W4a16(Kernel):
     tokens: int = 16
     warps_n: int = 1
     warps_k: int = 4
-    stages: int = 4
+    stages: int = 3
     splits: int = 1
     output: Output = "float32"
 
@@ -77,7 +77,7 @@ class W4a16(Kernel):
     def shared_bytes(self) -> int:
         """As in w4a16.cu: the stages, or the sums that are laid over them at the end."""
         warps = self.warps_n * self.warps_k
-        stage = -(-(self.warps_k * self.tokens * 128 + warps * (2048 + 128 + 32)) // 1024) * 1024
+        stage = -(-(self.warps_k * self.tokens * 256 + warps * (4096 + 128 + 32)) // 1024) * 1024
         return max(self.stages * stage, self.warps_k * self.tokens * (64 * self.warps_n + 8) * 4)
 
     def refuse(self, shape: Shape) -> None:
@@ -158,6 +158,7 @@ class W4a16Wgmma(W4a16):
     tokens: int = 64
     warps_n: int = 2
     warps_k: int = 1
+    stages: int = 4
 
     source: ClassVar[str] = "w4a16_wgmma"
     only: ClassVar[str | None] = "sm_90a"

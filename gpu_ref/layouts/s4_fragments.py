@@ -3,8 +3,11 @@
 codes   [depth / 64][columns / 32] tiles of [2 pairs p][32 lanes][4 words]
         lane 4 g + t, word 2 i + h: column 16 p + 8 i + g, k = 32 h + ...
 
-        nibble   0    2        4        6        1         3         5         7
-        k        4 t  4 t + 1  4 t + 2  4 t + 3  4 t + 16  4 t + 17  4 t + 18  4 t + 19
+        nibble   0  2      4       6       1      3       5       7
+        k        t  t + 8  t + 16  t + 24  t + 4  t + 12  t + 20  t + 28
+
+        The sums are exact integers, so k may stand in any order: byte 4 r + j of a tile row is value r + 8 j of its
+        32, which is how the bits of a plane fall apart under one mask (kernels/anda_activations.cuh).
 
         symmetric: two's complement of code - 8;  with zero points: the code
 scales  [depth / 128][columns] FP16
@@ -25,7 +28,7 @@ _NIBBLE_OF = np.array([0, 2, 4, 6, 1, 3, 5, 7])
 def _k_index() -> NDArray[np.intp]:
     """k within 32 of the eight codes of every lane, (4 t, 8)."""
     element = np.arange(8)
-    return 4 * np.arange(4)[:, np.newaxis] + element % 4 + 16 * (element // 4)
+    return np.arange(4)[:, np.newaxis] + 8 * (element % 4) + 4 * (element // 4)
 
 
 def pack(weights: Int4Tensor, zero_points: bool) -> Packed:

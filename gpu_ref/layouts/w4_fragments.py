@@ -1,7 +1,7 @@
 """INT4 weights in the order of the 16-bit products' fragments: w4a16.cu and w4a16_wgmma.cu.
 
-codes   [depth / 64][columns / 64] tiles of [4 steps of k16][32 lanes][4 words]
-        lane 4 g + t, word j: columns 16 j .. 16 j + 15 of the tile, eight codes
+codes   [depth / 64][columns / 64] tiles of [4 j][32 lanes][4 steps of k16]
+        lane 4 g + t, j: columns 16 j .. 16 j + 15 of the tile, eight codes a step; 16 bytes a lane
 
         nibble   0      4        1        5        2      6        3        7
         column   g      g        g        g        g + 8  g + 8    g + 8    g + 8
@@ -50,7 +50,7 @@ def pack(weights: Int4Tensor) -> Packed:
     by_group = weights.scales.T.reshape(depth // 128, columns // 64, 8, 8).transpose(0, 1, 3, 2)
     zeros = weights.zeros.T.reshape(depth // 128, columns // 64, 8, 8).transpose(0, 1, 3, 2).astype(np.uint32)
     return Packed(
-        np.ascontiguousarray(words.transpose(3, 1, 4, 0, 2)),
+        np.ascontiguousarray(words.transpose(3, 1, 2, 0, 4)),
         np.ascontiguousarray(by_group).view(np.uint16),
         (zeros << np.arange(0, 32, 4, dtype=np.uint32)).sum(axis=-1, dtype=np.uint32),
     )
@@ -63,9 +63,9 @@ def unpack(packed: Packed) -> Int4Tensor:
     k, column = _index()
     nibbles = (
         packed.codes[..., np.newaxis] >> (4 * _NIBBLE_OF).astype(np.uint32) & 15
-    )  # k64, n64, k16, lane, j, element
+    )  # k64, n64, j, lane, k16, element
     codes = np.empty((n64, 4, 16, k64, 4, 16), np.uint8)
-    codes[:, :, column, :, :, k] = nibbles.transpose(3, 5, 1, 4, 0, 2)
+    codes[:, :, column, :, :, k] = nibbles.transpose(3, 5, 1, 2, 0, 4)
     scales = packed.scales.transpose(0, 1, 3, 2).reshape(-1, columns).T
     zeros = packed.zeros[..., np.newaxis] >> np.arange(0, 32, 4, dtype=np.uint32) & 15
     return Int4Tensor(

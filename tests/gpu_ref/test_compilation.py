@@ -22,8 +22,8 @@ KERNELS: list[Kernel] = [
     W4a16(tokens=64, warps_n=4, warps_k=1, output="float16"),
     W4a16Awq(tokens=64),
     W4a16Wgmma(tokens=256),
-    Anda(15, tokens=64, warps_n=8, warps_k=1),
-    AndaFp16(14, zero_points=True, tokens=64, warps_n=8, warps_k=1),
+    Anda(15, tokens=64, warps_n=8, warps_k=1, stages=2),
+    AndaFp16(14, zero_points=True, tokens=64, warps_n=8, warps_k=1, stages=2),
     AndaWgmma(15),
     AndaFp16Wgmma(15),
     Int8(tokens=128, stages=3),
@@ -76,12 +76,40 @@ def test_kernels_without_products_compile_everywhere(module: Module, architectur
 
 @needs_sass
 def test_one_group_of_anda_takes_two_products_of_32_up_to_seven_bits_and_four_above() -> None:
-    # A warp's 16 x 32 outputs: 4 products side by side, 2 halves of a group, 1 or 2 bytes a mantissa.
+    # A warp's 16 x 32 outputs: 4 products side by side, 2 halves of a group, 2 groups a step, 1 or 2 bytes a mantissa.
     for mantissa_bits, passes in ((7, 1), (8, 2)):
         kernel = Anda(mantissa_bits)
         assert kernel.passes == passes
         found = sass.opcodes(nvrtc.compile_module(kernel.modules[0], "sm_80").cubin, "anda")
-        assert sum(count for name, count in found.items() if name.startswith("IMMA")) == 4 * 2 * passes
+        assert sum(count for name, count in found.items() if name.startswith("IMMA")) == 4 * 2 * 2 * passes
+
+
+RATES: list[tuple[Kernel, str, int, float]] = [
+    # (kernel, product, weights a product takes, most instructions of a warp a weight)
+    (W4a16(output="float16"), "HMMA", 16 * 8, 0.1),
+    (W4a16(tokens=32, output="float16"), "HMMA", 16 * 8 // 2, 0.1),
+    (Anda(6, output="float16"), "IMMA", 32 * 8, 0.2),
+    (Anda(8, output="float16"), "IMMA", 32 * 8 // 2, 0.25),
+]
+
+
+@needs_sass
+@pytest.mark.parametrize(
+    ("kernel", "product", "weights", "most"), RATES, ids=lambda value: getattr(value, "label", None)
+)
+def test_the_main_loop_for_few_tokens_keeps_up_with_memory(
+    kernel: Kernel, product: str, weights: int, most: float
+) -> None:
+    # An H100 reads 3.35e12 B/s (datasheet) / 132 multiprocessors / 1.755e9 Hz = 14.5 bytes or 28 weights a cycle, in
+    # which a multiprocessor issues 4 instructions: 0.14 a weight.
+    loop = sass.main_loop(nvrtc.compile_module(kernel.modules[0], "sm_90a").cubin, kernel.source, product)
+    assert loop.instructions / (loop.count(product) * weights) <= most
+
+
+def test_the_longest_mantissas_with_zero_points_do_not_spill_on_hopper() -> None:
+    for kernel in (Anda(13, True, 64, 8, 1, 2, "float16"), Anda(14, True, 64, 8, 1, 2, "float16")):
+        usage = nvrtc.compile_module(kernel.modules[0], "sm_90a").usage
+        assert all(one.stack_bytes == one.spilled_bytes == 0 for one in usage.values())
 
 
 def test_a_source_that_does_not_compile_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

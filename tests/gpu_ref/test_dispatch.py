@@ -20,11 +20,12 @@ from gpu_ref.settings import layers, load_settings
 from sim.errors import InputError
 
 SETTINGS = load_settings()
+LAYERS = layers(SETTINGS.shapes.models)
 TOKENS = (1, 2, 15, 16, 17, 32, 33, 64, 65, 128, 129, 256, 511, 512, 2048)
 
 
 def test_all_kernels_fit_every_card_on_every_layer(card: Card) -> None:
-    for (columns, depth), tokens in itertools.product(layers(SETTINGS.shapes.models), TOKENS):
+    for (columns, depth), tokens in itertools.product(LAYERS, TOKENS):
         shape = Shape(tokens, columns, depth)
         for kernel in dispatch.all_kernels(shape, card, (1, 7, 8, 15)):
             for launch in kernel.launches(shape):
@@ -35,8 +36,8 @@ def test_all_kernels_fit_every_card_on_every_layer(card: Card) -> None:
 
 
 def test_the_choice_for_w4a16_and_anda_is_one_of_those_that_are_timed(card: Card) -> None:
-    for one in rounds(SETTINGS, card):
-        if one.with_energy:
+    for one in rounds(SETTINGS, LAYERS, card):
+        if one.is_first:
             assert dispatch.w4a16(one.shape, card) in one.kernels
             chosen = {dispatch.anda(one.shape, card, bits) for bits in SETTINGS.mantissa_bits.first}
             assert chosen <= set(one.kernels)
@@ -44,7 +45,7 @@ def test_the_choice_for_w4a16_and_anda_is_one_of_those_that_are_timed(card: Card
 
 def test_the_plan_has_every_kernel_on_every_shape_once(card: Card) -> None:
     seen: dict[Shape, list[Kernel]] = {}
-    for one in rounds(SETTINGS, card):
+    for one in rounds(SETTINGS, LAYERS, card):
         seen.setdefault(one.shape, []).extend(kernel for kernel in one.kernels if kernel.source != "fp16")
     lengths = [*SETTINGS.mantissa_bits.first, *SETTINGS.mantissa_bits.later]
     for shape, kernels in seen.items():
@@ -55,14 +56,14 @@ def test_the_plan_has_every_kernel_on_every_shape_once(card: Card) -> None:
 
 
 def test_the_plan_begins_with_the_largest_layer_at_one_token(card: Card) -> None:
-    first = next(iter(rounds(SETTINGS, card)))
+    first = next(iter(rounds(SETTINGS, LAYERS, card)))
     assert first.shape == Shape(1, 28672, 8192)
     assert [kernel.source for kernel in first.kernels][:2] == ["fp16", "w4a16"]
 
 
 def test_k_is_split_until_the_card_is_full_and_no_further(card: Card) -> None:
     narrow, wide = (dispatch.w4a16_warps(Shape(1, columns, 4096), card) for columns in (1024, 65536))
-    # 16 blocks of 64 columns; 16 steps of 256 of depth, of which each block keeps eight
+    # 16 blocks of 64 columns; each keeps 512 of depth a warp, four warps
     assert narrow.splits == 2
     assert wide.splits == 1
 

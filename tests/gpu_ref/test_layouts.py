@@ -46,7 +46,7 @@ def test_a_code_of_a_16_bit_fragment_stands_where_the_diagram_says(weights: Int4
     packed = w4_fragments.pack(weights)
     codes = weights.codes.reshape(SHAPE.columns, SHAPE.depth)
     g, t, j, k16, n64, k64 = 5, 2, 3, 1, 2, 4
-    word = int(packed.codes[k64, n64, k16, 4 * g + t, j])
+    word = int(packed.codes[k64, n64, j, 4 * g + t, k16])
     k, column = 64 * k64 + 16 * k16, 64 * n64 + 16 * j + g
     assert word >> 4 * 0 & 15 == codes[column, k + 2 * t]
     assert word >> 4 * 5 & 15 == codes[column, k + 2 * t + 9]
@@ -61,6 +61,6 @@ def test_a_code_of_an_8_bit_fragment_stands_where_the_diagram_says(weights: Int4
     g, t, p, i, h, n32, k64 = 6, 1, 1, 1, 1, 4, 3
     word = int(packed.codes[k64, n32, p, 4 * g + t, 2 * i + h])
     k, column = 64 * k64 + 32 * h, 32 * n32 + 16 * p + 8 * i + g
-    assert word >> 4 * 2 & 15 == codes[column, k + 4 * t + 1]
-    assert word >> 4 * 7 & 15 == codes[column, k + 4 * t + 19]
+    assert word >> 4 * 2 & 15 == codes[column, k + t + 8]
+    assert word >> 4 * 7 & 15 == codes[column, k + t + 28]
     assert int(packed.zeros[k64 // 2, n32, g]) >> 4 * 2 & 15 == weights.zeros[32 * n32 + 16 + g, k64 // 2]

@@ -39,13 +39,20 @@ FAULTS = [
         "no barrier before a stage is read", *W4, "__syncthreads();  // the step has landed", "// the step has landed"
     ),
     Fault("a copy is not waited for", *W4, "wait_copies<kStages - 2>();", "wait_copies<kStages - 1>();"),
-    Fault("a stage is refilled one step early", *W4, "(index + kStages - 1) % kStages", "(index + kStages) % kStages"),
-    Fault("rows after the last token are read", *W4, "row < rows_left &&", "", "outside every buffer"),
+    Fault("a stage is refilled one step early", *W4, "copies.next(refilled)", "copies.next(stage)"),
+    Fault("rows after the last token are read", *W4, "pass * kRowsAPass < rows_left &&", "", "outside every buffer"),
     Fault("rows after the last token are written", *W4, "if (token >= m.tokens) break;", "", None),
     Fault("one split is left out", W4a16(splits=2), Shape(5, 64, 1280), "split < splits", "split < splits - 1"),
-    Fault("nibbles of two columns exchanged", *W4, "codes[j / 2] >> 8 * (j % 2)", "codes[j / 2] >> 8 * (1 - j % 2)"),
+    Fault(
+        "nibbles of two columns exchanged",
+        *W4,
+        "codes[j / 2][k16] >> 8 * (j % 2)",
+        "codes[j / 2][k16] >> 8 * (1 - j % 2)",
+    ),
     Fault("zero point of the neighbour", *W4, "zeros >> 4 * j & 15", "zeros >> 4 * (j ^ 1) & 15"),
-    Fault("scales of the next group", *W4, "(k / 128)", "((k + 64) / 128 % (m.depth / 128))"),
+    Fault(
+        "scales of the group before", *W4, "is_scale ? m.scales + (own", "is_scale ? m.scales + ((own ? own - 1 : 0)"
+    ),
     Fault(
         "a barrier in a branch",
         *W4,
@@ -79,8 +86,8 @@ FAULTS = [
     Fault(
         "terms added from the last warp on",
         *ANDA,
-        "arena.terms()[(part * kTokens",
-        "arena.terms()[((min(kWarpsK, w.groups - step * kWarpsK) - 1 - part) * kTokens",
+        "arena.terms() + (own * kTokens",
+        "arena.terms() + ((min(kGroups, w.groups - group) - 1 - own) * kTokens",
     ),
     Fault(
         "a sum that passes through FP16",
@@ -109,8 +116,37 @@ FAULTS = [
         "tile refilled under a running wgmma",
         AndaFp16Wgmma(9, tokens=16),
         Shape(5, 128, 640),
-        "    warpgroup_commit();\n    warpgroup_wait<0>();\n",
-        "    warpgroup_commit();\n    warpgroup_wait<1>();\n",
+        "      warpgroup_commit();\n      warpgroup_wait<0>();\n",
+        "      warpgroup_commit();\n      warpgroup_wait<1>();\n",
+    ),
+    Fault(
+        "a base offset in the descriptor",
+        *WGMMA,
+        "| swizzle_128 << 62",
+        "| swizzle_128 << 62 | 1ull << 49",
+        "descriptor",
+    ),
+    Fault(
+        "a reserved bit in the descriptor",
+        *WGMMA,
+        "| swizzle_128 << 62",
+        "| swizzle_128 << 62 | 1ull << 46",
+        "descriptor",
+    ),
+    Fault("no leading dimension in it", *WGMMA, "(u64)1 << 16", "(u64)0 << 16", "descriptor"),
+    Fault(
+        "weights changed under a running wgmma",
+        *WGMMA,
+        "if (index + 1 < count) arrive(index + 1, next);",
+        "if (index + 1 < count) arrive(index + 1, own);",
+        "operand a of thread",
+    ),
+    Fault(
+        "sums touched under a running wgmma",
+        *WGMMA,
+        "    warpgroup_wait<0>();\n  };",
+        "    sums[0] = 0;\n    warpgroup_wait<0>();\n  };",
+        "sums of thread",
     ),
     Fault("planes weighted by one side only", Bipolar(3, 2), Shape(5, 32, 256), "sums[i + j]", "sums[i]"),
     Fault(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gpu_ref.program import Shape
 from sim.errors import InputError
 
 SHAPE = Shape(16, 4096, 11008)
+READING = [field.name for field in fields(record.Reading)]
 
 
 def row(kernel: str, seconds: float, **more: Any) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def row(kernel: str, seconds: float, **more: Any) -> dict[str, Any]:
         },
         **{"speedup_over_fp16": None, "energy_joules": None, "error": 0.0, "error_limit": 0.0},
         "layers": ["llama-7b down"],
-        "state": dict.fromkeys(record.Reading.model_fields),
+        "state": dict.fromkeys(READING),
     }
     return {**values, **more}
 
@@ -49,13 +50,13 @@ def made(**more: Any) -> record.Record:
         "complete": True,
         "sources": {name: sources.fingerprint(name) for name in sources.names()},
         "tensor_core_rates": {"f16": 1},
-        "state_before": dict.fromkeys(record.Reading.model_fields),
+        "state_before": dict.fromkeys(READING),
         "ceilings": {"bytes_per_second": 2e12, "fp16_operations_per_second": 4e14},
         "checks": [],
         "failures": [],
         "rows": [row("fp16", 4e-5, speedup_over_fp16=1.0), anda],
     }
-    return record.Record.model_validate({**content, **more})
+    return record.checked(record.Record, {**content, **more}, Path("made"), "a record")
 
 
 def test_a_record_survives_being_saved(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_missing_records_are_told(tmp_path: Path) -> None:
 
 
 def test_show_says_card_date_and_what_changed_since(tmp_path: Path) -> None:
-    content = made().model_dump()
+    content = asdict(made())
     content["sources"]["anda"] = "0" * 16
     content["sources"]["gone"] = "0" * 16
     path = tmp_path / "a.json"
@@ -124,12 +125,26 @@ def test_cards_are_read_and_old_ones_refused() -> None:
         read_card(properties(7, 5))
 
 
-@pytest.mark.parametrize("command", [["verify"], ["bench"]])
-def test_without_cupy_a_command_says_what_is_needed(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    outcome = CliRunner().invoke(cli.app, command)
+def test_first_contact_refuses_what_it_cannot_begin(tmp_path: Path) -> None:
+    runner = CliRunner()
+    outcome = runner.invoke(cli.app, ["first-contact", "--out", str(tmp_path), "--only", "bensh"])
     assert isinstance(outcome.exception, InputError)
-    assert "CuPy cannot be loaded" in str(outcome.exception)
-    assert "cupy-cuda13x" in outcome.exception.facts["needed"]
+    assert "no stage `bensh`" in str(outcome.exception)
+    (tmp_path / "journal.jsonl").write_text("{}\n")
+    outcome = runner.invoke(cli.app, ["first-contact", "--out", str(tmp_path)])
+    assert isinstance(outcome.exception, InputError)
+    assert "--resume" in outcome.exception.facts["needed"]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "message"),
+    [("samples: 21", "samples: 1", "greater than or equal to 3"), ("samples: 21", "sample: 21", "unknown key")],
+)
+def test_settings_that_do_not_fit_are_refused(was: str, now: str, message: str, tmp_path: Path) -> None:
+    from gpu_ref.settings import FILE, load_settings
+
+    path = tmp_path / "bench.yaml"
+    path.write_text(FILE.read_text(encoding="utf-8").replace(was, now))
+    with pytest.raises(InputError, match=message) as caught:
+        load_settings(path)
+    assert str(caught.value.field).startswith("timing.sample")

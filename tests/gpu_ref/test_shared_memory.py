@@ -1,4 +1,4 @@
-"""16-byte accesses to shared memory, counted: weights written back (QUICK, Kim et al. 2024), and bank conflicts."""
+"""Accesses to shared memory, counted: weights written back (QUICK, Kim et al. 2024), and bank conflicts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gpu_ref import sources
 from gpu_ref.host.executor import HostExecutor, Traffic
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.anda import Anda, AndaFp16, AndaWgmma
+from gpu_ref.kernels.bipolar import Bipolar
 from gpu_ref.kernels.bytes_product import Int8
 from gpu_ref.kernels.w4a16 import W4a16, W4a16Awq, W4a16Wgmma
 from gpu_ref.program import Shape
@@ -48,26 +49,50 @@ def test_a_padded_row_is_what_keeps_the_awq_way_free_of_conflicts(compiled: Path
 
 @pytest.mark.parametrize(
     "kernel",
-    [W4a16(), W4a16(tokens=64, warps_n=2, warps_k=1), Int8(), Anda(7), Anda(8), AndaWgmma(8)],
+    [
+        W4a16(),
+        W4a16(tokens=32),
+        W4a16Wgmma(tokens=16),
+        W4a16Awq(),
+        Int8(),
+        Anda(7),
+        Anda(8),
+        AndaWgmma(8),
+        Bipolar(2, 2),
+    ],
     ids=lambda kernel: str(kernel.modules[0]),
 )
-def test_no_16_byte_access_of_a_kernel_meets_another_in_a_bank(kernel: Kernel, host: HostExecutor) -> None:
-    counts = traffic(kernel, host)
-    for one in (counts.load_matrices, counts.load_shared16, counts.store_shared16):
-        assert one.cycles == one.phases
-    assert counts.load_matrices.phases + counts.load_shared16.phases > 0
+def test_no_access_of_a_kernel_to_shared_memory_meets_another_in_a_bank(kernel: Kernel, host: HostExecutor) -> None:
+    counts = vars(traffic(kernel, host))
+    assert {kind: one.cycles for kind, one in counts.items()} == {kind: one.phases for kind, one in counts.items()}
+    assert sum(one.phases for one in counts.values()) > 0
+
+
+def test_codes_read_eight_bytes_a_lane_meet_in_pairs_where_registers_are_short(host: HostExecutor) -> None:
+    # Four row tiles leave registers for half of a lane's 16 bytes: lanes 16 bytes apart use every other bank.
+    counts = traffic(W4a16(tokens=64, warps_n=2, warps_k=1), host)
+    assert counts.load_shared8.phases == SHAPE.columns * SHAPE.depth // 2 // 128
+    assert counts.load_shared8.cycles == 2 * counts.load_shared8.phases
+
+
+def test_words_a_kernel_would_read_16_bytes_apart_conflict_fourfold(compiled: Path) -> None:
+    # What w4a16_wgmma did when a lane's words lay step by step: 32 lanes, 16 bytes apart, meet in 8 banks.
+    was = "load_shared16(codes, part + (warp * 32 + lane) * 16);"
+    now = "for (int i = 0; i < 4; ++i) codes[i] = load_shared((const u32*)(part + (i * 32 + lane) * 16) + warp);"
+    assert was in sources.text("w4a16_wgmma")
+    plain = HostExecutor(compiled, lambda name: sources.text(name).replace(was, now))
+    loads = traffic(W4a16Wgmma(tokens=16), plain).load_shared4
+    words = SHAPE.columns * SHAPE.depth // 8 // 32
+    assert loads.cycles == loads.phases + 3 * words
 
 
 def test_encoding_in_the_kernel_reads_its_fp16_values_in_two_way_conflicts(host: HostExecutor) -> None:
-    # A thread reads chunks 2 q and 2 q + 1 of its token's row. With tokens r and r + 4 in a phase, chunks 2 q ^ r fall
-    # on four of the eight bank groups: the price of writing the bytes, as many accesses again, without conflicts.
-    # The weights' 16 bytes a lane (2 a group and warp) stay free.
-    kernel = AndaFp16(8)
-    counts = traffic(kernel, host)
+    # A thread reads half of chunks 4 h .. 4 h + 3 of its token's row. Of the tokens r and r + 4 in a phase of 16 lanes
+    # the two chunks fall on the same two of eight groups of banks: the price of writing the bytes without conflicts.
+    counts = traffic(AndaFp16(8), host)
     groups, tiles = SHAPE.depth // 64, SHAPE.columns // 32
-    values, weights = tiles * groups * SHAPE.tokens * 64 * 2 // 128, tiles * groups * 2 * 32 // 8
-    assert counts.load_shared16.phases == values + weights
-    assert counts.load_shared16.cycles == 2 * values + weights
+    assert counts.load_shared8.phases == tiles * groups * SHAPE.tokens * 64 * 2 // 128
+    assert counts.load_shared8.cycles == 2 * counts.load_shared8.phases
     assert counts.store_shared16.cycles == counts.store_shared16.phases
 
 

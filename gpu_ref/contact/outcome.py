@@ -1,0 +1,111 @@
+"""A journal as a record of measurements, and as lines to read on the spot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, replace
+from typing import Any
+
+from gpu_ref.contact.job import Job
+from gpu_ref.contact.journal import Journal
+from gpu_ref.contact.supervisor import TIME_IS_UP
+from gpu_ref.record import Ceilings, Check, Device, Failure, Reading, Record, Row
+from gpu_ref.timing import NOMINAL
+
+
+def record(job: Job, journal: Journal) -> Record | None:
+    """The measurements; None where not even the card answered."""
+    found = _all(journal, "card")
+    if not found:
+        return None
+    seen = found[0]
+    rows = _rows(journal)
+    ceilings, rows = _with_ceilings(_all(journal, "ceilings"), rows, job)
+    rates = asdict(job.settings.tensor_core_rates)
+    return Record(
+        device=Device(**seen["card"]),
+        versions=seen["versions"],
+        started=journal.entries[0]["started"],
+        spent_seconds=sum(entry["content"] for entry in journal.entries if entry["kind"] == "spent"),
+        complete=not any(entry["reason"] == TIME_IS_UP for entry in _settled(journal)),
+        sources=job.sources,
+        tensor_core_rates=rates,
+        state_before=Reading(**seen["state"]),
+        ceilings=ceilings,
+        checks=[Check(**one) for one in _all(journal, "check")],
+        rows=rows,
+        failures=[
+            Failure(
+                kernel=entry["subject"],
+                **{axis: entry.get(axis, 0) for axis in ("tokens", "columns", "depth")},
+                message=f"{entry['step']}: {entry['reason']}",
+            )
+            for entry in _settled(journal)
+            if entry["reason"] not in ("", TIME_IS_UP)
+        ],
+    )
+
+
+def lines(journal: Journal) -> list[str]:
+    """What was done and what was not, a reason each, equal reasons together."""
+    checks = _all(journal, "check")
+    wrong = [one for one in checks if not one["passed"]]
+    told = [
+        f"{len(checks) - len(wrong)} of {len(checks)} verifications passed, {len(_all(journal, 'row'))} rows measured"
+    ]
+    for one in wrong:
+        shape = f"{one['tokens']} x {one['columns']} x {one['depth']}"
+        told.append(f"WRONG  {one['configuration']}, {shape}, {one['case']}: {one['error']}, allowed {one['limit']}")
+    reasons = Counter(
+        (entry["step"], entry["subject"], entry["reason"]) for entry in _settled(journal) if entry["reason"]
+    )
+    for (step, subject, reason), count in reasons.items():
+        times = f" ({count} items)" if count > 1 else ""
+        told.append(f"not done  {step}, {subject}{times}: {reason}")
+    return told
+
+
+def _settled(journal: Journal) -> list[dict[str, Any]]:
+    """The last word on every item."""
+    last = {(entry["step"], entry["item"]): entry for entry in journal.entries if entry["kind"] == "settled"}
+    return list(last.values())
+
+
+def _with_ceilings(measured: list[dict[str, Any]], rows: list[Row], job: Job) -> tuple[Ceilings | None, list[Row]]:
+    """The measured ceilings; where they failed, the best that a row reached, and all rooflines at that."""
+    if measured or not rows:
+        return (Ceilings(**measured[-1]) if measured else None), rows
+    rates = job.settings.tensor_core_rates
+    work = [row.operations * row.passes / rates.of(row.operand) / row.median_seconds for row in rows]
+    best = Ceilings(max(row.bytes / row.median_seconds for row in rows), max(work))
+    return best, [_at(row, best) for row in rows]
+
+
+def _at(row: Row, ceilings: Ceilings) -> Row:
+    memory = row.memory_seconds * NOMINAL.bytes_per_second / ceilings.bytes_per_second
+    compute = row.compute_seconds * NOMINAL.fp16_operations_per_second / ceilings.fp16_operations_per_second
+    return replace(
+        row,
+        memory_seconds=memory,
+        compute_seconds=compute,
+        roofline_share=max(memory, compute) / row.median_seconds,
+        limited_by="memory" if memory >= compute else "compute",
+    )
+
+
+def _rows(journal: Journal) -> list[Row]:
+    """Rows, each once, with the energy that was counted for it later."""
+    counted = {_key(one): one["joules"] for one in _all(journal, "energy")}
+    rows: dict[tuple[Any, ...], Row] = {}
+    for one in _all(journal, "row"):
+        row = Row(**{**one, "state": Reading(**one["state"])})
+        rows[_key(one)] = replace(row, energy_joules=counted.get(_key(one)))
+    return list(rows.values())
+
+
+def _key(one: dict[str, Any]) -> tuple[Any, ...]:
+    return (one["kernel"], one["configuration"], one["tokens"], one["columns"], one["depth"])
+
+
+def _all(journal: Journal, kind: str) -> list[dict[str, Any]]:
+    return [entry["content"] for entry in journal.entries if entry["kind"] == kind]

@@ -1,0 +1,155 @@
+"""One step on the card, in a process of its own: `python -m gpu_ref.contact.worker`.
+
+A request comes as the first line of standard input; the end of standard input ends this process, so that it never
+outlives who asked. What is found goes to standard output, a line each, behind a mark that no library prints.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from gpu_ref.card import Card, Device
+from gpu_ref.contact.job import Job
+from gpu_ref.contact.steps import Item, Step, first_steps, steps
+from gpu_ref.record import Ceilings, Check
+from gpu_ref.timing import NOMINAL, Bench, measure_ceilings, reading
+
+MARK = "@contact "
+LOST = 3
+"""Exit status of a worker whose card no longer answers."""
+
+Tell = Callable[[str, Any], None]
+
+
+def main() -> int:
+    """Do the items of a step that the request does not leave out."""
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_asker, daemon=True).start()
+    job = Job.from_plain(request["job"])
+    card = Card(**request["card"]) if request["card"] else None
+    planned = first_steps() if card is None else steps(job, card)
+    step = next(one for one in planned if one.name == request["step"])
+    ceilings = Ceilings(**request["ceilings"]) if request["ceilings"] else NOMINAL
+    return _work(step, set(request["leave"]), _Hands(job, ceilings))
+
+
+def _work(step: Step, leave: set[str], hands: _Hands) -> int:
+    for item in step.items:
+        if item.name in leave:
+            continue
+        _tell("begin", item.name)
+        try:
+            hands.do(item)
+        except Exception as error:  # whatever the card, its compiler or a library raises
+            _tell("failed", {"item": item.name, "reason": f"{type(error).__name__}: {error}"})
+            if not hands.device_answers():
+                _tell("lost", item.subject)
+                return LOST
+        else:
+            _tell("end", item.name)
+    return 0
+
+
+class _Hands:
+    """Does items; the card is opened with the first."""
+
+    def __init__(self, job: Job, ceilings: Ceilings) -> None:
+        self._job, self._ceilings = job, ceilings
+        self._device: Device | None = None
+        self._bench: Bench | None = None
+
+    def device(self) -> Device:
+        if self._device is None:
+            from gpu_ref.cupy_card import open_card
+
+            self._device = open_card()
+        return self._device
+
+    def device_answers(self) -> bool:
+        return self._device is None or self._device.answers()
+
+    def do(self, item: Item) -> None:
+        tasks = {"card": self._see, "ceilings": self._measure, "check": self._check, "time": self._time}
+        later = {"energy": self._count_energy, "once": self._once, "peer": self._peer}
+        {**tasks, **later}[item.task](item)
+
+    def _see(self, _: Item) -> None:
+        device = self.device()
+        found = {"card": device.card.as_dict(), "versions": device.versions, "state": asdict(reading(device.state()))}
+        _tell("card", found)
+
+    def _measure(self, _: Item) -> None:
+        _tell("ceilings", asdict(measure_ceilings(self.device(), self._job.settings)))
+
+    def _check(self, item: Item) -> None:
+        from gpu_ref.verify import check
+
+        assert item.kernel is not None
+        assert item.shape is not None
+        for found in check(self.device(), item.kernel, item.shape, self._rng(item)):
+            _tell_check(found)
+
+    def _time(self, item: Item) -> None:
+        assert item.kernel is not None
+        assert item.shape is not None
+        row = self._timer(item).row(item.kernel, item.shape, item.layers, item.is_choice)
+        _tell("row", asdict(row))
+
+    def _count_energy(self, item: Item) -> None:
+        from gpu_ref.verify import configuration
+
+        assert item.kernel is not None
+        assert item.shape is not None
+        joules = self._timer(item).energy(item.kernel, item.shape)
+        if joules is None:
+            raise RuntimeError("the card does not count energy")
+        found = {"kernel": item.kernel.label, "configuration": configuration(item.kernel), **asdict(item.shape)}
+        _tell("energy", {**found, "joules": joules})
+
+    def _once(self, item: Item) -> None:
+        assert item.kernel is not None
+        assert item.shape is not None
+        self._timer(item).once(item.kernel, item.shape)
+
+    def _peer(self, item: Item) -> None:
+        from gpu_ref.peers import find
+
+        assert item.shape is not None
+        row = find(item.subject).row(item.shape, self._job.settings, self._ceilings, item.layers, self._rng(item))
+        _tell("row", asdict(row))
+
+    def _timer(self, item: Item) -> Bench:
+        if self._bench is None:
+            device = self.device()
+            self._bench = Bench(device, self._job.settings, self._ceilings, self._rng(item), _tell_check)
+        return self._bench
+
+    def _rng(self, item: Item) -> np.random.Generator:
+        """Inputs that are the same whenever this item is done under this job's seed."""
+        return np.random.default_rng([self._job.seed, zlib.crc32(item.name.encode())])
+
+
+def _tell_check(found: Check) -> None:
+    _tell("check", asdict(found))
+
+
+def _tell(kind: str, content: Any) -> None:
+    os.write(1, (MARK + json.dumps([kind, content]) + "\n").encode())
+
+
+def _end_with_the_asker() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The bundle, unpacked where none of our dependencies and no network is, on the strict card."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rehearsal import compiled_for_nothing, prepared_code
+
+from gpu_ref import record
+from gpu_ref.contact import bundle
+from gpu_ref.contact.job import Job
+from sim.errors import InputError
+
+HERE = Path(__file__).parent
+Strict = Callable[..., Any]
+
+
+@pytest.fixture
+def unpacked(strict: Strict, job: Job, tmp_path: Path) -> Path:
+    strict()
+    prepared_code(job)
+    compiled_for_nothing(bundle.modules(job, "sm_90a"))
+    archive = tmp_path / "anda-gpu.tar.gz"
+    told = bundle.pack(job, archive, ["sm_90a"])
+    assert told.startswith(f"{archive}: ")
+    assert archive.stat().st_size < 40e6
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    return tmp_path / bundle.ROOT
+
+
+def typed(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a user types there."""
+    command = [sys.executable, "first_contact.py", *arguments]
+    paths = os.pathsep.join([str(HERE / "bare"), os.environ["PYTHONPATH"]])
+    env = {**os.environ, "PYTHONPATH": paths, **environment}
+    return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+
+
+def test_a_bundle_runs_without_our_dependencies_and_without_a_network(unpacked: Path) -> None:
+    for header in (HERE.parent.parent / "gpu_ref" / "host").glob("*.hpp"):  # the strict card's, not the bundle's
+        shutil.copy(header, unpacked / "gpu_ref" / "host")
+    done = typed(unpacked, "--out", "found", "--minutes", "5", "--only", "bench")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = record.load(unpacked / "found" / "record.json")
+    assert {row.source for row in found.rows} >= {"fp16", "w4a16", "anda"}
+    assert not found.failures
+    again = typed(unpacked, "--out", "found", "--minutes", "5", "--only", "bench", "--resume")
+    assert again.returncode == 0
+    assert record.load(unpacked / "found" / "record.json").rows == found.rows
+
+
+def test_a_bundle_that_was_changed_on_the_way_is_refused(unpacked: Path) -> None:
+    (unpacked / "gpu_ref" / "kernels" / "anda.cu").write_text("// nothing")
+    done = typed(unpacked, "--out", "found")
+    assert done.returncode == 2
+    assert "is not what was packed" in done.stderr
+    assert "gpu_ref/kernels/anda.cu" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bundle_has_the_kernels_and_nothing_of_the_simulator_but_its_formats(unpacked: Path) -> None:
+    packed = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*.py")}
+    assert {path for path in packed if path.startswith("sim/")} == {
+        "sim/__init__.py", "sim/errors.py",
+        *(f"sim/formats/{path.name}" for path in (HERE.parent.parent / "sim" / "formats").glob("*.py")),
+    }  # fmt: skip
+    assert list((unpacked / "cubins" / "sm_90a").glob("anda *.cubin"))
+
+
+def test_an_architecture_that_no_kernel_is_for_is_refused(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="sm_75") as caught:
+        bundle.pack(replace(job, seed=2), tmp_path / "a.tar.gz", ["sm_75"])
+    assert "sm_90a" in caught.value.facts["allowed"]
