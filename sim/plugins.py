@@ -259,23 +259,43 @@ def _installed(seam: Seam[Any]) -> Iterator[Found]:
 @cache
 def _entry_points() -> dict[str, list[EntryPoint]]:
     """Those of all installed packages by group; this package's from its pyproject.toml where it is a checkout."""
-    from importlib.metadata import distributions
-
     own = _of_checkout()
     found = {
         group: [EntryPoint(name, value, OWN, ROOT) for name, value in points.items()]
         for group, points in (own or {}).items()
     }
     seen = set() if own is None else {OWN}
-    for package in distributions():
-        if GROUP not in (package.read_text("entry_points.txt") or "") or package.name in seen:
+    for metadata in _with_our_groups():
+        from importlib.metadata import PathDistribution
+
+        package = PathDistribution(metadata)
+        if package.name in seen:
             continue
         seen.add(package.name)  # the first on the path is the one that is imported
-        folder = Path(str(package.locate_file("")))
         for point in package.entry_points:
             if point.group.startswith(GROUP):
-                found.setdefault(point.group, []).append(EntryPoint(point.name, point.value, package.name, folder))
+                found.setdefault(point.group, []).append(
+                    EntryPoint(point.name, point.value, package.name, metadata.parent)
+                )
     return found
+
+
+def _with_our_groups() -> Iterator[Path]:
+    """Metadata folders on the path that name one of the groups: read as bytes, since there may be hundreds."""
+    for folder in dict.fromkeys(sys.path):
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:  # archives, and folders that are not there
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info")):
+                metadata = Path(folder, name)
+                try:
+                    text = (metadata / "entry_points.txt").read_bytes()
+                except OSError:
+                    continue
+                if GROUP.encode() in text:
+                    yield metadata
 
 
 @cache

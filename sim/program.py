@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from pathlib import Path
 
 PACKAGE = "anda-sim"
@@ -17,6 +15,9 @@ def name() -> str:
 
 def version() -> str:
     """The version of the package; that of a checkout which is not installed is not known."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
     try:
         return installed(PACKAGE)
     except PackageNotFoundError:
