@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from records.gpu_forecast import GpuForecast
 from records.microarchitecture.page import Microarchitecture
 from records.precision_search import PrecisionSearch
 from records.readme_comparison import ReadmeComparison
@@ -27,5 +28,6 @@ RECORDS: dict[str, Record] = {
         RtlArea(),
         RtlCosts(),
         Microarchitecture(),
+        GpuForecast(),
     )
 }

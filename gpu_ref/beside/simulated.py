@@ -111,13 +111,13 @@ def _attention(result: Result, phase: str, indices: Sequence[int]) -> Attention:
         obstacle = f"attention of a {phase} phase is in no table"
     elif model["head_size"] != 128:
         obstacle = f"attention was measured with heads of 128, not of {model['head_size']}"
-    elif model.get("window"):
-        obstacle = "attention with a sliding window was not measured"
     elif phase == "prefill":
         calls = ((run["tokens"], result.workload["layers"]),)
     else:
         context = run["tokens"] if run["phase"] == "both" else run["context"]
         calls = tuple((context + step + 1, result.workload["layers"]) for step in range(run["steps"]))
+    if calls and model.get("window") and calls[-1][0] > model["window"]:
+        calls, obstacle = (), f"attention with a sliding window, here of {model['window']:,} tokens, was not measured"
     return Attention(phase, heads, kv_heads, run.get("batch", 1), calls, operations, obstacle)
 
 

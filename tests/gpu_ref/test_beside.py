@@ -197,6 +197,16 @@ def test_attention_counts_every_step_of_decoding() -> None:
     assert platform.costs[head] == bf16.costs[head]  # the head is not quantised
 
 
+@pytest.mark.parametrize(("context", "covered"), [(4095, True), (4096, False)])
+def test_a_sliding_window_matters_once_it_leaves_tokens_out(context: int, covered: bool) -> None:
+    """Mistral-7B sees 4,096 tokens back: no table holds what lies beyond."""
+    results = runs(("anda-hpca25",), model="mistral-7b", phase="decode", context=context, scope="all", precision="6")
+    found = beside(results)
+    decode = part(found, "decode")
+    assert ("attention" in {found.work[index].module for index in decode.covered}) == covered
+    assert any("sliding window, here of 4,096 tokens" in line for line in decode.left_out) == (not covered)
+
+
 def test_what_the_tables_lack_is_left_out_on_both_sides_and_named() -> None:
     results = runs(("anda-hpca25",), model="qwen2.5-7b", phase="decode", batch=3, scope="all", precision="6")
     decode = part(beside(results), "decode")
