@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import nn
 
 from sim.errors import InputError, Place
 from sim.formats.int4 import Scheme
+from sim.trace.classes import blamed_on
 from sim.trace.generate import generate
 from sim.trace.linears import Site, linearise
 from sim.trace.load import Loaded, load_shapes, load_weights
@@ -159,7 +161,8 @@ def record_into(
         on_record,
         lambda name: keeps_layer(options, name) and not options.modules,
     ) as recorder:
-        sequences = generate(loaded.model, prompts, options.steps, recorder)
+        with nullcontext() if weights or loaded.folder is None else blamed_on(loaded.folder):
+            sequences = generate(loaded.model, prompts, options.steps, recorder)
         tokens = TracedTokens(
             prompts=[len(prompt) for prompt in prompts],
             steps=options.steps,

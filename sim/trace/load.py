@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import AutoConfig, PretrainedConfig
@@ -20,7 +19,7 @@ from transformers.utils import logging
 
 from sim.errors import InputError, Place
 from sim.reading import LARGEST_RECORD, json_of
-from sim.trace.classes import class_of, refuse_unmodelled
+from sim.trace.classes import blamed_on, class_of, refuse_oversized, refuse_unmodelled
 from sim.trace.identity import of_files
 from sim.trace.linears import FP16_KINDS, Site, linearise
 from sim.trace.quantised import Packed, unpack
@@ -97,10 +96,9 @@ def read_config(folder: Path) -> PretrainedConfig:
     if not isinstance(values, dict):
         raise InputError("not the config of a model: no section of keys", place=Place(str(path)))
     values.pop("auto_map", None)  # names code of the folder
-    try:
+    refuse_oversized(values, path)
+    with blamed_on(path):
         return AutoConfig.for_model(**values)
-    except (ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
-        raise InputError(f"not the config of a model: {str(error).splitlines()[0]}", place=Place(str(path))) from None
 
 
 def load_shapes(folder: Path) -> Loaded:
@@ -108,12 +106,8 @@ def load_shapes(folder: Path) -> Loaded:
     config = read_config(folder)
     stored = _stored(config, folder)
     chosen = class_of(config, folder)
-    try:
-        with torch.device("meta"):
-            model = chosen.maker(config, **chosen.arguments).eval()
-    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError, RuntimeError) as error:
-        problem = f"transformers builds no {chosen.maker.__name__} of it: {str(error).splitlines()[0]}"
-        raise InputError(problem, place=Place(str(_config_file(folder)))) from None
+    with blamed_on(_config_file(folder)), torch.device("meta"):
+        model = chosen.maker(config, **chosen.arguments).eval()
     refuse_unmodelled(model, folder)
     revision = of_files([_config_file(folder)])
     return Loaded(_name(folder), model, linearise(model), folder, revision, stored, decodes=chosen.decodes)

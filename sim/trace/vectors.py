@@ -38,7 +38,7 @@ FUNCTIONS = {
 NORM = r"Norm(alization)?$"
 ON_OUTPUTS = r"(^|[._])(q|k|q_a|kv|kv_a)_?(layer_?)?norm$"
 """Norms of a projection's outputs, by their name: no residual is added, and the values are at hand."""
-UNSEEN_ATTENTION = ("softcap", "s_aux", "attention_chunk_size")
+UNSEEN_ATTENTION = ("s_aux", "attention_chunk_size")
 """What an attention may be asked for that is not modelled."""
 
 
@@ -147,6 +147,7 @@ def _attention(
         value_size=value.shape[-1],
         causal=bool(getattr(module, "is_causal", True) if causal is None else causal),
         window=window,
+        capped=asked.get("softcap") is not None,
         rotated_values=_rotated(model, module, heads, keys, size),
     )
 

@@ -98,7 +98,12 @@ def _keys(attention: Attention, position: int) -> int:
 
 
 def attention_items(
-    attention: Attention, spans: tuple[Span, ...], times: int, value_size: int | None = None
+    attention: Attention,
+    spans: tuple[Span, ...],
+    times: int,
+    value_size: int | None = None,
+    *,
+    capped: bool = False,
 ) -> list[Item]:
     """Scores, softmax and context of every span, done `times` times (layers, sequences).
 
@@ -106,6 +111,8 @@ def attention_items(
     ----------
     value_size
         Values in a head of V, where they are not as many as in one of queries and keys.
+    capped
+        Whether scores are softly capped before the softmax (Gemma 2).
     """
     items: list[Item] = []
     group, width = attention.heads // attention.key_value_heads, value_size or attention.head_size
@@ -114,7 +121,7 @@ def attention_items(
         shape = f"[{span.queries}x{span.keys}]"
         items += [
             Gemm(f"attention.scores{shape}", "scores", rows, attention.head_size, span.keys, count, weights=FP16),
-            softmax(f"attention.softmax{shape}", rows, span.keys, count),
+            softmax(f"attention.softmax{shape}", rows, span.keys, count, capped=capped),
             Gemm(f"attention.context{shape}", "context", rows, span.keys, width, count, weights=FP16),
         ]
     return items

@@ -83,6 +83,8 @@ class TracedAttention(Section):
     """Whether a query sees none of the keys after it."""
     window: Count | None
     """How many tokens back a query sees, itself included; None: all."""
+    capped: bool
+    """Whether scores are softly capped before the softmax."""
     rotated_values: Annotated[int, Field(ge=0)]
     """Values of a token's queries and keys that are rotated by its position."""
 

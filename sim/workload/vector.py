@@ -22,6 +22,7 @@ ACTIVATION_OPERATIONS = {
     "gelu": 6,  # u = x^2; u = c u + 1; u = u x (scale in tanh's argument); tanh; u = u / 2 + 1 / 2; u x
 }
 SOFTMAX_OPERATIONS = 5  # maximum, scale and subtract, exponential, sum, times reciprocal
+SOFT_CAP_OPERATIONS = 3  # c tanh(x / c): product, tanh, product
 ROTARY_OPERATIONS = 2  # x cos, then multiply-accumulate with the partner's sin
 
 
@@ -37,10 +38,10 @@ def rotary(rows: int, width: int, count: int) -> VectorWork:
     return VectorWork("attention.rotary", "rotary", ROTARY_OPERATIONS * rows * width, 0, 0, count)
 
 
-def softmax(name: str, rows: int, width: int, count: int) -> VectorWork:
-    """Softmax along the width of [rows, width] scores, with one reciprocal a row."""
-    traffic = FP16_BYTES * rows * width
-    return VectorWork(name, "softmax", rows * (SOFTMAX_OPERATIONS * width + 1), traffic, traffic, count)
+def softmax(name: str, rows: int, width: int, count: int, *, capped: bool = False) -> VectorWork:
+    """Softmax along the width of [rows, width] scores, with one reciprocal a row; perhaps of softly capped scores."""
+    traffic, a_value = FP16_BYTES * rows * width, SOFTMAX_OPERATIONS + SOFT_CAP_OPERATIONS * capped
+    return VectorWork(name, "softmax", rows * (a_value * width + 1), traffic, traffic, count)
 
 
 def activation(name: str, kind: str, gated: bool, rows: int, width: int, count: int) -> VectorWork:

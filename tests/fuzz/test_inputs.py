@@ -146,6 +146,24 @@ def test_texts_with_pieces_lost_and_put_in_are_answered(name, tmp_path, data):
     handed_over(ENDINGS[name], str(tmp_path / name))
 
 
+QWEN = {
+    **{"model_type": "qwen3", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "head_dim": 16},
+    **{"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 96, "max_position_embeddings": 64},
+    **{"hidden_act": "silu", "pad_token_id": None, "layer_types": ["full_attention", "full_attention"]},
+    **{"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}, "rms_norm_eps": 1e-6, "dtype": "float32"},
+}
+
+
+@settings(usual, max_examples=100)
+@given(data=st.data())
+def test_configs_that_transformers_builds_are_answered(tmp_path, data):
+    values = copy.deepcopy(QWEN)
+    for _ in range(data.draw(st.integers(1, 2))):
+        values[data.draw(st.sampled_from(list(QWEN)[1:]))] = copy.deepcopy(data.draw(st.sampled_from([*NASTY, 3, 7])))
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    handed_over(lambda: load_workload(str(tmp_path), tokens=8, scope=data.draw(st.sampled_from(["fp-int", "all"]))))
+
+
 def places(values: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inner = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
     return (

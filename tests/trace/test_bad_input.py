@@ -28,7 +28,17 @@ def test_a_folder_that_is_no_model(tmp_path):
 )
 def test_a_config_that_is_none(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(InputError, match="not the config of a model"):
+    with pytest.raises(InputError, match=r"not the config of a model|transformers cannot build or run this model"):
+        load_shapes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("num_hidden_layers", 2000), ("hidden_size", 10**12), ("num_experts", 10**6), ("head_dim", 2**25)],
+)
+def test_a_config_whose_model_could_not_be_laid_out(tmp_path, key, value):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen3_moe", key: value}))
+    with pytest.raises(InputError, match=f"{key}: found {value}"):
         load_shapes(tmp_path)
 
 

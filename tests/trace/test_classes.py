@@ -20,7 +20,7 @@ DECODERS = [
     *("starcoder2", "olmo2", "olmoe", "granite", "smollm3", "glm4", "cohere2", "modernbert-decoder"),
 ]
 ENCODERS = ["bert", "roberta", "modernbert"]
-UNSEEN = {"gemma2": "softcap", "falcon": "the attention", "bloom": "the attention", "modernbert": "look both ways"}
+UNSEEN = {"falcon": "the attention", "bloom": "the attention", "modernbert": "look both ways"}
 """What scope `all` is refused for; with every other class it runs."""
 REFUSED = {
     "mamba": "layers of `linear_attention`, which are not modelled",

@@ -73,18 +73,30 @@ def test_padding_is_no_work(save_model, tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [("bloom", "the attention of 2 of 2 layers"), ("gemma2", "attention with softcap")],
+    [("bloom", "the attention of 2 of 2 layers"), ("modernbert", "windows that look both ways")],
 )
 def test_what_the_recorder_does_not_see_is_refused_by_name(kind, reason, tmp_path):
     from transformers import AutoConfig
 
     sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 96, "head_dim": 16}
-    AutoConfig.for_model(kind, **sizes, n_layer=2, n_head=4, num_key_value_heads=2).save_pretrained(tmp_path)
+    AutoConfig.for_model(kind, **sizes, n_layer=2, n_head=4, pad_token_id=0).save_pretrained(tmp_path)
     options = TraceOptions(tokens=8)
     extract(load(tmp_path, options), options, tmp_path / "trace")
     assert load_workload(str(tmp_path / "trace")).macs > 0
     with pytest.raises(InputError, match=f"--scope: scope `all` needs what was not recorded: .*{reason}"):
         load_workload(str(tmp_path / "trace"), scope="all")
+
+
+@pytest.mark.parametrize(("kind", "an_operation"), [("gemma2", 5 + 3), ("gemma", 5)])
+def test_soft_caps_are_three_operations_a_score(kind, an_operation, tmp_path):
+    from transformers import AutoConfig
+
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 96, "head_dim": 16}
+    AutoConfig.for_model(kind, **sizes, num_key_value_heads=2).save_pretrained(tmp_path)
+    options = TraceOptions(tokens=64)
+    extract(load(tmp_path, options), options, tmp_path / "trace")
+    total = work(load_workload(str(tmp_path / "trace"), scope="all").phases[0])
+    assert total["softmax", "operations"] == 2 * 4 * 64 * (an_operation * 64 + 1)
 
 
 def test_some_modules_alone_are_not_all(save_model, tmp_path):

@@ -1,7 +1,10 @@
-"""A precision search drawn: every evaluated tuple, and the path of the accepted ones."""
+"""A precision search drawn: every evaluated tuple with its standard error, and the path of the accepted ones."""
 
 from __future__ import annotations
 
+import math
+
+from sim.precision_search.memory import Evaluation
 from sim.precision_search.run import Outcome
 from sim.precision_search.search import Visit, lengths
 from sim.report.figures.frame import GREY, Figure, axis, layout
@@ -31,17 +34,25 @@ def path_of_search(outcome: Outcome) -> Figure:
 
 
 def _marks(name: str, visits: list[Visit], outcome: Outcome, marker: dict[str, object]) -> Figure:
+    evaluations = [outcome.evaluations[visit.precision] for visit in visits]
     numbers = {visit.precision: number for number, visit in enumerate(outcome.visits, 1)}
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": [visit.bit_operations for visit in visits],
-        "y": [visit.perplexity for visit in visits],
+        "y": [evaluation.perplexity for evaluation in evaluations],
+        "error_y": {"type": "data", "array": [_error(one) for one in evaluations], "thickness": 1},
         "marker": marker,
         "hoverinfo": "text",
         "hovertext": [
-            f"{numbers[visit.precision]}: {lengths(visit.precision)}<br>perplexity {visit.perplexity:.4f}"
-            for visit in visits
+            f"{numbers[visit.precision]}: {lengths(visit.precision)}<br>perplexity {evaluation.perplexity:.4f}"
+            for visit, evaluation in zip(visits, evaluations, strict=True)
         ],
     }
+
+
+def _error(evaluation: Evaluation) -> float:
+    """A standard error of the perplexity beside that of FP16 activations; 0 where it is not known."""
+    error = evaluation.perplexity * math.expm1(evaluation.loss.standard_error)
+    return error if math.isfinite(error) else 0.0

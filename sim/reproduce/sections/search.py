@@ -5,16 +5,16 @@ Both join the page where there is something to show: the search itself, and sear
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sim import shipped
 from sim.errors import InputError, Place
+from sim.precision_search.search import BitOperations, search
+from sim.reading import json_of
 from sim.reproduce.bench import Bench, Case, workload_of
 from sim.reproduce.cells import EXACT, Cell, Section, Table
 from sim.reproduce.published import Published
@@ -48,16 +48,14 @@ def recorded(folder: Path) -> list[Recorded]:
 
 def _read(path: Path) -> Recorded:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_of(path)
         return Recorded(str(found["model"]), float(found["tolerance"]), tuple(found["best"]["precision"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"not the record of a search: {error!r}", place=Place(str(path))) from None
 
 
-def order(paper: Published, bench: Bench) -> Section | None:
+def order(paper: Published, bench: Bench) -> Section:
     """The search, told the published outcomes, visits tuples in the published order."""
-    if find_spec("sim.search") is None or find_spec("sim.precision_search.search") is None:
-        return None
     steps = paper.search.steps
     cells = (
         Cell(f"evaluation {number}", "tuple", visited, _digits(step.mantissa_bits), EXACT)
@@ -69,8 +67,6 @@ def order(paper: Published, bench: Bench) -> Section | None:
 
 
 def _visited(paper: Published) -> Iterator[float]:
-    from sim.precision_search.search import BitOperations, search  # type: ignore[import-untyped, unused-ignore]
-
     accepted = {tuple(step.mantissa_bits): step.accepted for step in paper.search.steps}
     macs = dict.fromkeys(MODULES, 0)
     for gemm in workload_of(Case("", paper.search.model)).gemms:

@@ -140,7 +140,7 @@ def _attention(manifest: Manifest, phase: str) -> Iterator[Item]:
                 spans = decode_spans(attention, prompt, tokens.steps)
             else:
                 spans = prefill_spans(attention, prompt) if one.causal else encoder_spans(attention, prompt)
-            yield from attention_items(attention, spans, times, one.value_size)
+            yield from attention_items(attention, spans, times, one.value_size, capped=one.capped)
             if one.rotated_values:
                 rows, passes = (1, tokens.steps) if phase == "decode" else (prompt, 1)
                 yield rotary(rows, one.rotated_values, times * passes)
