@@ -43,6 +43,7 @@ def bundle(
     architecture: Annotated[
         list[str] | None, typer.Option(help="Compile for it; may be repeated. Else sm_90a.")
     ] = None,
+    marlin: Annotated[Path | None, typer.Option(help="MARLIN's source, to be timed beside ours; wants nvcc.")] = None,
     settings: Settings = None,
 ) -> None:
     """Pack all that first contact needs for a machine without a network: Python, NumPy and CuPy are enough there."""
@@ -53,7 +54,7 @@ def bundle(
     from gpu_ref.settings import FILE
 
     chosen = job(randbits(32), settings or FILE)
-    typer.echo(pack(chosen, out, architecture or ["sm_90a"], typer.echo))
+    typer.echo(pack(chosen, out, architecture or ["sm_90a"], typer.echo, marlin))
 
 
 @app.command()

@@ -25,7 +25,7 @@ class Case:
     expected
         The result.
     magnitude
-        |A| |W| an output, by which differences are divided; None: equal bit for bit.
+        What differences are divided by, an output each, such as |A| |W|; None: equal bit for bit.
     limit
         The largest error: outputs that differ, or |difference| / magnitude.
     """

@@ -40,7 +40,7 @@ def measure_ceilings(device: Device, settings: Settings, clock: Callable[[], flo
             until = clock() + sizes.warm_up_seconds
             while clock() < until:
                 prepared.sample()
-            seconds.append(_quartiles([prepared.sample() for _ in range(samples)])[1])
+            seconds.append(quartiles([prepared.sample() for _ in range(samples)])[1])
         finally:
             prepared.release()
     return Ceilings(
@@ -123,7 +123,7 @@ class Bench:
         samples: list[float],
         beside: list[float],
     ) -> Row:
-        lower, median, upper = _quartiles(samples)
+        lower, median, upper = quartiles(samples)
         bound = roofline(kernel, shape, self.ceilings, self.settings.tensor_core_rates)
         return Row(
             kernel=kernel.label,
@@ -147,7 +147,7 @@ class Bench:
             compute_seconds=bound.compute_seconds,
             roofline_share=bound.seconds / median,
             limited_by=bound.limited_by,
-            speedup_over_fp16=_quartiles(beside)[1] / median if beside else None,
+            speedup_over_fp16=quartiles(beside)[1] / median if beside else None,
             energy_joules=None,
             error=verified.error or 0.0,
             error_limit=verified.limit,
@@ -210,6 +210,7 @@ def reading(state: State) -> Reading:
     return Reading(throttle_reasons=None if reasons is None else list(reasons), **values)
 
 
-def _quartiles(values: list[float]) -> tuple[float, float, float]:
+def quartiles(values: list[float]) -> tuple[float, float, float]:
+    """Lower quartile, median, upper quartile."""
     lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75])
     return float(lower), float(median), float(upper)

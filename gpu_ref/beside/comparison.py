@@ -87,7 +87,7 @@ def request(gpu: str, scale: str | None = None) -> Request:
     Parameters
     ----------
     gpu
-        A card of the measured tables (H100), or the path of a record of your own card.
+        A card of the measured tables (H100), or the path of a record that `gpu first-contact` made.
     scale
         How many of each machine: a number, or `bandwidth`, `peak`, `area` for as many as equal the card in it.
 
@@ -119,7 +119,7 @@ def find(gpu: str) -> Card:
         return Card(name, told, remarks, own, lambda work: card.platforms(name, work))
     path = Path(gpu)
     if not path.is_file() and path.suffix != ".json":
-        facts = {"cards": ", ".join(card_names()), "or": "the path of a record of your own card"}
+        facts = {"cards": ", ".join(card_names()), "or": "the path of a record that `gpu first-contact` made"}
         raise InputError(
             f"{gpu}: neither a card nor a record",
             field="--gpu",

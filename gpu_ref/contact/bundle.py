@@ -9,18 +9,21 @@ anda-gpu/manifest.json        the digits of every file: what was changed on the 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from gpu_ref import fills
 from gpu_ref.card import Card
 from gpu_ref.contact.job import Job
 from gpu_ref.contact.steps import steps
 from gpu_ref.cubins import Cubins
+from gpu_ref.peers import marlin
 from gpu_ref.program import Module
 from sim.errors import InputError
 
@@ -40,8 +43,14 @@ _MULTIPROCESSORS = {
 _SHARED = {"sm_80": 166912, "sm_90a": 232448, "sm_100": 232448}
 
 
-def pack(job: Job, path: Path, architectures: list[str], say: Callable[[str], None] = lambda _: None) -> str:
-    """Write the archive; one line about it.
+def pack(
+    job: Job,
+    path: Path,
+    architectures: list[str],
+    say: Callable[[str], None] = lambda _: None,
+    marlin_source: Path | None = None,
+) -> str:
+    """Write the archive; one line about it. MARLIN is in it where its source is given.
 
     Raises
     ------
@@ -61,6 +70,11 @@ def pack(job: Job, path: Path, architectures: list[str], say: Callable[[str], No
             files[f"cubins/{architecture}/{made.name}"] = made.read_bytes()
             if count % 20 == 0 or count == len(wanted):
                 say(f"{architecture}: {count} of {len(wanted)} modules compiled")
+    if marlin_source is not None:
+        with TemporaryDirectory() as folder:
+            library = Path(folder) / marlin.LIBRARY.name
+            marlin.build(marlin_source, library, architectures)
+            files[str(marlin.LIBRARY.relative_to(_HOME))] = library.read_bytes()
     digits = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     files["manifest.json"] = json.dumps(digits, indent=1).encode()
     with tarfile.open(path, "w:gz") as archive:
@@ -84,11 +98,27 @@ def modules(job: Job, architecture: str) -> list[Module]:
 
 def _sources() -> Iterator[tuple[str, bytes]]:
     gpu = [path for ending in ("py", "cu", "cuh") for path in sorted((_HOME / "gpu_ref").rglob(f"*.{ending}"))]
-    own = [path for pattern in _SIM for path in sorted((_HOME / "sim").glob(pattern))]
-    for path in (*gpu, *own):
+    for path in (*gpu, *_imported([path for pattern in _SIM for path in sorted((_HOME / "sim").glob(pattern))])):
         yield str(path.relative_to(_HOME)), path.read_bytes()
     yield "sim/__init__.py", b""  # the simulator's own brings what a card's machine need not have
     yield "first_contact.py", _RUNNER.read_bytes()
+
+
+def _imported(paths: list[Path]) -> list[Path]:
+    """The files, and those of sim that they import when they are loaded."""
+    found: dict[Path, None] = {}
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found[path] = None
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sim":
+                base = _HOME / str(node.module).replace(".", "/")
+                candidates = [base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)]
+                waiting += [one for one in candidates if one.is_file()]
+    return list(found)
 
 
 def changed(root: Path) -> list[str]:

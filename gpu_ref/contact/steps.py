@@ -20,7 +20,7 @@ from gpu_ref.contact import tools
 from gpu_ref.contact.job import Job
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.fp16 import Fp16
-from gpu_ref.peers import PEERS
+from gpu_ref.peers.timing import PEERS
 from gpu_ref.plan import Round, rounds
 from gpu_ref.program import Shape
 

@@ -9,28 +9,22 @@ the time is up                                              what was not begun g
 from __future__ import annotations
 
 import json
-import os
-import selectors
-import signal
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from gpu_ref.card import Card
 from gpu_ref.contact.job import Job
 from gpu_ref.contact.journal import Entry, Journal
+from gpu_ref.contact.process import GRACE_SECONDS, Worker
 from gpu_ref.contact.steps import STAGES, Item, Step, first_steps, steps
 from gpu_ref.contact.worker import LOST, MARK
 
 TIME_IS_UP = "the time is up"
 _LOSSES = 2
-_GRACE_SECONDS = 10.0  # for a process to end after its last item
 # Of the minutes, what a stage may take before the next has had its turn; what is left goes to the first unfinished.
 _SHARES = {"card": 0.05, "ceilings": 0.05, "smoke": 0.2, "sanitize": 0.15, "verify": 0.2, "bench": 0.5}
 
@@ -112,7 +106,7 @@ class Supervisor:
     def _one_process(self, step: Step, prefix: list[str], until: float) -> None:
         """One worker, until it ends, hangs or runs out of time."""
         before = len(self._open(step))
-        worker = _Worker([*prefix, sys.executable, "-m", "gpu_ref.contact.worker"], self._request(step))
+        worker = Worker([*prefix, sys.executable, "-m", "gpu_ref.contact.worker"], self._request(step))
         current: str | None = None
         ending = "ended without a word"
         try:
@@ -120,7 +114,7 @@ class Supervisor:
                 if current is None and self._elapsed() >= until:
                     return
                 allowed = step.patience * self.job.settings.patience_seconds
-                patience = allowed if self._open(step) else _GRACE_SECONDS
+                patience = allowed if self._open(step) else GRACE_SECONDS
                 line = worker.line(patience)
                 if line is None:
                     ending = f"hung: no word for {patience:.0f} s"
@@ -139,7 +133,7 @@ class Supervisor:
             worker.kill()
         self._after(step, current, ending, worker, progressed=len(self._open(step)) < before)
 
-    def _after(self, step: Step, current: str | None, ending: str, worker: _Worker, progressed: bool) -> None:
+    def _after(self, step: Step, current: str | None, ending: str, worker: Worker, progressed: bool) -> None:
         item = next((one for one in self._open(step) if one.name == current), None)
         if item is not None:
             self._lose(item.subject)
@@ -208,71 +202,3 @@ class Supervisor:
 
 def _stage(step: Step) -> str:
     return step.stage.split()[0]
-
-
-class _Worker:
-    """A process and its lines; standard error joins standard output, as sanitizers write to either."""
-
-    def __init__(self, command: list[str], request: dict[str, Any]) -> None:
-        root = str(Path(__file__).resolve().parent.parent.parent)
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONFAULTHANDLER": "1"}
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._waiting = selectors.DefaultSelector()
-        self._waiting.register(self._process.stdout, selectors.EVENT_READ)
-        self._out = self._process.stdout.fileno()
-        self._rest = b""
-        self._words: list[str] = []
-        with suppress(BrokenPipeError):  # where it died at once: its end is met when it is read
-            self._process.stdin.write((json.dumps(request) + "\n").encode())
-            self._process.stdin.flush()
-        self.status: int | None = None
-
-    def line(self, seconds: float) -> str | None:
-        """The next line; empty at the end, None where none came in time."""
-        until = time.monotonic() + seconds
-        while b"\n" not in self._rest:
-            if not self._waiting.select(max(0.0, until - time.monotonic())):
-                return None
-            piece = os.read(self._out, 1 << 16)
-            if not piece:
-                text, self._rest = self._rest.decode(errors="replace"), b""
-                return text
-            self._rest += piece
-        line, self._rest = self._rest.split(b"\n", 1)
-        text = line.decode(errors="replace")
-        if not text.startswith(MARK) and text.strip():
-            self._words = [*self._words[-7:], text.strip()]
-        return text or " "
-
-    def ending(self) -> str:
-        """How the process ended."""
-        try:
-            self.status = self._process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            return "closed its output and went on"
-        if self.status < 0:
-            return f"died of {signal.Signals(-self.status).name}"
-        return f"ended with status {self.status}"
-
-    def last_words(self) -> str:
-        return f": {self._words[-1]}" if self._words else ""
-
-    def kill(self) -> None:
-        """The process and all that it started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()

@@ -20,6 +20,7 @@ import numpy as np
 from gpu_ref.card import Card, Device
 from gpu_ref.contact.job import Job
 from gpu_ref.contact.steps import Item, Step, first_steps, steps
+from gpu_ref.peers.timing import torch_answers
 from gpu_ref.record import Ceilings, Check
 from gpu_ref.timing import NOMINAL, Bench, measure_ceilings, reading
 
@@ -75,7 +76,7 @@ class _Hands:
         return self._device
 
     def device_answers(self) -> bool:
-        return self._device is None or self._device.answers()
+        return (self._device is None or self._device.answers()) and torch_answers(sys.modules.get("torch"))
 
     def do(self, item: Item) -> None:
         tasks = {"card": self._see, "ceilings": self._measure, "check": self._check, "time": self._time}
@@ -121,11 +122,11 @@ class _Hands:
         self._timer(item).once(item.kernel, item.shape)
 
     def _peer(self, item: Item) -> None:
-        from gpu_ref.peers import find
+        from gpu_ref.peers.timing import find, row
 
         assert item.shape is not None
-        row = find(item.subject).row(item.shape, self._job.settings, self._ceilings, item.layers, self._rng(item))
-        _tell("row", asdict(row))
+        found = row(find(item.subject), item.shape, self._job.settings, self._ceilings, item.layers)
+        _tell("row", asdict(found))
 
     def _timer(self, item: Item) -> Bench:
         if self._bench is None:

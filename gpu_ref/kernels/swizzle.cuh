@@ -12,8 +12,10 @@ DEVICE int swizzled(int row, int chunk) { return row * kRowBytes + ((chunk ^ (ro
 // rows x 128 bytes from a matrix of `pitch` bytes a row, whose lower right corner is (`rows_left`, `bytes_left`) away: zeros beyond.
 template <int kRows, int kThreads>
 DEVICE void copy_tile_async(u8* tile, const u8* from, u64 pitch, int rows_left, int bytes_left, int thread) {
-  for (int i = thread; i < kRows * 8; i += kThreads) {
-    int row = i / 8, chunk = i % 8;
+#pragma unroll 4  // more addresses at a time would not fit the registers
+  for (int n = 0; n * kThreads < kRows * 8; ++n) {
+    int i = n * kThreads + thread, row = i / 8, chunk = i % 8;
+    if (kRows * 8 % kThreads && row >= kRows) break;
     bool valid = row < rows_left && chunk * 16 < bytes_left;
     copy16_async(tile + swizzled(row, chunk), valid ? from + row * pitch + chunk * 16 : from, valid);
   }

@@ -17,21 +17,45 @@ constexpr int kStageBytes = (kTileBytes + 2 * kGroupBytes + 1023) / 1024 * 1024;
 constexpr int kSumPitch = 128 + 4;  // floats
 
 struct W4a16 {
-  const u8* a;
-  const uint4 *codes, *scales, *zeros;
+  const u8 *a, *codes, *scales, *zeros;
   int tokens, columns, depth;
 };
 
-DEVICE void fetch(const W4a16& m, u8* stage, int step) {
-  int first_token = blockIdx.y * kTokens, group = threadIdx.x / 128, thread = threadIdx.x % 128;
-  copy_tile_async<kTokens, kThreads>(stage, m.a + ((u64)first_token * m.depth + step * 64) * 2, (u64)m.depth * 2,
-                                     m.tokens - first_token, kRowBytes, threadIdx.x);
-  u64 tile = (u64)step * (m.columns / 64) + blockIdx.x * 2 + group, scale = (u64)(step / 2) * (m.columns / 64) + blockIdx.x * 2 + group;
-  u8* part = stage + kTileBytes + group * kGroupBytes;
-  copy16_async(part + thread * 16, m.codes + tile * 128 + thread, true);
-  if (thread < 8) copy16_async(part + kCodeBytes + thread * 16, m.scales + scale * 8 + thread, true);
-  if (thread < 2) copy16_async(part + kCodeBytes + kScaleBytes + thread * 16, m.zeros + scale * 2 + thread, true);
-}
+// What one thread copies of every step, with pointers that run along: 16 bytes of a row of A in each pass, 16 of the weights.
+struct Copies {
+  static constexpr int kRowsAPass = kThreads / 8, kPasses = (kTokens + kRowsAPass - 1) / kRowsAPass;
+  const u8 *a, *codes, *extra;
+  int rows_left, step;
+  u64 pass_stride, codes_stride, extra_stride;
+
+  DEVICE Copies(const W4a16& m, int first_step) : step(first_step) {
+    int row = threadIdx.x / 8, thread = threadIdx.x % 128, first_token = blockIdx.y * kTokens;
+    u64 pitch = (u64)m.depth * 2, tiles = m.columns / 64, tile = blockIdx.x * 2 + threadIdx.x / 128;
+    rows_left = row < kTokens ? m.tokens - first_token - row : 0;
+    a = m.a + (first_token + row) * pitch + (u64)step * kRowBytes + threadIdx.x % 8 * 16, pass_stride = kRowsAPass * pitch;
+    codes = m.codes + (step * tiles + tile) * kCodeBytes + thread * 16, codes_stride = tiles * kCodeBytes;
+    // Threads 0 .. 7 of a warpgroup bring the scales, 8 and 9 the zero points.
+    bool is_scale = thread < 8;
+    extra = (is_scale ? m.scales + tile * kScaleBytes : m.zeros + tile * kZeroBytes - kScaleBytes) + thread * 16;
+    extra_stride = tiles * (is_scale ? kScaleBytes : kZeroBytes);
+  }
+
+  // The next step into a stage. Rows after the last token are zeros.
+  DEVICE void next(u8* stage) {
+    int thread = threadIdx.x % 128;
+    u8 *to = stage + swizzled(threadIdx.x / 8, threadIdx.x % 8), *part = stage + kTileBytes + threadIdx.x / 128 * kGroupBytes + thread * 16;
+    const u8* from = a;
+#pragma unroll
+    for (int pass = 0; pass < kPasses; ++pass) {
+      if (kTokens >= kRowsAPass || threadIdx.x / 8 < kTokens)
+        copy16_async(to + pass * kRowsAPass * kRowBytes, from, pass * kRowsAPass < rows_left);
+      from += pass_stride;
+    }
+    copy16_async(part, codes, true);
+    if (thread < 10) copy16_async(part + kCodeBytes, extra + step / 2 * extra_stride, true);
+    a += kRowBytes, codes += codes_stride, ++step;
+  }
+};
 
 // Operand a of the four products of a step: 16 columns of this warp, 64 of depth.
 DEVICE void load_weights(u32 (*a)[4], const u8* part) {
@@ -66,25 +90,26 @@ DEVICE void store_sums(const float* sums, u8* arena, Output* c, float* partial, 
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
-w4a16_wgmma(const u8* a, const uint4* codes, const uint4* scales, const uint4* zeros, Output* c, float* partial, int tokens,
+w4a16_wgmma(const u8* a, const u8* codes, const u8* scales, const u8* zeros, Output* c, float* partial, int tokens,
             int columns, int depth) {
   SHARED_ARENA(arena);
   W4a16 m{a, codes, scales, zeros, tokens, columns, depth};
   float sums[kTokens / 2] = {};
   Range steps = split_range(depth / 64, blockIdx.z, gridDim.z);
+  Copies copies(m, steps.begin);
+  int count = steps.end - steps.begin;
+  auto stage = [&](int index) { return arena + index % kStages * kStageBytes; };
   for (int i = 0; i < kStages - 2; ++i) {
-    if (steps.begin + i < steps.end) fetch(m, arena + i * kStageBytes, steps.begin + i);
+    if (i < count) copies.next(stage(i));
     commit_copies();
   }
   u32 weights[2][4][4];
-  int count = steps.end - steps.begin;
-  auto stage = [&](int index) { return arena + index % kStages * kStageBytes; };
   auto arrive = [&](int index, u32 (*next)[4]) {  // step `index` has landed for all, and all have left the step before the last
     wait_copies<kStages - 3>();
     async_proxy_fence();
     __syncthreads();
     int ahead = index + kStages - 2;
-    if (ahead < count) fetch(m, stage(ahead), steps.begin + ahead);
+    if (ahead < count) copies.next(stage(ahead));
     commit_copies();
     load_weights(next, stage(index) + kTileBytes + threadIdx.x / 128 * kGroupBytes);
   };

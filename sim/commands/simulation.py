@@ -60,7 +60,7 @@ def compare(
     kept: shared.Kept,
     gpu: Annotated[
         str | None,
-        typer.Option(help="A measured GPU to set beside them: A100, H100, H200, B200, or the file of a record."),
+        typer.Option(help="A measured GPU beside them: A100, H100, H200, B200, or a record of `gpu first-contact`."),
     ] = None,
     scale: Annotated[
         str | None,

@@ -70,10 +70,9 @@ def test_a_bundle_that_was_changed_on_the_way_is_refused(unpacked: Path) -> None
 
 def test_a_bundle_has_the_kernels_and_nothing_of_the_simulator_but_its_formats(unpacked: Path) -> None:
     packed = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*.py")}
-    assert {path for path in packed if path.startswith("sim/")} == {
-        "sim/__init__.py", "sim/errors.py",
-        *(f"sim/formats/{path.name}" for path in (HERE.parent.parent / "sim" / "formats").glob("*.py")),
-    }  # fmt: skip
+    folders = {path.split("/")[1] for path in packed if path.startswith("sim/")}
+    assert folders >= {"__init__.py", "errors.py", "formats"}
+    assert not folders & {"units", "engine", "cost", "report", "rtl", "commands", "arch", "workload"}
     assert list((unpacked / "cubins" / "sm_90a").glob("anda *.cubin"))
 
 
