@@ -209,7 +209,8 @@ def test_a_file_that_cannot_grow_is_one_message_and_leaves_nothing(tmp_path: Pat
     (tmp_path / "small.csv").write_text(SMALL)
     arguments = ["sim.py", "run", "anda-hpca25", "small.csv", "--trace", "--jobs", "1", "--out", "r"]
     limit = "import resource, sys, sim.cli; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
-    program = [sys.executable, "-c", f"{limit} sys.argv = {arguments}; sim.cli.main()"]
+    # -B: the interpreter would leave halves of compiled modules, too.
+    program = [sys.executable, "-B", "-c", f"{limit} sys.argv = {arguments}; sim.cli.main()"]
     done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
