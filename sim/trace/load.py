@@ -23,7 +23,7 @@ from sim.trace.classes import blamed_on, class_of, refuse_oversized, refuse_unmo
 from sim.trace.identity import of_files
 from sim.trace.linears import FP16_KINDS, Site, linearise
 from sim.trace.quantised import Packed, unpack
-from sim.workload.quantisation import Stored, stored_weights
+from sim.workload.quantisation import KEYS, MISSING, Stored, refuse_beside, stored_weights
 
 # Its notes on generation settings say nothing to someone who runs a GeMM trace.
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -89,6 +89,7 @@ def read_config(folder: Path) -> PretrainedConfig:
     InputError
         Where there is none, or none that transformers knows.
     """
+    _refuse_gguf(folder if folder.suffix == ".gguf" else None)
     path = _config_file(folder)
     if not path.is_file():
         raise InputError("not a model: no config.json in it", place=Place(str(folder)))
@@ -162,9 +163,13 @@ def load_weights(folder: Path) -> Loaded:
 
 def _stored(config: PretrainedConfig, folder: Path) -> Stored | None:
     """Take the `quantization_config` out of a config."""
-    described = config.__dict__.pop("quantization_config", None)
+    found = [config.__dict__.pop(key, None) for key in KEYS]
+    described = next((one for one in found if one is not None), None)
+    if described is None:
+        refuse_beside(_config_file(folder))
+        return None
     try:
-        return stored_weights(described) if described is not None else None
+        return stored_weights(described)
     except InputError as error:
         raise error.at(Place(str(_config_file(folder)))) from None
 
@@ -184,7 +189,14 @@ def _weight_files(folder: Path) -> list[Path]:
             place=Place(str(folder / min(pickled))),
             facts={"allowed": "*.safetensors"},
         )
+    _refuse_gguf(next(iter(sorted(folder.glob("*.gguf"))), None))
     raise InputError("weights missing", place=Place(str(folder)), facts={"expected": "*.safetensors"})
+
+
+def _refuse_gguf(file: Path | None) -> None:
+    if file is not None:
+        facts = {"missing": MISSING["gguf"], "allowed": "*.safetensors beside a config.json"}
+        raise InputError("weights in a GGUF file are not modelled", place=Place(str(file)), facts=facts)
 
 
 def _named(index: Path) -> set[str]:

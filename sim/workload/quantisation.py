@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from sim.errors import InputError, nearest_name
+from sim.errors import InputError, Place, nearest_name
 
 PACKINGS = {"awq": ("gemm",), "gptq": ("gptq", "gptq_v2")}
 MISSING = {
@@ -35,6 +36,10 @@ MISSING = {
     "auto-round": "its packings",
 }
 """What this simulator lacks for a method."""
+KEYS = ("quantization_config", "compression_config")
+"""Of config.json; the second one is what compressed-tensors wrote first."""
+ELSEWHERE = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
+"""Files beside config.json in which AutoGPTQ, AutoAWQ and ModelOpt once told what they did."""
 FP16_ANYWAY = r"(^|\.)(lm_head|embed_out|embed_tokens|wte|router|gate|norm)$"
 """Modules that are FP16 in every model here."""
 
@@ -97,6 +102,21 @@ def stored_weights(config: object) -> Stored:
         if config.get(key):
             raise _refused(f"`{key}` is not modelled", missing="formats that differ from module to module")
     return Stored(method, packing, bits, group_size, _left_out(config))
+
+
+def refuse_beside(config: Path) -> None:
+    """Refuse a config.json whose quantisation is told by another file of its folder alone.
+
+    Raises
+    ------
+    InputError
+        Naming that file.
+    """
+    for name in ELSEWHERE:
+        file = config.with_name(name)
+        if config.name == "config.json" and file.is_file():
+            facts = {"mend": "write its content as `quantization_config` into config.json"}
+            raise InputError("a quantisation that config.json says nothing of", place=Place(str(file)), facts=facts)
 
 
 def _left_out(config: Mapping[str, Any]) -> tuple[str, ...]:

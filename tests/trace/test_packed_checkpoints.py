@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from sim.errors import InputError
 from sim.trace.extract import TraceOptions, extract, load
-from sim.trace.load import load_weights
+from sim.trace.load import load_shapes, load_weights
 from sim.trace.quantised import unpack
 from sim.trace.weights import quantise
 from sim.workload.gemm import FP16, as_vector_work
@@ -179,6 +179,25 @@ def test_a_quantization_config_without_packed_weights_is_refused(save_model):
     describe(folder, AWQ)
     with pytest.raises(InputError, match="a quantization_config, and no packed weights"):
         load_weights(folder)
+
+
+@pytest.mark.parametrize("name", ["quantize_config.json", "hf_quant_config.json"])
+def test_a_quantisation_told_by_another_file_is_refused(name, save_model):
+    folder = save_model("llama")
+    (folder / name).write_text('{"bits": 3, "group_size": 128}')
+    for reader in (load_weights, load_shapes, lambda path: load_workload(str(path))):
+        with pytest.raises(InputError, match=f"{name}: a quantisation that config.json says nothing of"):
+            reader(folder)
+
+
+def test_gguf_is_refused_with_what_is_missing(save_model):
+    folder = save_model("llama")
+    (folder / "model.safetensors").rename(folder / "model.gguf")
+    for path in (folder, folder / "model.gguf"):
+        with pytest.raises(
+            InputError, match=r"model\.gguf: weights in a GGUF file are not modelled\n  missing    blocks"
+        ):
+            load_weights(path)
 
 
 def test_groups_smaller_than_a_dot_product_are_refused_by_the_machine(save_model, tmp_path):

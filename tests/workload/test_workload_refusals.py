@@ -163,6 +163,7 @@ CONFIGS: list[tuple[dict[str, Any], str]] = [
     ({"hidden_act": "silly"}, ":3: unknown activation function `silly`; did you mean `silu`?"),
     ({"hidden_act": ["silu"]}, "unknown activation function"),
     ({"quantization_config": {**GPTQ, "bits": 3}}, ":9: quantization_config: weights of 3 bits are not modelled"),
+    ({"compression_config": {"quant_method": "compressed-tensors"}}, "`compressed-tensors` are not modelled"),
     ({"quantization_config": {**GPTQ, "bits": 8}}, "weights of 8 bits are not modelled"),
     ({"quantization_config": {"quant_method": "fp8"}}, "missing    8-bit floating-point weights"),
     ({"quantization_config": {**GPTQ, "group_size": 32}}, ":12: weights.group_size: expected"),

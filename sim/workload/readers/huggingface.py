@@ -20,7 +20,7 @@ from sim.source import Source
 from sim.workload.gemm import Workload
 from sim.workload.model_source import workload_of
 from sim.workload.options import Options
-from sim.workload.quantisation import stored_weights
+from sim.workload.quantisation import KEYS, refuse_beside, stored_weights
 from sim.yaml_reader import Path_
 
 ACTIVATIONS = {
@@ -139,11 +139,13 @@ def _put_weights(
     values: dict[str, Any], places: dict[Path_, Place], config: dict[str, Any], path: Path, lines: dict[str, int]
 ) -> None:
     """Weights as the `quantization_config` stores them; without one, as this project's default."""
-    if config.get("quantization_config") is None:
+    key = next((one for one in KEYS if config.get(one) is not None), None)
+    if key is None:
+        refuse_beside(path)
         return
-    place = Place(str(path), lines.get("quantization_config"))
+    place = Place(str(path), lines.get(key))
     try:
-        stored = stored_weights(config["quantization_config"])
+        stored = stored_weights(config[key])
     except InputError as error:
         raise error.at(place) from None
     if stored.layers_left_out:
@@ -154,8 +156,8 @@ def _put_weights(
             facts={"mend": "record the model with the command `trace`, which sees which layers those are"},
         )
     values["weights"] = {"bits": stored.bits, "group_size": stored.group_size}
-    for key in ("bits", "group_size"):
-        places["weights", key] = Place(str(path), lines.get(key, lines.get("quantization_config")))
+    for size in ("bits", "group_size"):
+        places["weights", size] = Place(str(path), lines.get(size, place.line))
 
 
 def _json(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
