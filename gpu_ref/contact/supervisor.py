@@ -178,8 +178,9 @@ class Supervisor:
         self.journal.add(entry)
 
     def _remember(self, entry: Entry) -> None:
-        if entry["kind"] == "settled" and entry["reason"] != TIME_IS_UP:
-            self._settled[entry["step"], entry["item"]] = entry["reason"]
+        """What is done stays done; what has a reason is tried again in this sitting, unless it lost two processes."""
+        if entry["kind"] == "settled" and not entry["reason"]:
+            self._settled[entry["step"], entry["item"]] = ""
         elif entry["kind"] == "lost":
             self._lost[entry["content"]] += 1
 

@@ -89,6 +89,8 @@ def row(peer: Peer, shape: Shape, settings: Settings, ceilings: Ceilings, layers
         import torch
     except ImportError as problem:
         raise InputError(f"PyTorch is not installed: {problem}") from None
+    if not torch.cuda.is_available():
+        raise InputError("PyTorch sees no CUDA card", facts={"found": f"torch {torch.__version__}"})
     made = peer.make(torch, shape, "cuda")
     found = error(torch, made)
     if found > peer.limit:

@@ -41,8 +41,11 @@ def unsettled(planned: list[Step], stages: Iterable[str], folder: Path) -> set[t
     return {(step.name, item.name) for step in planned if stage(step) in stages for item in step.items} - settled
 
 
-def test_everything_ends_as_a_row_or_with_a_reason(strict: Strict, job: Job, tmp_path: Path) -> None:
+def test_everything_ends_as_a_row_or_with_a_reason(
+    strict: Strict, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     strict()
+    monkeypatch.setattr("gpu_ref.contact.tools.Tool.command", lambda _: None)
     planned = prepared_code(job)
     stages = ("card", "ceilings", "smoke", "sanitize", "verify", "bench", "energy", "peers", "counters")
     found = meet(job, tmp_path / "a", stages)
@@ -60,9 +63,10 @@ def test_everything_ends_as_a_row_or_with_a_reason(strict: Strict, job: Job, tmp
     assert all(row.speedup_over_fp16 for row in found.rows)
     assert all(check.passed for check in found.checks)
     assert found.complete
-    # This machine has no sanitizer, no counter of energy and no Nsight: each is said, and nothing else failed.
-    reasons = {failure.message.split(": ", 1)[1] for failure in found.failures}
-    assert all("not installed" in reason or "does not count energy" in reason for reason in reasons), reasons
+    # No sanitizer, no counter of energy, no peer is here: each is said, and nothing else failed.
+    reasons = {failure.message.split(": ", 1)[1].splitlines()[0] for failure in found.failures}
+    missing = ("compute-sanitizer is not installed", "does not count energy", "PyTorch", "GemLite is not installed")
+    assert all(any(part in reason for part in missing) for reason in reasons), reasons
 
 
 @pytest.mark.parametrize(
@@ -196,15 +200,19 @@ def test_a_folder_in_use_or_of_other_kernels_is_refused(strict: Strict, job: Job
         contact.first_contact(job, tmp_path, 1, stages=["bensh"])
 
 
-def test_a_machine_without_cupy_says_so_and_records_nothing(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_machine_without_cupy_says_so_and_goes_on_once_it_is_there(
+    strict: Strict, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (tmp_path / "cupy.py").write_text("raise ImportError('no CuPy here')")
-    assert contact.first_contact(job, tmp_path / "a", 1, say=told.append) == 0
+    with monkeypatch.context() as without:
+        without.setenv("PYTHONPATH", str(tmp_path))
+        (tmp_path / "cupy.py").write_text("raise ImportError('no CuPy here')")
+        assert contact.first_contact(job, tmp_path / "a", 1, say=told.append) == 0
     assert any("CuPy cannot be loaded: no CuPy here" in line for line in told)
     assert not (tmp_path / "a" / contact.RECORD).exists()
+    strict()
+    prepared_code(job)
+    assert not meet(job, tmp_path / "a", ("card",), resume=True).failures
 
 
 def test_a_job_survives_being_written(job: Job) -> None:

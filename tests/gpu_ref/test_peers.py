@@ -50,7 +50,7 @@ def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch.cuda that captures nothing, and operands that lie on the CPU."""
     stream = types.SimpleNamespace(synchronize=lambda: None)
     cuda = types.SimpleNamespace(
-        CUDAGraph=Graph, Stream=lambda: stream, Event=Event,
+        is_available=lambda: True, CUDAGraph=Graph, Stream=lambda: stream, Event=Event,
         stream=lambda _: contextlib.nullcontext(), graph=lambda *_, **__: contextlib.nullcontext(),
         get_device_properties=lambda _: types.SimpleNamespace(L2_cache_size=2**18),
     )  # fmt: skip
