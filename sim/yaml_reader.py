@@ -99,7 +99,7 @@ class _Builder:
         here = self._place(node.start_mark)
         try:
             value = yaml.constructor.SafeConstructor().construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError, TypeError, ArithmeticError):
+        except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError):  # of `!!tag text`
             raise InputError(f"cannot be read: {shortened(node.value)!r}", place=here) from None
         if isinstance(value, int) and value.bit_length() > LARGEST_BITS:
             raise InputError(f"a whole number of more than {LARGEST_BITS} bits: {shortened(node.value)}", place=here)
