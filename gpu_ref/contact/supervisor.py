@@ -2,7 +2,7 @@
 
 a process dies, or says that its card no longer answers     its item gets the reason; a new process does the rest
 no word for as long as the job allows                       it is killed, its item gets the reason
-two processes lost on one subject                           its other items get the reason, and are not tried
+two processes lost on a subject, or four on a family        its other items get the reason, and are not tried
 the time is up                                              what was not begun gets that reason; `--resume` goes on
 """
 
