@@ -2,7 +2,7 @@
 
 a process dies, or says that its card no longer answers     its item gets the reason; a new process does the rest
 no word for as long as the job allows                       it is killed, its item gets the reason
-two processes lost on one subject                           its other items get the reason, and are not tried
+two processes lost on a subject, or four on a family        its other items get the reason, and are not tried
 the time is up                                              what was not begun gets that reason; `--resume` goes on
 """
 
@@ -24,7 +24,7 @@ from gpu_ref.contact.steps import STAGES, Item, Step, first_steps, steps
 from gpu_ref.contact.worker import LOST, MARK
 
 TIME_IS_UP = "the time is up"
-_LOSSES = 2
+_LOSSES, _FAMILY_LOSSES = 2, 4
 # Of the minutes, what a stage may take before the next has had its turn; what is left goes to the first unfinished.
 _SHARES = {"card": 0.05, "ceilings": 0.05, "smoke": 0.2, "sanitize": 0.15, "verify": 0.2, "bench": 0.5}
 
@@ -57,6 +57,7 @@ class Supervisor:
         self._seconds = seconds
         self._settled: dict[tuple[str, str], str] = {}
         self._lost: Counter[str] = Counter()
+        self._lost_by_family: Counter[str] = Counter()
         for entry in journal.entries:
             self._remember(entry)
 
@@ -92,6 +93,8 @@ class Supervisor:
             for item in self._open(step):
                 if self._lost[item.subject] >= _LOSSES:
                     self._settle(step, item, f"skipped: {_LOSSES} processes were lost on {item.subject}")
+                elif self._lost_by_family[step.family] >= _FAMILY_LOSSES:
+                    self._settle(step, item, f"skipped: {_FAMILY_LOSSES} processes were lost on {step.family}")
             if not self._open(step):
                 return
             prefix = step.tool.command() if step.tool else []
@@ -100,7 +103,8 @@ class Supervisor:
                 for item in self._open(step):
                     self._settle(step, item, f"{step.tool.program} is not installed")
                 return
-            self._say(f"{self._elapsed() / 60:5.1f} min  {step.name}: {len(self._open(step))} items")
+            count = len(self._open(step))
+            self._say(f"{self._elapsed() / 60:5.1f} min  {step.name}: {count} item{'s' * (count > 1)}")
             self._one_process(step, prefix, until)
 
     def _one_process(self, step: Step, prefix: list[str], until: float) -> None:
@@ -136,8 +140,10 @@ class Supervisor:
     def _after(self, step: Step, current: str | None, ending: str, worker: Worker, progressed: bool) -> None:
         item = next((one for one in self._open(step) if one.name == current), None)
         if item is not None:
-            self._lose(item.subject)
-            self._settle(step, item, f"{ending}{worker.last_words()}")
+            reason = f"{ending}{worker.last_words()}"
+            self._say(f"           {item.name}: {reason}")
+            self._lose(step, item.subject)
+            self._settle(step, item, reason)
         elif not self._open(step) and step.tool and worker.status not in (0, LOST, None):
             self._settle(step, Item("once", step.tool.name), f"{step.tool.program} {ending}{worker.last_words()}")
         elif not progressed and worker.status != LOST:
@@ -156,7 +162,7 @@ class Supervisor:
             self._settle(step, item, reason)
             return None
         if kind == "lost":
-            self._lose(str(content))
+            self._lose(step, str(content))
             return current
         self._add({"kind": kind, "step": step.name, "item": current, "content": content})
         return current
@@ -170,9 +176,10 @@ class Supervisor:
         self._add({**entry, **sizes})
         self._settled[step.name, item.name] = reason
 
-    def _lose(self, subject: str) -> None:
-        self._add({"kind": "lost", "content": subject})
-        self._lost[subject] += 1
+    def _lose(self, step: Step, subject: str) -> None:
+        entry = {"kind": "lost", "content": subject, "family": step.family}
+        self._add(entry)
+        self._remember(entry)
 
     def _add(self, entry: Entry) -> None:
         self.journal.add(entry)
@@ -183,6 +190,7 @@ class Supervisor:
             self._settled[entry["step"], entry["item"]] = ""
         elif entry["kind"] == "lost":
             self._lost[entry["content"]] += 1
+            self._lost_by_family[entry["family"]] += 1
 
     def _found(self, kind: str) -> Any | None:
         return next((entry["content"] for entry in reversed(self.journal.entries) if entry["kind"] == kind), None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +118,15 @@ def test_without_ceilings_the_rows_are_kept_and_the_best_of_them_is_the_roofline
     assert max(row.compute_seconds / row.median_seconds for row in found.rows) == pytest.approx(1)
 
 
+def test_a_family_on_which_four_processes_were_lost_is_given_up(strict: Strict, job: Job, tmp_path: Path) -> None:
+    strict(abort=["bipolar"])
+    prepared_code(job)
+    found = meet(job, tmp_path / "a", ("smoke", "bench"))
+    reasons = [failure.message for failure in found.failures if failure.kernel.startswith("bipolar")]
+    assert sum("died of SIGABRT" in reason for reason in reasons) == 4
+    assert any("skipped: 4 processes were lost on bipolar" in reason for reason in reasons)
+
+
 def test_a_wrong_result_is_recorded_and_not_timed(strict: Strict, job: Job, tmp_path: Path) -> None:
     strict(wrong=["int8"])
     prepared_code(job)
@@ -148,6 +159,21 @@ def test_a_kill_loses_nothing_that_was_found(tmp_path: Path) -> None:
     assert again.entries == [{"kind": "row", "content": 1}]
     again.add({"kind": "row", "content": 2})
     assert [entry["content"] for entry in Journal(tmp_path / "j").entries] == [1, 2]
+
+
+def test_a_worker_ends_with_who_asked_even_while_a_launch_hangs(strict: Strict, job: Job) -> None:
+    strict(hang=["fill"])
+    prepared_code(job)
+    request = {"job": job.as_plain(), "card": None, "step": "ceilings", "ceilings": None, "leave": []}
+    command = [sys.executable, "-m", "gpu_ref.contact.worker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdin.write(json.dumps(request) + "\n")
+        worker.stdin.flush()
+        assert "begin" in worker.stdout.readline()
+        worker.stdin.close()
+        assert worker.wait(timeout=30) == 1
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
