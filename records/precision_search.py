@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
-from records.record import RESULTS, ROOT, Record, Sample, as_read, read, written
+from records.record import FLOATING, RESULTS, ROOT, Record, Sample, as_read, read, written
 from sim.accuracy.perplexity import Evaluator, Format
 from sim.precision_search.run import bit_operations
 from sim.precision_search.search import BitOperations, best_of, exhaustive, search
@@ -146,10 +146,11 @@ class PrecisionSearch(Record):
         evaluator, facts = _evaluator()
         yield Sample("the model", {key: recorded[key] for key in facts}, as_read(facts))
         reference = _perplexity(evaluator, None)
-        yield Sample("perplexity of the model", recorded["on_model"]["reference_perplexity"], reference)
+        yield Sample("perplexity of the model", recorded["on_model"]["reference_perplexity"], reference, FLOATING)
         best = recorded["on_model"]["search"]["best"]
-        loss = _perplexity(evaluator, (best[0], best[1], best[2], best[3])) / reference - 1
-        yield Sample("loss of the best tuple", recorded["on_model"]["search"]["relative_loss"], loss)
+        perplexity = _perplexity(evaluator, (best[0], best[1], best[2], best[3]))
+        recorded_one = reference * (1 + recorded["on_model"]["search"]["relative_loss"])
+        yield Sample("perplexity of the best tuple", recorded_one, perplexity, FLOATING)
 
 
 def _evaluator() -> tuple[Evaluator, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,15 +15,38 @@ from sim import shipped
 
 ROOT = shipped.ROOT
 RESULTS = ROOT / "results"
+FLOATING = 1e-5
+"""Relative tolerance of perplexities: float32 products in an order that BLAS chooses."""
+LIBM = 1e-12
+"""Relative tolerance of costs, whose interpolation takes logarithms."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A part of a record as it stands there, and as this tree makes it."""
+    """A part of a record as it stands there, and as this tree makes it.
+
+    Parameters
+    ----------
+    relative
+        How far floats may lie apart: what sums of another processor's BLAS, or another libm, may differ by.
+    """
 
     part: str
     recorded: Any
     made: Any
+    relative: float = 0.0
+
+    @property
+    def same(self) -> bool:
+        return _same(self.recorded, self.made, self.relative)
+
+
+def _same(recorded: Any, made: Any, relative: float) -> bool:
+    if isinstance(recorded, float) and isinstance(made, float):
+        return math.isclose(recorded, made, rel_tol=relative, abs_tol=0)
+    if isinstance(recorded, dict) and isinstance(made, dict):
+        return recorded.keys() == made.keys() and all(_same(recorded[key], made[key], relative) for key in recorded)
+    return bool(recorded == made)
 
 
 class Record(ABC):

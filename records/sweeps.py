@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from records.record import RESULTS, Record, Sample, read, written
+from records.record import LIBM, RESULTS, Record, Sample, read, written
 from sim import shipped
 from sim.runs.workers import LocalWorkers, default_jobs
 from sim.sweep.diff import objectives, volume_ratio
@@ -94,8 +94,8 @@ def _point(name: str, recorded: dict[str, str]) -> Sample:
     assert design.arch is not None
     assert design.workload is not None
     totals = compute(Task(design.key, design.arch, design.workload)).totals or {}
-    made = {key: str(value) for key, value in totals.items()}
-    return Sample(f"{name}, point {design.number}", {key: recorded[key] for key in made}, made)
+    found = {key: type(value)(recorded[key]) for key, value in totals.items()}
+    return Sample(f"{name}, point {design.number}", found, dict(totals), LIBM)
 
 
 def _search(recorded: dict[str, Any]) -> Sample:
@@ -108,7 +108,8 @@ def _search(recorded: dict[str, Any]) -> Sample:
         rows = list(csv.DictReader(lines))
     grid = np.array([[float(row[one]) for one in found.sweep.objectives] for row in rows], dtype=np.float64)
     ratio = volume_ratio(grid, reached)
-    return Sample(f"search {recorded}", recorded, {**recorded, "volume_ratio": ratio, "points": len(found.points)})
+    made = {**recorded, "volume_ratio": ratio, "points": len(found.points)}
+    return Sample(f"search {recorded}", recorded, made, LIBM)
 
 
 def _settings(sampler: str, seed: int, points: int) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
-from records.record import RESULTS, ROOT, Record, Sample, read, written
+from records.record import FLOATING, RESULTS, ROOT, Record, Sample, read, written
 from sim.accuracy.perplexity import Evaluator, Format
 from sim.trace.load import load_weights
 from sim.trace.weights import quantise
@@ -50,7 +50,7 @@ class TinyLlama(Record):
         formats, recorded = _formats(), read(RECORD)["bits_a_byte"][f"first {PART} bytes"]
         yield Sample("formats", sorted(recorded), sorted(formats))
         name = random.choice(sorted(formats))
-        yield Sample(name, recorded[name], _bits(_test()[:PART], *formats[name]))
+        yield Sample(name, recorded[name], _bits(_test()[:PART], *formats[name]), FLOATING)
 
 
 def _test() -> bytes:
