@@ -9,15 +9,20 @@ import pytest
 
 from sim.arch.load import load_arch
 from sim.engine.activity import State
+from sim.errors import InputError
 from sim.formats.weight import WeightFormat
 from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
 from sim.formats.weights.integer import IntegerWeights
-from sim.machine.assembly import Run
+from sim.machine.assembly import Options, Run
 from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
 from sim.workload.gemm import FP16, Gemm
 from sim.workload.load import load_workload
+from tests import oracle
+from tests.machines import wide_case
+from tests.test_oracle import observed
 
+CASES, BATCH = 200, 100
 BITS = pytest.mark.parametrize("bits", range(1, 9))
 K, N, COLUMNS = 4096, 2048, 16
 CHUNK = 2048  # of K
@@ -107,3 +112,21 @@ def test_a_model_reads_its_weights_from_yaml(bits):
         assert gemm.weights.stored_bits(gemm.k) == bits + Fraction(1, 8)
     with_name = load_workload("llama-7b", overrides=["weights={format: q8_0}"] if bits == 8 else overrides)
     assert with_name.resolved["weights"]["bits"] == bits
+
+
+@pytest.mark.parametrize("first", range(0, CASES, BATCH))
+def test_random_machines_count_what_the_automata_count_at_both_grains(first):
+    compared = 0
+    for seed in range(first, first + BATCH):
+        case = wide_case(seed)
+        try:
+            machine = Machine(case.arch)
+            run = machine.run(case.gemm)
+        except InputError:
+            continue  # the random buffer does not hold a tile
+        assert observed(run) == oracle.predict(case.arch, case.gemm), f"seed {seed}"
+        if run.cycles <= 10_000:
+            beats = machine.run(case.gemm, Options("beat"))
+            assert observed(beats) == observed(run), f"beat, seed {seed}"
+        compared += 1
+    assert compared >= 0.8 * BATCH

@@ -183,7 +183,7 @@ class Model(Section):
     attention: Attention
     mlp: Mlp
     experts: Experts | None = None
-    weights: Weights = Weights()
+    weights: Annotated[Weights, Field(default_factory=Weights)]
     precision: dict[str, NamedPrecision] = Field(default={})
     """Mantissa lengths by name."""
     run: Run = Run()
