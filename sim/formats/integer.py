@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import fp16, groups
 from sim.formats.memory import check_size
-from sim.formats.weights.integer import Grouping
+from sim.formats.weight import Grouping
 
 Scheme = Literal["symmetric", "zero-point", "minimum"]
 _SMALLEST = np.float16(2.0**-24)

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from sim.errors import InputError, nearest_name
 from sim.plugins import Seam
@@ -19,6 +19,10 @@ from sim.plugins import Seam
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+Grouping = int | Literal["channel", "tensor"]
+"""Weights along K under one scale: a number of them, a whole column, or all weights."""
 
 
 class WeightTensor(Protocol):

@@ -8,7 +8,7 @@ import torch
 
 from sim.formats.clipping import quantise_clipped
 from sim.formats.integer import IntegerTensor, Scheme
-from sim.formats.weights.integer import Grouping
+from sim.formats.weight import Grouping
 from sim.trace.linears import FP16_KINDS, Site
 from sim.trace.load import Loaded
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, Place, nearest_name
-from sim.formats.weights.integer import Grouping
+from sim.formats.weight import Grouping
 
 PACKINGS = {"awq": ("gemm",), "gptq": ("gptq", "gptq_v2")}
 WIDTHS = {"awq": (4,), "gptq": (2, 3, 4, 8)}

@@ -9,19 +9,16 @@ memory   codes dense, column by column; for every group begun a scale, and a zer
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
-from sim.formats.weight import WeightFormat
+from sim.formats.weight import Grouping, WeightFormat
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from sim.formats.integer import IntegerTensor, Scheme
-
-Grouping = int | Literal["channel", "tensor"]
-"""Weights along K under one scale: a number of them, a whole column, or all weights."""
 
 
 @dataclass(frozen=True)
