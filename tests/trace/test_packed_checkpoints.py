@@ -295,6 +295,41 @@ def test_gptq_of_every_width_gives_its_codes_and_has_the_bytes_of_the_format(bit
     assert 8 * sum(part.nbytes for part in parts.values()) == n * stored.column_bits(k)
 
 
+@pytest.mark.parametrize(("bits", "size"), [(8, 64), (3, -1), (2, 64)])
+def test_a_checkpoint_of_another_width_is_traced_and_replayed_with_its_values(bits, size, save_model, text, tmp_path):
+    from sim.arch.load import load_arch
+    from sim.functional.replay import replay
+    from sim.machine.machine import Machine
+    from sim.workload.trace_file import open_trace
+
+    folder, rng, expected = save_model("llama", intermediate_size=128), np.random.default_rng(bits), {}
+    state = load_file(folder / "model.safetensors")
+    for name in [name for name in state if "proj" in name]:
+        n, k = state.pop(name).shape
+        groups = 1 if size < 0 else k // size
+        codes, zeros = rng.integers(0, 1 << bits, (k, n)), rng.integers(1, 1 << bits, (groups, n))
+        scales = rng.uniform(0.001, 0.02, (groups, n)).astype(np.float16)
+        layer = name.removesuffix(".weight")
+        state[f"{layer}.qweight"] = gptq_words(codes, bits)
+        state[f"{layer}.qzeros"] = np.ascontiguousarray(gptq_words((zeros - 1).T, bits).T)
+        state[f"{layer}.scales"] = scales
+        expected[layer] = ((codes - zeros.repeat(k // groups, 0)) * scales.repeat(k // groups, 0).astype(np.float64)).T
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    describe(folder, {**GPTQ, "bits": bits, "group_size": size})
+    options = TraceOptions(tokens=8, text=text)
+    extract(load(folder, options), options, tmp_path / "trace")
+    trace, machine = open_trace(tmp_path / "trace"), Machine(load_arch("anda-hpca25"))
+    recorded = [record for record in trace.manifest.records if record.activations]
+    assert {record.name for record in recorded} == set(expected)
+    for record in recorded:
+        np.testing.assert_array_equal(trace.weights(record).decode(), expected[record.name])
+    lengths = (16, 16, 16, 16)
+    done = list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), lengths))
+    assert all(one.quality.sqnr_decibels > 60 for one in done)  # FP16 outputs; nothing else is lost
+    gemms = load_workload(str(tmp_path / "trace"), precision="8").gemms
+    assert {gemm.weights for gemm in gemms} == {IntegerWeights(bits, "channel" if size < 0 else size)}
+
+
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_awq_has_the_bytes_of_the_format(size):
     rng, k, n = np.random.default_rng(0), 256, 64
