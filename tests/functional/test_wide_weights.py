@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ from sim.arch.load import load_arch
 from sim.errors import InputError
 from sim.formats import contract
 from sim.formats.block_float import BlockFloat
+from sim.formats.integer import IntegerTensor
 from sim.formats.weight import make
 from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
 from sim.formats.weights.integer import IntegerWeights
@@ -41,6 +43,25 @@ def test_the_contract_says_the_same(seed):
     case = random_case(seed, "fp-int")
     found = contract.fp_int(case.activations, case.weights).accumulators
     assert [[Fraction(x) for x in row] for row in found.tolist()] == expected("fp-int", case)
+
+
+@pytest.mark.parametrize("fault", ["high digits first", "digits worth the same", "the zero point whole in both"])
+def test_a_planted_fault_in_the_digits_shows(fault, monkeypatch):
+    slices = IntegerTensor.slices
+
+    def faulty(weights, width=4):
+        parts = slices(weights, width)
+        if fault == "high digits first":
+            return parts[::-1]
+        if fault == "digits worth the same":
+            return tuple((0, digit) for _, digit in parts)
+        return tuple((shift, replace(digit, zeros=weights.zeros & digit.largest)) for shift, digit in parts)
+
+    monkeypatch.setattr(IntegerTensor, "slices", faulty)
+    pe, cases = Machine(load_arch("figna")).pe, [random_case(seed, "figna") for seed in range(25)]
+    found = [pe.multiply(case.activations, case.weights, None) for case in cases]
+    right = [expected("figna", case) for case in cases]
+    assert [[[Fraction(x) for x in row] for row in one.tolist()] for one in found] != right
 
 
 @NAMES
