@@ -25,9 +25,10 @@ lint: $(READY)
 test: lint
 	$(BIN)/python -m pytest -n 2
 
-# More than a test run has time for: thousands of random machines, whole layers.
+# More than a test run has time for: thousands of random machines, whole layers, GeMMs of every width of weights.
 soak: $(READY)
 	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.functional.soak
 
 # Speed by size and grain, and against SCALE-Sim and ZigZag in environments of their own; some ten minutes.
 bench: $(READY)

@@ -30,7 +30,7 @@ from sim.errors import InputError, Place
 
 FILES = "ANDA_SIM_PLUGINS"
 """Environment variable: the files of --plugin, as PATH has its folders."""
-SEAMS = ("pe", "dram", "arbitration", "formats", "exporters", "figures", "commands")
+SEAMS = ("pe", "dram", "arbitration", "formats", "weights", "exporters", "figures", "commands")
 GROUP = "anda_sim."
 OWN = "anda-sim"
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch, Schedule
+from sim.formats.weights.integer import IntegerWeights
 from sim.workload.gemm import FP16, INT4, Gemm
 
 
@@ -103,6 +104,14 @@ def random_case(seed: int) -> Case:
         weights=FP16 if fp16_operands else INT4,
     )
     return Case(load_arch(base, overrides), gemm)
+
+
+def wide_case(seed: int) -> Case:
+    """A random machine with weights of any width, in groups of one to four dot products."""
+    rng, case = random.Random(f"{seed}, wide"), random_case(seed)
+    group = case.arch.mxu.dot_length
+    stored = IntegerWeights(rng.randint(1, 8), group * rng.randint(1, 4), zero_point_bits=rng.choice([-1, 0]))
+    return Case(case.arch, dataclasses.replace(case.gemm, weights=stored))
 
 
 def long_case(seed: int, level: int) -> Case:

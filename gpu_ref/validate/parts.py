@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sim import program
 from sim.errors import InputError, Place
 from sim.formats.int4 import Int4Tensor
-from sim.workload.gemm import FP16, Gemm, WeightFormat
+from sim.formats.weights.integer import IntegerWeights
+from sim.workload.gemm import INT4, Gemm
 from sim.workload.manifest import Record
 from sim.workload.precision import Precision
 from sim.workload.readers.trace import gemm_of
@@ -74,7 +75,7 @@ def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: 
         Where the trace holds no tensors, or damaged ones.
     """
     manifest = trace.manifest
-    records = [one for one in manifest.records if one.activations and one.weights and one.weight_bits != FP16.bits]
+    records = [one for one in manifest.records if one.activations and one.weights and one.weight_bits == INT4.bits]
     if manifest.weights is None or not records:
         facts = {"mend": f"record it with values: {program.name()} trace MODEL --text FILE"}
         raise InputError(
@@ -86,13 +87,13 @@ def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: 
         if kind in seen and not every:
             continue
         seen.add(kind)
-        gemm = gemm_of(record, precision, WeightFormat(group_size=manifest.weights.group_size))
-        bits = gemm.mantissa_bits
+        gemm = gemm_of(record, precision, IntegerWeights(group_size=manifest.weights.group_size))
+        bits, weights = gemm.mantissa_bits, trace.weights(record).rows(slice(0, outputs))
         assert bits is not None
         yield Part(
             record,
             gemm,
             trace.activations(record)[:tokens],
-            trace.weights(record).rows(slice(0, outputs)),
+            Int4Tensor(weights.codes, weights.scales, weights.zeros, weights.length),
             bits,
         )

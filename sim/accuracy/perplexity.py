@@ -25,7 +25,7 @@ from sim.formats.contract import Conversion
 from sim.trace.identity import of_code
 from sim.trace.linears import Site
 from sim.trace.load import Loaded
-from sim.trace.weights import Quantised, int4_sites
+from sim.trace.weights import Quantised, integer_sites
 from sim.workload.precision import Precision, mantissa_bits
 
 TOKENS_AT_ONCE = 4096
@@ -120,7 +120,7 @@ class Evaluator:
             raise InputError(f"found {stride}", field="--stride", facts={"allowed": f"1 to the context, {context}"})
         if len(tokens) < 2:
             raise InputError("a text of fewer than two tokens cannot be scored", field="--text")
-        self.name, self.model, self.sites = loaded.name, loaded.model, int4_sites(loaded)
+        self.name, self.model, self.sites = loaded.name, loaded.model, integer_sites(loaded)
         self.experts_used, self._orders = loaded.experts_used, loaded.orders
         self._integers = weights.tensors if weights else {}
         self._tokens = torch.tensor(tokens)

@@ -27,6 +27,7 @@ def list_() -> None:
     from sim import shipped
     from sim.arch.dram import ARBITRATION, DRAM
     from sim.formats.registry import FORMATS
+    from sim.formats.weight import WEIGHTS
     from sim.report.exporter import EXPORTERS
     from sim.report.sections import FIGURES
     from sim.units.processing_element import KINDS
@@ -39,6 +40,7 @@ def list_() -> None:
         ("DRAM kinds (dram.kind)", [(kind, model.summary) for kind, model in DRAM.parts().items()]),
         ("arbitration policies (dram.arbitration)", [(name, one.summary) for name, one in ARBITRATION.parts().items()]),
         ("number formats", [(card.name, card.summary) for card in FORMATS.parts().values()]),
+        ("weight formats (weights.format)", [(kind, stored.summary) for kind, stored in WEIGHTS.parts().items()]),
         ("exporters (--export)", [(name, exporter.summary) for name, exporter in EXPORTERS.parts().items()]),
         ("figures that plug in", [(name, figure.title) for name, figure in FIGURES.parts().items()]),
     ):

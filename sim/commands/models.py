@@ -188,7 +188,7 @@ def _formats(precision: str | None, compare: bool, like: Format) -> dict[str, Fo
 
 def _group_size(manifest: object) -> int:
     weights = getattr(manifest, "weights", None)
-    return int(weights.group_size) if weights else 1
+    return weights.group_size if weights and isinstance(weights.group_size, int) else 1
 
 
 def _scheme(name: str) -> Scheme:

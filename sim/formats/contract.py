@@ -8,6 +8,8 @@ gemm    d_g = sum_k mantissa_k w_k        exact integer, w = code - zero    (And
 ifpu    as gemm, d_g from planes of +1 and -1
 fp_int  t_g = fl(fl(d_g) s_g)             d_g = sum_k a_k w_k over FP16 a_k, exact, rounded once
 fp_fp   t_k = a_k FP16(w_k s)             one term a k, exact in binary32
+digits  a weight of more than 4 bits counts as digits w_i 2^i (sim/formats/integer.py): d_g and t_g of each digit,
+        low ones first, with s_g 2^i in place of s_g; not so for fp_fp
 all     acc = fl(acc + t), from +0;       output = FP16(acc), overflow to Inf
 
 Products of a group are taken in float64, where every partial sum is exact in whatever order: at most 128 terms below
@@ -26,7 +28,7 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import binary_code, fp16, groups
 from sim.formats.block_float import BlockFloat
-from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor
 
 Conversion = Literal["fp32", "fp16"]
 Float32 = NDArray[np.float32]
@@ -52,7 +54,7 @@ class Product:
     overflows: int
 
 
-def gemm(activations: BlockFloat, weights: Int4Tensor, conversion: Conversion = "fp32") -> Product:
+def gemm(activations: BlockFloat, weights: IntegerTensor, conversion: Conversion = "fp32") -> Product:
     """Multiply aligned activations (tokens, K) by weights (columns, K), group by group: Anda and FIGNA.
 
     Raises
@@ -61,32 +63,45 @@ def gemm(activations: BlockFloat, weights: Int4Tensor, conversion: Conversion = 
         Where the lengths differ, or a group of weights is no multiple of the activations' group.
     """
     matched = _matched(weights, activations.length, activations.group_size)
-    mantissas, integers = activations.integers().astype(np.float64), matched.integers().astype(np.float64)
-    dots = (mantissas[:, g] @ integers[:, g].T for g in range(mantissas.shape[1]))
+    mantissas = activations.integers().astype(np.float64)
+    digits = [(shift, digit.integers().astype(np.float64)) for shift, digit in matched.slices()]
+    dots = ((g, shift, mantissas[:, g] @ part[:, g].T) for g in range(mantissas.shape[1]) for shift, part in digits)
     return _in_order(_terms(dots, activations, matched, conversion), (activations.shape[0], weights.shape[0]))
 
 
-def ifpu(activations: BlockFloat, weights: Int4Tensor, conversion: Conversion = "fp32") -> Product:
+def ifpu(activations: BlockFloat, weights: IntegerTensor, conversion: Conversion = "fp32") -> Product:
     """The same as `gemm`, its integers formed from the weights' binary code."""
     matched = _matched(weights, activations.length, activations.group_size)
-    mantissas, planes = activations.integers().astype(np.float64), binary_code.signs(matched).astype(np.float64)
-    corrections = binary_code.doubled_corrections(matched)
-    dots = (binary_code.dot(mantissas[:, g], planes[:, :, g], corrections[:, g]) for g in range(mantissas.shape[1]))
+    mantissas = activations.integers().astype(np.float64)
+    digits = [
+        (shift, binary_code.signs(digit).astype(np.float64), binary_code.doubled_corrections(digit))
+        for shift, digit in matched.slices()
+    ]
+    dots = (
+        (g, shift, binary_code.dot(mantissas[:, g], planes[:, :, g], corrections[:, g]))
+        for g in range(mantissas.shape[1])
+        for shift, planes, corrections in digits
+    )
     return _in_order(_terms(dots, activations, matched, conversion), (activations.shape[0], weights.shape[0]))
 
 
-def fp_int(activations: NDArray[np.float16], weights: Int4Tensor, group_size: int = 64) -> Product:
+def fp_int(activations: NDArray[np.float16], weights: IntegerTensor, group_size: int = 64) -> Product:
     """Multiply FP16 activations (tokens, K), `group_size` terms at once; raises like `gemm`, and for Inf or NaN."""
     fp16.check(activations, "activations")
     groups.check_size(group_size)
     matched = _matched(weights, activations.shape[-1], group_size)
     values = groups.split(activations.astype(np.float64), group_size)
-    integers, scales = matched.integers().astype(np.float64), matched.scales.astype(np.float32)
-    terms = ((values[:, g] @ integers[:, g].T).astype(np.float32) * scales[:, g] for g in range(values.shape[1]))
+    digits = [(np.float32(1 << shift), digit.integers().astype(np.float64)) for shift, digit in matched.slices()]
+    scales = matched.scales.astype(np.float32)
+    terms = (
+        (values[:, g] @ part[:, g].T).astype(np.float32) * (scales[:, g] * unit)
+        for g in range(values.shape[1])
+        for unit, part in digits
+    )
     return _in_order(terms, (activations.shape[0], weights.shape[0]))
 
 
-def fp_fp(activations: NDArray[np.float16], weights: Int4Tensor) -> Product:
+def fp_fp(activations: NDArray[np.float16], weights: IntegerTensor) -> Product:
     """Multiply FP16 activations (tokens, K) by weights rounded to FP16, one k at a time.
 
     Raises
@@ -101,25 +116,25 @@ def fp_fp(activations: NDArray[np.float16], weights: Int4Tensor) -> Product:
     return _in_order(terms, (activations.shape[0], weights.shape[0]))
 
 
-def _check_lengths(weights: Int4Tensor, length: int) -> None:
+def _check_lengths(weights: IntegerTensor, length: int) -> None:
     if weights.length != length:
         facts = {"activations": f"K = {length}", "weights": f"K = {weights.length}"}
         raise InputError("activations and weights differ in length", field="K", facts=facts)
 
 
-def _matched(weights: Int4Tensor, length: int, group_size: int) -> Int4Tensor:
+def _matched(weights: IntegerTensor, length: int, group_size: int) -> IntegerTensor:
     _check_lengths(weights, length)
     return weights.regrouped(group_size)
 
 
 def _terms(
-    dots: Iterable[Float64], activations: BlockFloat, weights: Int4Tensor, conversion: Conversion
+    dots: Iterable[tuple[int, int, Float64]], activations: BlockFloat, weights: IntegerTensor, conversion: Conversion
 ) -> Iterator[Float32]:
-    """t_g of every group, (tokens, columns), from exact d_g."""
+    """t_g of every group and digit, (tokens, columns), from exact d_g, each with its group and the digit's shift."""
     units = np.ldexp(1.0, activations.unit_exponents).astype(np.float32)
     scales = weights.scales.astype(np.float32)
-    for g, dot in enumerate(dots):
-        unit, scale = units[:, g, np.newaxis], scales[:, g]
+    for g, shift, dot in dots:
+        unit, scale = units[:, g, np.newaxis], scales[:, g] * np.float32(1 << shift)
         if conversion == "fp32":
             yield dot.astype(np.float32) * (unit * scale)
         else:

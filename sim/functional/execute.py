@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from sim.errors import InputError
-from sim.formats.int4 import Int4Tensor
+from sim.formats.weight import WeightTensor
 from sim.functional.product import Float32, Half
 from sim.functional.tiles import Panel, panels
 from sim.mapping.plan import Plan
@@ -23,7 +23,7 @@ class Multiplier(Protocol):
         """Whether the mantissa length of a GeMM is that of its activations."""
         ...
 
-    def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
+    def multiply(self, activations: Half, weights: WeightTensor, mantissa_bits: int | None) -> Float32:
         """Accumulators (tokens, columns) of activations (tokens, K) and weights (columns, K)."""
         ...
 
@@ -50,7 +50,7 @@ def execute(
     plan: Plan,
     multiplier: Multiplier,
     activations: Half,
-    weights: Int4Tensor,
+    weights: WeightTensor,
     on_panel: Callable[[Panel, Half], None] = lambda panel, outputs: None,
 ) -> Execution:
     """Multiply activations (m, k) by weights (n, k) along the tiles of a plan.

@@ -4,6 +4,7 @@ gemm, ifpu  terms a = mantissa E, exact in binary32; sums d E of a group exact u
     fp_int      terms a, sums exact in float64
     all three   acc = fl(acc + fl(fl(d E) s))      E is a power of two: fl(d E) s = fl(d) E s
     FP16        acc = fl(acc + fl(FP16(d E) s))    instead, for gemm and ifpu, where the conversion is to FP16
+    digits      of wider weights one after the other, low ones first, s times what the digit is worth
     fp_fp       acc = fl(acc + a w), k by k
 
 Nothing here is fused or reassociated: an exact sum has one value in any order, and the loops below round as written.
@@ -24,10 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.errors import InputError
 from sim.formats import fp16, groups
 from sim.formats.block_float import BlockFloat
 from sim.formats.contract import Conversion
-from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor
+from sim.formats.weight import WeightTensor
 
 ROWS, COLUMNS = 256, 512
 UNROLLED = 8
@@ -44,13 +47,20 @@ class Aligned:
     group_size: int
     conversion: Conversion = "fp32"
 
-    def multiply(self, activations: Half, weights: Int4Tensor) -> Float32:
-        """Accumulators (tokens, columns) of FP16 activations (tokens, K) and weights (columns, K)."""
+    def multiply(self, activations: Half, weights: WeightTensor) -> Float32:
+        """Accumulators (tokens, columns) of FP16 activations (tokens, K) and weights (columns, K).
+
+        Raises
+        ------
+        InputError
+            For weights that are no integers under a scale.
+        """
         aligned = BlockFloat.align(activations, self.mantissa_bits, self.group_size)
-        matched = weights.regrouped(self.group_size)
+        matched = _integers(weights).regrouped(self.group_size)
         # No partial sum of a group, in whatever order, exceeds its sum of mantissas times the largest weight.
         mantissas = int(aligned.mantissas.sum(axis=-1, dtype=np.int64).max(initial=0))
-        dtype = np.float32 if mantissas * _largest(matched) <= EXACT else np.float64
+        largest = max(_largest(digit) for _, digit in matched.slices())
+        dtype = np.float32 if mantissas * largest <= EXACT else np.float64
         units = np.ldexp(dtype(1), aligned.unit_exponents)[..., np.newaxis]
         return _grouped(np.multiply(aligned.integers(), units, dtype=dtype), matched, self.conversion)
 
@@ -61,18 +71,18 @@ class Exact:
 
     group_size: int
 
-    def multiply(self, activations: Half, weights: Int4Tensor) -> Float32:
+    def multiply(self, activations: Half, weights: WeightTensor) -> Float32:
         """As `Aligned.multiply`."""
         fp16.check(activations, "activations")
         values = groups.split(activations.astype(np.float64), self.group_size)
-        return _grouped(values, weights.regrouped(self.group_size))
+        return _grouped(values, _integers(weights).regrouped(self.group_size))
 
 
 @dataclass(frozen=True)
 class Sequential:
     """FP16 activations and weights, one term at a time: FP-FP."""
 
-    def multiply(self, activations: Half, weights: Int4Tensor) -> Float32:
+    def multiply(self, activations: Half, weights: WeightTensor) -> Float32:
         """As `Aligned.multiply`."""
         fp16.check(activations, "activations")
         padding = [(0, 0), (0, -activations.shape[1] % UNROLLED)]
@@ -93,36 +103,43 @@ class Sequential:
         return accumulators
 
 
-def _grouped(values: NDArray[Any], weights: Int4Tensor, conversion: Conversion = "fp32") -> Float32:
+def _grouped(values: NDArray[Any], weights: IntegerTensor, conversion: Conversion = "fp32") -> Float32:
     """Accumulators of values (tokens, groups, group_size) whose products' sums are exact in their type."""
     tokens, count, group_size = values.shape
     accumulators = np.empty((tokens, weights.shape[0]), np.float32)
     scales = np.ascontiguousarray(weights.scales.T.astype(np.float32))
-    loops = _loops()
+    loops, slices = _loops(), weights.slices()
 
     def block(columns: slice) -> None:
-        part = weights.rows(columns)
-        integers = np.empty((len(part.codes), group_size), values.dtype)
+        digits = [(np.float32(1 << shift), digit.rows(columns)) for shift, digit in slices]
+        integers = np.empty((len(digits[0][1].codes), group_size), values.dtype)
         for first in range(0, tokens, ROWS):
             rows = slice(first, min(first + ROWS, tokens))
             own = np.zeros((rows.stop - first, len(integers)), np.float32)
             sums = np.empty(own.shape, values.dtype)
             for g in range(count):
-                loops.widen(part.codes[:, g], part.zeros[:, g], integers)
-                np.matmul(values[rows, g], integers.T, out=sums)
-                if conversion == "fp16":
-                    with np.errstate(over="ignore"):
-                        sums[...] = sums.astype(np.float16)
-                loops.fold(own, sums, scales[g, columns])
+                for unit, digit in digits:
+                    loops.widen(digit.codes[:, g], digit.zeros[:, g], integers)
+                    np.matmul(values[rows, g], integers.T, out=sums)
+                    if conversion == "fp16":
+                        with np.errstate(over="ignore"):
+                            sums[...] = sums.astype(np.float16)
+                    loops.fold(own, sums, scales[g, columns] * unit)
             accumulators[rows, columns] = own
 
     _share(block, weights.shape[0])
     return accumulators
 
 
-def _largest(weights: Int4Tensor) -> int:
+def _integers(weights: WeightTensor) -> IntegerTensor:
+    if isinstance(weights, IntegerTensor):
+        return weights
+    raise InputError("found others", field="weights", facts={"allowed": "integers under a scale"})
+
+
+def _largest(weights: IntegerTensor) -> int:
     """The largest |code - zero| that these zeros allow."""
-    return int(np.maximum(weights.zeros, 15 - weights.zeros).max(initial=0))
+    return int(np.maximum(weights.zeros, weights.largest - weights.zeros).max(initial=0))
 
 
 def _share(block: Callable[[slice], None], columns: int) -> None:

@@ -1,6 +1,6 @@
 """A recorded trace through a machine's arithmetic: every GeMM with its tensors, and how far its outputs are from FP16.
 
-The reference of a GeMM is its FP16 activations times its INT4 weights in float64: what the format alone changes.
+The reference of a GeMM is its FP16 activations times its integer weights in float64: what the format alone changes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from sim import program
 from sim.errors import InputError, Place
-from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor
+from sim.formats.weights.integer import IntegerWeights
 from sim.functional.execute import Multiplier, execute
 from sim.functional.quality import Quality
 from sim.functional.tiles import Panel
 from sim.mapping.plan import Plan
-from sim.workload.gemm import Gemm, WeightFormat
+from sim.workload.gemm import Gemm
 from sim.workload.manifest import Record
 from sim.workload.precision import Precision
 from sim.workload.readers.trace import gemm_of
@@ -56,12 +57,12 @@ def replay(
         facts = {"mend": f"record it with values: {program.name()} trace MODEL --text FILE"}
         raise InputError("a trace without values", place=Place(str(trace.folder)), facts=facts)
     for record in records:
-        gemm = gemm_of(record, precision, WeightFormat(group_size=weights.group_size))
+        gemm = gemm_of(record, precision, IntegerWeights(group_size=weights.group_size))
         yield _replayed(record, gemm, pe, plan_of(gemm), trace.activations(record), trace.weights(record))
 
 
 def _replayed(
-    record: Record, gemm: Gemm, pe: Multiplier, plan: Plan, activations: NDArray[np.float16], weights: Int4Tensor
+    record: Record, gemm: Gemm, pe: Multiplier, plan: Plan, activations: NDArray[np.float16], weights: IntegerTensor
 ) -> Replayed:
     qualities = []
 

@@ -209,7 +209,7 @@ def pacing_of(arch: Hardware, plan: Plan, pace: Pace) -> Pacing:
     """Add up the groups of every tile. Inside a tile a group paces itself; its last waits for the next tile's block."""
 
     def block(columns: int) -> int:
-        bits = min(columns, arch.mxu.columns) * plan.group_size * plan.gemm.weights.bits
+        bits = min(columns, arch.mxu.columns) * plan.step_bits
         return ceil_div(bits, arch.weight_dispatcher.port_bits)
 
     steady = serial = tiles = 0
@@ -221,8 +221,8 @@ def pacing_of(arch: Hardware, plan: Plan, pace: Pace) -> Pacing:
             own = inside * max(words, columns[0]) + max(words, last)
             # Inside a row each tile is followed by the next column, at its end by the first column of the next row.
             next_columns = max(inside - 1, 0) * max(words, columns[0]) + (max(words, last) if inside else 0)
-            steady += pairs * rows * ((plan.groups - 1) * own + next_columns + max(words, columns[0]))
-            serial += pairs * rows * plan.groups * ((inside + 1) * words + inside * columns[0] + last)
+            steady += pairs * rows * ((plan.steps - 1) * own + next_columns + max(words, columns[0]))
+            serial += pairs * rows * plan.steps * ((inside + 1) * words + inside * columns[0] + last)
             tiles += pairs * rows * (inside + 1)
             if row_index == len(_rows(tokens, plan.tokens.tile)) - 1:
                 after = 0 if following is None else block(min(following, plan.outputs.tile))

@@ -28,11 +28,9 @@ def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> d
     rows, columns = tile_sizes(plan.tokens), tile_sizes(plan.outputs)
     row_tiles, tiles_across = sum(count for _, count in rows), column_tiles(plan)
     tiles = row_tiles * tiles_across
-    scale_bits = gemm.weights.scale_bits + gemm.weights.zero_point_bits
-    block_bits = plan.group_size * gemm.weights.bits
     exponents = EXPONENT_BITS if arch.activation_dispatcher.exponent_port_bits is not None else 0
     weight_beats = sum(
-        count * ceil_div(min(size, arch.mxu.columns) * block_bits, arch.weight_dispatcher.port_bits)
+        count * ceil_div(min(size, arch.mxu.columns) * plan.step_bits, arch.weight_dispatcher.port_bits)
         for size, count in columns
     )
     drains = sum(drain_cycles(arch, size) * count for size, count in rows) * tiles_across
@@ -40,15 +38,15 @@ def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> d
     counters = {
         "mxu.macs": gemm.m * gemm.k * gemm.n,
         "mxu.tiles": tiles,
-        "mxu.groups": tiles * plan.groups,
-        "mxu.pe_cycles": gemm.m * gemm.n * plan.groups * pace.words,
-        "weight_dispatcher.beats": row_tiles * plan.groups * weight_beats,
-        "weight_dispatcher.read_bits": row_tiles * gemm.n * plan.groups * (block_bits + scale_bits),
+        "mxu.groups": tiles * plan.steps,
+        "mxu.pe_cycles": gemm.m * gemm.n * plan.steps * pace.words,
+        "weight_dispatcher.beats": row_tiles * plan.steps * weight_beats,
+        "weight_dispatcher.read_bits": row_tiles * gemm.n * plan.steps * (plan.step_bits + plan.side_bits),
         "activation_dispatcher.beats": tiles_across
-        * plan.groups
+        * plan.steps
         * sum(word_cycles(arch, pace, size) * count for size, count in rows),
-        "activation_dispatcher.read_bits": tiles_across * gemm.m * plan.groups * pace.words * pace.word_bits,
-        "activation_dispatcher.exponent_read_bits": tiles_across * gemm.m * plan.groups * exponents,
+        "activation_dispatcher.read_bits": tiles_across * gemm.m * plan.steps * pace.words * pace.word_bits,
+        "activation_dispatcher.exponent_read_bits": tiles_across * gemm.m * plan.steps * exponents,
         "collector.beats": drains,
         "dram.weight_bytes": traffic.weight_bytes,
         "weight_loader.requested_bytes": traffic.weight_bytes,

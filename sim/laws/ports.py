@@ -33,7 +33,7 @@ def port_uses(hardware: Hardware, plan: Plan | None, run: Counted) -> dict[str, 
     weights = outputs = 0
     if plan is not None:
         row_tiles = sum(times for _, times in tile_sizes(plan.tokens))
-        weights = row_tiles * plan.gemm.n * plan.groups * plan.group_size * plan.gemm.weights.bits
+        weights = row_tiles * plan.gemm.n * plan.steps * plan.step_bits
         outputs = plan.gemm.m * plan.gemm.n * FP16_BITS
     moved = {
         "dram": 8 * sum(counters[f"dram.{side}_bytes"] for side in ("weight", "activation", "output")),

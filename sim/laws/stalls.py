@@ -47,7 +47,7 @@ def gemm_stalls(hardware: Hardware, plan: Plan, pace: Pace, pacing: Pacing, run:
     counters, across = run.counters, column_tiles(plan)
     words = beats = 0
     for size, times in tile_sizes(plan.tokens):
-        groups = times * across * plan.groups
+        groups = times * across * plan.steps
         words += groups * pace.words * ceil_div(size * pace.word_bits, hardware.activation_dispatcher.port_bits)
         beats += groups * word_cycles(hardware, pace, size)
     busy = run.states["mxu"][State.BUSY]

@@ -108,9 +108,9 @@ def physical_multipliers(hardware: Hardware, pe: ProcessingElement) -> int:
 
 def gemm_waterfall(expected: GemmExpectation, pe: ProcessingElement, run: Counted) -> Waterfall:
     """Of one GeMM."""
-    multipliers = physical_multipliers(expected.hardware, pe)
-    useful = run.counters["mxu.macs"] * pe.multiplier_cycles(expected.plan.gemm.mantissa_bits)
-    lost = _shape_losses(expected.hardware, pe, expected.plan, expected.pace)
+    multipliers, pace = physical_multipliers(expected.hardware, pe), expected.pace
+    useful = run.counters["mxu.macs"] * pe.multiplier_cycles(expected.plan.gemm.mantissa_bits) * pace.passes
+    lost = _shape_losses(expected.hardware, pe, expected.plan, pace)
     lost["k_padding"] = run.counters["mxu.pe_cycles"] * pe.multipliers - useful
     lost |= {name: cycles * multipliers for name, cycles in expected.stalls(run).items()}
     return Waterfall(run.cycles, multipliers, useful, _without_zeros(lost))
@@ -138,7 +138,7 @@ def _shape_losses(hardware: Hardware, pe: ProcessingElement, plan: Plan, pace: P
         working = ceil_div(width, columns)
         ragged += times * (working * columns - width)
         absent += times * (count - working) * columns
-    each = plan.groups * pace.words * pe.multipliers
+    each = plan.steps * pace.words * pe.multipliers
     return {
         "rows_cut_by_blocks": (row_tiles - fewest) * rows * across * columns * count * each,
         "rows_without_tokens": (fewest * rows - tokens) * across * columns * count * each,

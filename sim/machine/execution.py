@@ -68,8 +68,8 @@ def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
         weight_buffer,
         port_bits=arch.weight_dispatcher.port_bits,
         mxu_columns=arch.mxu.columns,
-        group_bits=plan.group_size * plan.gemm.weights.bits,
-        scale_bits=plan.gemm.weights.scale_bits + plan.gemm.weights.zero_point_bits,
+        group_bits=plan.step_bits,
+        scale_bits=plan.side_bits,
         mxu_group_cycles=lambda op: mxu.group_cycles(op),
     )
     mxu = Mxu(

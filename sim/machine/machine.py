@@ -16,7 +16,7 @@ from sim.mapping.piece import Piece, Pieces
 from sim.units import processing_element
 from sim.units.dram import model_of
 from sim.units.processing_element import ProcessingElement
-from sim.workload.gemm import Gemm, Item, VectorWork, as_vector_work
+from sim.workload.gemm import FP16, Gemm, Item, VectorWork, as_vector_work
 
 
 class Machine:
@@ -95,7 +95,7 @@ class Machine:
 
     def runs_on_mxu(self, gemm: Gemm) -> bool:
         """Whether the MXU can multiply these operands; the vector unit does it otherwise."""
-        return gemm.weights.bits != 16 or self.pe.multiplies_fp16
+        return gemm.weights != FP16 or self.pe.multiplies_fp16
 
     def piece(self, item: Item) -> Piece:
         """One instance of an item, as this machine does it.
@@ -131,6 +131,7 @@ class Machine:
             output=self.pe.activations(mantissa_bits),
             output_group=self.arch.mxu.dot_length,
             compressed_rows=None if mantissa_bits is None else mantissa_bits + 1,
+            passes=self.pe.passes(gemm),
         )
 
     def run(self, item: Item, options: Options = Options(), recorder: Recorder | None = None) -> Run:

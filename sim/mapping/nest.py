@@ -28,6 +28,7 @@ class TileOp(NamedTuple):
     rows: int
     columns: int
     groups: int
+    """Passes over groups, see `Plan.steps`."""
     values: int
     """Values of K, padding of the last group not counted."""
     opens_tile: bool
@@ -262,7 +263,7 @@ class TileCursor(Cursor):
         return TileOp(
             rows=rows,
             columns=columns,
-            groups=groups,
+            groups=groups * plan.passes,
             values=values,
             opens_tile=whole or self.chunk == 0,
             closes_tile=closes,

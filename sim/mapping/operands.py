@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from sim.formats.weight import WeightFormat
 from sim.formats.widths import EXPONENT_BITS
-from sim.workload.gemm import WeightFormat
 
 
 def ceil_div(dividend: int, divisor: int) -> int:
@@ -57,14 +57,12 @@ class Fp16Activations:
 
 @dataclass(frozen=True)
 class GroupedWeights:
-    """Integers, and a scale and zero point for every quantisation group that the block touches."""
+    """Columns as their format stores them, with every scale and offset that the block begins."""
 
     format: WeightFormat
 
     def data_bytes(self, lanes: int, groups: int, values: int) -> int:
-        per_group = self.format.scale_bits + self.format.zero_point_bits
-        scales = ceil_div(values, self.format.group_size) * per_group if per_group else 0
-        return ceil_div(lanes * (values * self.format.bits + scales), 8)
+        return ceil_div(lanes * self.format.column_bits(values), 8)
 
     def side_bytes(self, lanes: int, groups: int, values: int) -> int:
         return 0

@@ -14,7 +14,9 @@ class Pace:
     Parameters
     ----------
     words
-        Activation words of a group: the cycles that a PE takes for it.
+        Activation words of a pass over a group: the cycles that a PE takes for it.
+    passes
+        How often a group's activations go through: once for each digit of its weights.
     word_bits
         Bits of a word, of one row.
     activations, output
@@ -31,3 +33,4 @@ class Pace:
     output: Operand
     output_group: int
     compressed_rows: int | None
+    passes: int = 1

@@ -76,7 +76,7 @@ class Piece:
         if not isinstance(self.work, Gemm) or self.pace is None or not isinstance(self.schedule, Schedule):
             raise TypeError("only a GeMM whose blocks are known has a plan")
         weights = GroupedWeights(self.work.weights)
-        return make_plan(self.hardware, self.work, self.pace.activations, weights, self.schedule)
+        return make_plan(self.hardware, self.work, self.pace.activations, weights, self.schedule, self.pace.passes)
 
     def scheduled(self, schedule: Schedule | None) -> Piece:
         """The same piece with these blocks."""

@@ -55,6 +55,23 @@ class Plan:
     weights: Operand
     activations_resident: bool
     weights_resident: bool
+    passes: int = 1
+    """How often the activations of a group go through the PEs: once for each digit of its weights."""
+
+    @cached_property
+    def steps(self) -> int:
+        """Passes over all groups of K: what the MXU does one after the other for a tile."""
+        return self.groups * self.passes
+
+    @cached_property
+    def step_bits(self) -> int:
+        """Bits of a column's weights in a pass over a group; its digits take equal room."""
+        return self.group_size * ceil_div(self.gemm.weights.bits, self.passes)
+
+    @cached_property
+    def side_bits(self) -> int:
+        """Bits of scales and offsets that come with them."""
+        return self.gemm.weights.side_bits(self.group_size)
 
     @cached_property
     def groups(self) -> int:
@@ -83,23 +100,18 @@ def _chunk(k: int, group_size: int, chunk_groups: int, index: int) -> tuple[int,
     return groups, min(groups * group_size, k - first * group_size)
 
 
-def make_plan(arch: Hardware, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule) -> Plan:
+def make_plan(
+    arch: Hardware, gemm: Gemm, activations: Operand, weights: Operand, schedule: Schedule, passes: int = 1
+) -> Plan:
     """Cut a GeMM as the schedule says.
 
     Raises
     ------
     InputError
-        Where not even one chunk of one tile fits a buffer; says what is needed and what there is. For weights that have
-        more than one scale in a dot product.
+        Where not even one chunk of one tile fits a buffer; says what is needed and what there is.
     """
     tile_columns = arch.tile_columns
     group = arch.mxu.dot_length
-    if gemm.weights.scale_bits and gemm.weights.group_size % group:
-        raise arch.refuse(
-            "mxu.dot_length",
-            f"found {group}: {gemm.name} has weights in groups of {gemm.weights.group_size}, a dot product one scale",
-            allowed=f"divisors of {gemm.weights.group_size}",
-        )
     tokens = Extent(gemm.m, min(schedule.token_block, gemm.m), arch.mxu.rows)
     outputs = Extent(gemm.n, min(schedule.output_block, gemm.n), tile_columns)
     chunk_groups = min(ceil_div(schedule.k_block, group), ceil_div(gemm.k, group))
@@ -116,6 +128,7 @@ def make_plan(arch: Hardware, gemm: Gemm, activations: Operand, weights: Operand
         weights=weights,
         activations_resident=_fits(arch, activations, tokens, chunks, "activation"),
         weights_resident=_fits(arch, weights, outputs, chunks, "weight"),
+        passes=passes,
     )
     groups, values = plan.chunk(0)
     if not plan.activations_resident:

@@ -61,7 +61,7 @@ def values_page(title: str, qualities: Mapping[int, Mapping[str, Quality]]) -> s
         for bits, of_modules in qualities.items()
         for part in (tag("h2", f"{bits} mantissa bits"), table(HEADINGS, _cells(of_modules)))
     ]
-    note = "Outputs against FP16 activations times the same INT4 weights in float64."
+    note = "Outputs against FP16 activations times the same weights in float64."
     body = join([tag("h1", title), tag("p", note), drawn(quality_by_length(qualities), note), *sections])
     return document(title, body)
 

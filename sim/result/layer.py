@@ -100,10 +100,12 @@ def _product_bits(machine: Machine, gemm: Gemm | None) -> int:
 def _peak(machine: Machine, gemm: Gemm) -> float:
     """MACs a cycle that the ports allow, with every row and column at work and all operands in the buffers."""
     arch, mxu = machine.arch, machine.arch.mxu
-    words = machine.pe.cycles(gemm.mantissa_bits)
+    words, passes = machine.pe.cycles(gemm.mantissa_bits), machine.pe.passes(gemm)
     word = ceil_div(mxu.rows * machine.pe.word_bits, arch.activation_dispatcher.port_bits)
-    block = ceil_div(mxu.columns * mxu.dot_length * gemm.weights.bits, arch.weight_dispatcher.port_bits)
-    return mxu.rows * mxu.columns * mxu.count * mxu.dot_length / max(words * word, block)
+    block = ceil_div(
+        mxu.columns * mxu.dot_length * ceil_div(gemm.weights.bits, passes), arch.weight_dispatcher.port_bits
+    )
+    return mxu.rows * mxu.columns * mxu.count * mxu.dot_length / (passes * max(words * word, block))
 
 
 def _floor(machine: Machine, expected: Expectation) -> DramFloor | None:

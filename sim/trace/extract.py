@@ -22,7 +22,7 @@ from sim.trace.linears import Site, linearise
 from sim.trace.load import Loaded, load_shapes, load_weights
 from sim.trace.record import Recorder
 from sim.trace.text import prompts_of
-from sim.trace.weights import Quantised, int4_sites, quantise
+from sim.trace.weights import Quantised, integer_sites, quantise
 from sim.trace.writer import Recording, TraceWriter
 from sim.workload.gemm import GemmModule
 from sim.workload.manifest import Manifest, TracedModel, TracedTokens, TracedWeights
@@ -101,11 +101,11 @@ def estimate(loaded: Loaded, options: TraceOptions) -> Estimate:
     if options.text is None:
         return Estimate(gemms, 0)
     rows = options.batch * (options.tokens + options.steps)
-    with_int4 = {site.name for site in int4_sites(loaded)}
+    with_integers = {site.name for site in integer_sites(loaded)}
     sizes = [
         site.n * site.k * 0.66 + 2 * rows * (loaded.experts_used if site.expert else 1) * site.k
         for site in kept
-        if site.name in with_int4
+        if site.name in with_integers
     ]
     return Estimate(gemms, round(sum(sizes)))
 
@@ -150,7 +150,7 @@ def record_into(
     """As `record`, into a recording that is open."""
     sites = [site for site in loaded.sites if keeps(options, site)]
     tensors = weights.tensors if weights else None
-    fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
+    fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in integer_sites(loaded)}
     with Recorder(
         loaded.model,
         sites,
@@ -160,6 +160,7 @@ def record_into(
         loaded.orders,
         on_record,
         lambda name: keeps_layer(options, name) and not options.modules,
+        bits=loaded.bits,
     ) as recorder:
         with nullcontext() if weights or loaded.folder is None else blamed_on(loaded.folder):
             sequences = generate(loaded.model, prompts, options.steps, recorder)
@@ -191,7 +192,7 @@ def record_module_into(
     loaded = Loaded(type(module).__name__, module, linearise(module))
     weights = quantise(loaded, scheme) if scheme else None
     tensors = weights.tensors if weights else None
-    fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in int4_sites(loaded)}
+    fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in integer_sites(loaded)}
     with Recorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
         module(**arguments)
     tokens = TracedTokens(prompts=[1], steps=0, identifiers=None)

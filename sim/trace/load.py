@@ -61,6 +61,11 @@ class Loaded:
     decodes: bool = True
 
     @property
+    def bits(self) -> int:
+        """Of the weights that are quantised."""
+        return self.stored.bits if self.stored else 4
+
+    @property
     def orders(self) -> dict[str, torch.Tensor]:
         """By layer, the order in which its inputs lie in groups, where that is not the order in which they come."""
         ordered = {name: weights.order for name, weights in self.packed.items() if weights.order is not None}

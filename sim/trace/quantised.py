@@ -1,8 +1,9 @@
-"""INT4 weights as AWQ and GPTQ checkpoints pack them.
+"""Integer weights as AWQ and GPTQ checkpoints pack them.
 
 AWQ   qweight int32 [K, N/8], qzeros int32 [K/g, N/8], eight nibbles of N in the order 0 2 4 6 1 3 5 7
-GPTQ  qweight int32 [K/8, N], qzeros int32 [K/g, N/8], nibbles in order; zeros stored less one (format `gptq`),
-      or as they are (`gptq_v2`); g_idx int32 [K] names the group of each row (desc_act mixes them)
+GPTQ  b bits: qweight int32 [K b/32, N], qzeros int32 [K/g, N b/32], codes one after the other from the lowest bit on
+      (3 bits: 32 codes in three words); zeros stored less one (format `gptq`), or as they are (`gptq_v2`);
+      g_idx int32 [K] names the group of each row (desc_act mixes them)
 both  scales FP16 [K/g, N];  weight = (code - zero) * scale
 """
 
@@ -17,11 +18,10 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.formats import groups
-from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor, unpacked
 from sim.workload.quantisation import Stored
 
 _AWQ_ORDER = (0, 4, 1, 5, 2, 6, 3, 7)  # place of output i among the eight nibbles
-_IN_ORDER = tuple(range(8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Packed:
         Which input each place of K takes; None: as they come. The hardware stores activations in this order.
     """
 
-    tensor: Int4Tensor
+    tensor: IntegerTensor
     order: NDArray[np.intp] | None
 
     def dequantise(self) -> NDArray[np.float32]:
@@ -61,22 +61,26 @@ def unpack(layout: Stored, parts: Mapping[str, NDArray[Any]], name: str) -> Pack
     missing = [part for part in ("qweight", "qzeros", "scales") if part not in parts]
     if missing:
         raise InputError(f"missing {', '.join(missing)}", field=name)
-    places = _AWQ_ORDER if layout.method == "awq" else _IN_ORDER
-    scales, qweight = parts["scales"], parts["qweight"]
-    zeros = (_nibbles(parts["qzeros"], places) + np.uint8(layout.packing == "gptq")) & 15
-    codes = _nibbles(qweight, places) if layout.method == "awq" else _nibbles(qweight.T, places).T
+    scales, bits = parts["scales"], layout.bits
+    zeros = _codes(parts["qzeros"], bits)
+    if layout.method == "awq":
+        zeros, codes = _in_order(zeros), _in_order(_codes(parts["qweight"], bits))
+    else:
+        zeros, codes = zeros + np.uint8(layout.packing == "gptq"), _codes(parts["qweight"].T, bits).T
+    zeros &= np.uint8((1 << bits) - 1)
     k, n = codes.shape
-    count = -(-k // layout.group_size)
+    size = k if layout.group_size == "channel" else int(layout.group_size)
+    count = -(-k // size)
     if scales.shape != (count, n) or zeros.shape != (count, n):
         facts = {"expected": f"scales and zeros {(count, n)}", "found": f"{scales.shape} and {zeros.shape}"}
         raise InputError(f"parts do not fit weights of {k} x {n}", field=name, facts=facts)
-    order = _order(parts["g_idx"], k, layout.group_size, name) if "g_idx" in parts else None
+    order = _order(parts["g_idx"], k, size, name) if "g_idx" in parts else None
     if order is not None:
         codes = codes[order]
-    padding = count * layout.group_size - k
+    padding = count * size - k
     padded = np.concatenate([codes.T, np.repeat(zeros.T[:, -1:], padding, axis=1)], axis=1)
-    grouped = groups.split(padded, layout.group_size)
-    return Packed(Int4Tensor(grouped, scales.T.astype(np.float16), np.ascontiguousarray(zeros.T), k), order)
+    grouped = groups.split(padded, size)
+    return Packed(IntegerTensor(grouped, scales.T.astype(np.float16), np.ascontiguousarray(zeros.T), k, bits), order)
 
 
 def _order(group_of: NDArray[Any], k: int, group_size: int, name: str) -> NDArray[np.intp] | None:
@@ -89,9 +93,12 @@ def _order(group_of: NDArray[Any], k: int, group_size: int, name: str) -> NDArra
     return np.argsort(group_of, kind="stable")
 
 
-def _nibbles(packed: NDArray[Any], order: tuple[int, ...]) -> NDArray[np.uint8]:
-    """(rows, words) of 32 bits as (rows, 8 words): value i of a word lies in nibble order[i]."""
-    words = np.ascontiguousarray(packed).view(np.uint32)
-    shifts = np.array(order, np.uint32) * 4
-    values = words[..., np.newaxis] >> shifts & np.uint32(15)
-    return values.astype(np.uint8).reshape(*words.shape[:-1], -1)
+def _codes(packed: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """(rows, words) of 32 bits as (rows, 32 words / bits) codes, from the lowest bit on."""
+    count = packed.size * 32 // bits
+    return unpacked(np.ascontiguousarray(packed).view(np.uint8).reshape(-1), bits, count).reshape(len(packed), -1)
+
+
+def _in_order(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The outputs as they come, from AWQ's order of eight."""
+    return codes.reshape(len(codes), -1, 8)[..., _AWQ_ORDER].reshape(codes.shape)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from sim.formats import fp16
-from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor
 from sim.trace.linears import Site, SplitExperts
 from sim.trace.vectors import attention_told, hook_vectors
 from sim.trace.writer import Recording
@@ -31,7 +31,7 @@ class Recorder:
     Attributes
     ----------
     weights
-        INT4 weights by the name of their layer, to be kept; None: shapes alone.
+        Integer weights by the name of their layer, to be kept; None: shapes alone.
     fp16
         Names of the layers whose weights stay FP16.
     orders
@@ -46,6 +46,8 @@ class Recorder:
         Of the pass that runs, for its records.
     real
         Which positions are not padding, bool [batch, positions]; None: all.
+    bits
+        Of the weights that do not stay FP16.
     on_record
         Called after each record.
     """
@@ -53,7 +55,7 @@ class Recorder:
     model: nn.Module
     sites: list[Site]
     writer: Recording
-    weights: dict[str, Int4Tensor] | None = None
+    weights: dict[str, IntegerTensor] | None = None
     fp16: frozenset[str] = frozenset()
     orders: dict[str, torch.Tensor] = field(default_factory=dict)
     on_record: Callable[[], None] = lambda: None
@@ -65,6 +67,7 @@ class Recorder:
     phase: Literal["prefill", "decode"] = "prefill"
     step: int = 0
     real: torch.Tensor | None = None
+    bits: int = 4
     _count: int = 0
     _kept: set[str] = field(default_factory=set)
     _entered: ExitStack = field(default_factory=ExitStack)
@@ -144,7 +147,7 @@ class Recorder:
                 m=len(rows),
                 k=site.k,
                 n=site.n,
-                weight_bits=16 if site.name in self.fp16 else 4,
+                weight_bits=16 if site.name in self.fp16 else self.bits,
                 expert=site.expert,
                 activations=activations,
                 weights=weights,

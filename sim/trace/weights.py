@@ -1,14 +1,14 @@
-"""INT4 weights for the layers of a model: those of its checkpoint, or made by round-to-nearest with clipping."""
+"""Integer weights for the layers of a model: those of its checkpoint, or made by round-to-nearest with clipping."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
 from sim.formats.clipping import quantise_clipped
-from sim.formats.int4 import Int4Tensor, Scheme
+from sim.formats.integer import IntegerTensor, Scheme
+from sim.formats.weight import Grouping
 from sim.trace.linears import FP16_KINDS, Site
 from sim.trace.load import Loaded
 
@@ -17,7 +17,7 @@ GROUP_SIZE = 128
 
 @dataclass(frozen=True)
 class Quantised:
-    """INT4 weights by the name of their layer, and how they were made.
+    """Integer weights by the name of their layer, and how they were made.
 
     Attributes
     ----------
@@ -26,33 +26,33 @@ class Quantised:
         pads it.
     """
 
-    tensors: dict[str, Int4Tensor]
-    group_size: int
+    tensors: dict[str, IntegerTensor]
+    group_size: Grouping
     method: str
     padded: dict[str, int]
 
 
-def int4_sites(loaded: Loaded) -> list[Site]:
-    """The GeMMs that have INT4 weights: all but head, routers, and what a quantised checkpoint leaves in FP16."""
-    return [site for site in loaded.sites if weight_bits(loaded, site) == 4]
+def integer_sites(loaded: Loaded) -> list[Site]:
+    """The GeMMs that have integer weights: all but head, routers, and what a quantised checkpoint leaves in FP16."""
+    return [site for site in loaded.sites if weight_bits(loaded, site) != 16]
 
 
-def weight_bits(loaded: Loaded, site: Site) -> Literal[4, 16]:
+def weight_bits(loaded: Loaded, site: Site) -> int:
     """Bits of the weights of a GeMM; a checkpoint that is not quantised is taken as INT4 weights would make it."""
     if site.kind in FP16_KINDS:
         return 16
     if loaded.packed:
-        return 4 if site.name in loaded.packed else 16
-    return 16 if loaded.stored and loaded.stored.keeps_fp16(site.name) else 4
+        return loaded.bits if site.name in loaded.packed else 16
+    return 16 if loaded.stored and loaded.stored.keeps_fp16(site.name) else loaded.bits
 
 
 def quantise(loaded: Loaded, scheme: Scheme = "zero-point") -> Quantised:
-    """Give every layer INT4 weights, in place: the model then computes with what they stand for.
+    """Give every layer the integer weights of its checkpoint, else INT4, in place: the model then computes with them.
 
     A checkpoint that is quantised stays as it is.
     """
-    tensors: dict[str, Int4Tensor] = {}
-    for site in int4_sites(loaded):
+    tensors: dict[str, IntegerTensor] = {}
+    for site in integer_sites(loaded):
         if loaded.stored:
             tensor = loaded.packed[site.name].tensor
         else:
@@ -63,5 +63,6 @@ def quantise(loaded: Loaded, scheme: Scheme = "zero-point") -> Quantised:
         tensors[site.name] = tensor
     group_size = loaded.stored.group_size if loaded.stored else GROUP_SIZE
     method = loaded.stored.method if loaded.stored else f"rtn {scheme}"
-    padded = {site.name: site.k for site in int4_sites(loaded) if site.k % group_size}
+    size = group_size if isinstance(group_size, int) else 1
+    padded = {site.name: site.k for site in integer_sites(loaded) if site.k % size}
     return Quantised(tensors, group_size, method, padded)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError, Place
-from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor
 from sim.workload.manifest import (
     FORMAT,
     MANIFEST,
@@ -52,8 +52,8 @@ class Recording:
     def add_tensor(self, key: str, values: NDArray[Any]) -> None:
         """Keep a tensor, where tensors are kept."""
 
-    def add_weights(self, prefix: str, weights: Int4Tensor) -> None:
-        """Keep INT4 weights as their bytes in memory."""
+    def add_weights(self, prefix: str, weights: IntegerTensor) -> None:
+        """Keep integer weights as their bytes in memory."""
         image = weights.memory_image()
         for part in ("codes", "scales", "zeros"):
             self.add_tensor(f"{prefix}.{part}", np.frombuffer(getattr(image, part), np.uint8))

@@ -13,9 +13,10 @@ from sim.errors import InputError, nearest_name
 from sim.formats.widths import FP16_BITS
 from sim.mapping.operands import Fp16Activations, Operand, ceil_div
 from sim.plugins import Seam
+from sim.workload.gemm import Gemm
 
 if TYPE_CHECKING:
-    from sim.formats.int4 import Int4Tensor
+    from sim.formats.weight import WeightTensor
     from sim.functional.product import Float32, Half
 
 
@@ -36,6 +37,8 @@ class ProcessingElement(ABC):
         Whether activations stand in memory in the Anda format, else in FP16.
     multiplies_fp16
         Whether both operands may be FP16, as attention needs.
+    weight_bits
+        Bits of a weight that it multiplies at once; wider integers come digit by digit, a pass over the group for each.
     rtl
         Its SystemVerilog, from the root of the tree; None where there is none.
     """
@@ -47,10 +50,11 @@ class ProcessingElement(ABC):
     conversions: ClassVar[tuple[str, ...]] = ("fp32",)
     encoded: ClassVar[bool] = False
     multiplies_fp16: ClassVar[bool] = False
+    weight_bits: ClassVar[int] = 4
     rtl: ClassVar[str | None] = None
 
     def __init__(self, arch: Hardware) -> None:
-        self.mxu = arch.mxu
+        self.hardware, self.mxu = arch, arch.mxu
         for key in ("lanes", "mantissa_bits"):
             given = getattr(arch.mxu, key) is not None
             if given and key not in self.parameters:
@@ -66,7 +70,33 @@ class ProcessingElement(ABC):
 
     @abstractmethod
     def cycles(self, mantissa_bits: int | None) -> int:
-        """Cycles of one group of `dot_length` values, each taking one activation word a row."""
+        """Cycles of a pass over a group of `dot_length` values, each taking one activation word a row."""
+
+    def passes(self, gemm: Gemm) -> int:
+        """How often a group's activations go through for the weights of a GeMM: here once for each digit.
+
+        The sum of a group is of integers, so all of them stand under one scale, and nothing else is added.
+
+        Raises
+        ------
+        InputError
+            For weights that this kind does not multiply; names the format, and what it would need.
+        """
+        weights, group = gemm.weights, self.mxu.dot_length
+        if not weights.integers:
+            raise self.refuse(gemm, "weights that are integers under a scale")
+        if weights.minimum:
+            raise self.refuse(gemm, "the sum of a group's activations beside the product, to add the minimum")
+        if weights.span is not None and weights.span % group:
+            facts = {"allowed": f"divisors of {weights.span}"}
+            problem = f"found {group}: {gemm.name} has weights in groups of {weights.span}, a dot product one scale"
+            raise self.hardware.refuse("mxu.dot_length", problem, **facts)
+        return ceil_div(weights.bits, self.weight_bits)
+
+    def refuse(self, gemm: Gemm, needed: str) -> InputError:
+        """An error for weights that this kind does not multiply."""
+        problem = f"PEs of kind {self.kind} do not multiply the weights of {gemm.name or 'this GeMM'}"
+        return self.hardware.refuse("mxu.pe", problem, found=str(gemm.weights), needed=needed)
 
     @property
     @abstractmethod
@@ -84,7 +114,7 @@ class ProcessingElement(ABC):
         """
         return -self.group_bits(mantissa_bits) % self.word_bits
 
-    def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
+    def multiply(self, activations: Half, weights: WeightTensor, mantissa_bits: int | None) -> Float32:
         """Accumulators (tokens, columns) of FP16 activations (tokens, K) and weights (columns, K), bit for bit.
 
         A kind that does not define it runs for timing only; `require_values` says so before time is spent.
@@ -156,7 +186,7 @@ class Aligning(BitParallel):
     parameters = BitParallel.parameters | {"mantissa_bits"}
     conversions = ("fp32", "fp16")
 
-    def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
+    def multiply(self, activations: Half, weights: WeightTensor, mantissa_bits: int | None) -> Float32:
         from sim.functional.product import Aligned
 
         assert self.mxu.mantissa_bits is not None

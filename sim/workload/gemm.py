@@ -13,28 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sim.errors import InputError, shortened
+from sim.formats.weight import WeightFormat
+from sim.formats.weights.half import Fp16Weights
+from sim.formats.weights.integer import IntegerWeights
 
 GemmModule = Literal["qkv", "o", "up", "down", "head", "router", "scores", "context", "other"]
 VectorModule = GemmModule | Literal["norm", "rotary", "softmax", "activation"]
 
 
-@dataclass(frozen=True)
-class WeightFormat:
-    """The second operand of a GeMM: `bits` a value, and a scale and zero point for every `group_size` along k.
-
-    The default is the W4A16 of the paper with groups of 128 (Anda, HPCA 2025). `scale_bits` and `zero_point_bits`
-    are 0 where a format has none.
-    """
-
-    bits: int = 4
-    group_size: int = 128
-    scale_bits: int = 16
-    zero_point_bits: int = 4
-
-
-INT4 = WeightFormat()
-FP16 = WeightFormat(bits=16, scale_bits=0, zero_point_bits=0)
-
+INT4 = IntegerWeights()
+FP16 = Fp16Weights()
 
 LARGEST_SIZE = 1 << 24
 """Of M, K and N of a GeMM, and of whatever counts tokens, values or outputs in a model."""
@@ -99,7 +87,7 @@ Item = Gemm | VectorWork
 
 def as_vector_work(gemm: Gemm) -> VectorWork:
     """An FP16 x FP16 GeMM as work of the vector unit, for machines whose MXU takes INT4 weights only."""
-    if gemm.weights.bits != 16:
+    if gemm.weights != FP16:
         raise ValueError(f"{gemm.name}: only products of two FP16 operands run on the vector unit")
     return VectorWork(
         name=gemm.name,

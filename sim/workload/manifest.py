@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sim.section import Section
 from sim.workload.gemm import GemmModule, VectorModule
@@ -33,9 +33,15 @@ class TracedTokens(Section):
 
 
 class TracedWeights(Section):
-    group_size: Count
+    group_size: Count | Literal["channel"]
     method: str
     """`rtn symmetric`, `rtn zero-point`, `awq` or `gptq`."""
+
+
+def _width(bits: int) -> int:
+    if bits != 16 and not 1 <= bits <= 8:
+        raise ValueError(f"expected 1 to 8 or 16, found {bits}")
+    return bits
 
 
 class Record(Section):
@@ -48,13 +54,13 @@ class Record(Section):
     m: Count
     k: Count
     n: Count
-    weight_bits: Literal[4, 16]
+    weight_bits: Annotated[int, AfterValidator(_width)]
     """16 for head and routers, and for layers that a quantised checkpoint leaves in FP16."""
     expert: bool = False
     activations: str | None = None
     """Key of the FP16 activations [m, k]; None where they were not recorded."""
     weights: str | None = None
-    """Prefix of the keys of the INT4 weights, `.codes`, `.scales` and `.zeros`."""
+    """Prefix of the keys of the integer weights, `.codes`, `.scales` and `.zeros`."""
 
 
 class TracedVector(Section):
@@ -100,7 +106,7 @@ class Manifest(Section):
     model: TracedModel
     tokens: TracedTokens
     weights: TracedWeights | None
-    """Of the INT4 weights; None where the checkpoint has none and only shapes ran."""
+    """Of the integer weights; None where the checkpoint has none and only shapes ran."""
     versions: dict[str, str]
     records: Annotated[list[Record], Field(min_length=1)]
     vectors: list[TracedVector]

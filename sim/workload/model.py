@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -13,8 +14,10 @@ from pydantic import (
     model_validator,
 )
 
+from sim.errors import InputError
+from sim.formats.weight import WeightFormat, make
 from sim.section import Section
-from sim.workload.gemm import LARGEST_SIZE, WeightFormat
+from sim.workload.gemm import LARGEST_SIZE
 
 Count = Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
 Tokens = Count
@@ -36,6 +39,18 @@ def _as_text(value: object) -> object:
         return ",".join(str(item) for item in value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
+
+def _grouping(value: int | str) -> int | str:
+    if value in ("channel", "tensor") or (isinstance(value, int) and value > 0 and value % 16 == 0):
+        return value
+    raise ValueError(f"expected a multiple of 16, `channel` or `tensor`, found {value!r:.40}")
+
+
+Grouping = Annotated[
+    int | str,
+    AfterValidator(_grouping),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 16, "multipleOf": 16}, {"enum": ["channel", "tensor"]}]}),
+]
 
 PrecisionChoice = Annotated[
     str,
@@ -88,15 +103,34 @@ class Experts(Section):
 class Weights(Section):
     """Stored form of the weight matrices of the transformer blocks."""
 
-    bits: Literal[4] = 4
-    group_size: Annotated[int, Field(ge=64, multiple_of=64)] = 128
-    """Weights along K that share a scale and a zero point."""
-    scale_bits: Annotated[int, Field(ge=0, le=32)] = 16
-    zero_point_bits: Annotated[int, Field(ge=0, le=32)] = 4
+    format: str = "integer"
+    """Kind of format, see `sim.py list`; the keys below are those of `integer`, others have their own layout."""
+    bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Of a weight, 1 to 8; absent: 4."""
+    group_size: Grouping | None = None
+    """Weights along K that share a scale and a zero point, `channel` or `tensor`; absent: 128."""
+    scale_bits: Annotated[int, Field(ge=0, le=32)] | None = None
+    """Of a group; absent: 16."""
+    zero_point_bits: Annotated[int, Field(ge=0, le=32)] | None = None
+    """Of a group, 0: symmetric; absent: as many as a weight's, or 0 beside a minimum."""
+    minimum_bits: Annotated[int, Field(ge=0, le=32)] | None = None
+    """Of a group, in place of a zero point; absent: 0."""
 
-    @property
-    def format(self) -> WeightFormat:
-        return WeightFormat(self.bits, self.group_size, self.scale_bits, self.zero_point_bits)
+    @cached_property
+    def stored(self) -> WeightFormat:
+        """The format that the keys describe."""
+        keys = {key: getattr(self, key) for key in type(self).model_fields if key != "format"}
+        return make(self.format, {key: value for key, value in keys.items() if value is not None})
+
+    @model_validator(mode="after")
+    def _known(self) -> Weights:
+        try:
+            _ = self.stored
+        except InputError as error:
+            facts = "".join(f"\n  {name:<10} {value}" for name, value in error.facts.items())
+            nearest = f"; did you mean `{error.nearest}`?" if error.nearest else ""
+            raise ValueError(f"{error.problem}{nearest}{facts}") from None
+        return self
 
 
 class NamedPrecision(Section):
@@ -149,7 +183,7 @@ class Model(Section):
     attention: Attention
     mlp: Mlp
     experts: Experts | None = None
-    weights: Weights = Weights()
+    weights: Annotated[Weights, Field(default_factory=Weights)]
     precision: dict[str, NamedPrecision] = Field(default={})
     """Mantissa lengths by name."""
     run: Run = Run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from sim import source
@@ -64,4 +65,6 @@ def _resolved(model: Model, precision: Precision | None) -> dict[str, Any]:
     run = {key: value for key, value in resolved["run"].items() if key in TAKES[model.run.phase]}
     if model.run.precision not in model.precision:
         run["precision"] = "fp16" if precision is None else list(precision)
-    return {**resolved, "run": run}
+    stored = model.weights.stored
+    weights = {"format": stored.kind, "bits": stored.bits, **asdict(stored)}  # type: ignore[call-overload]
+    return {**resolved, "weights": weights, "run": run}

@@ -17,7 +17,7 @@ from sim.workload import vector
 from sim.workload.attention import Span, attention_items, chunked_spans, decode_spans, prefill_spans
 from sim.workload.gemm import FP16, Gemm, GemmModule, Item, Phase
 from sim.workload.model import Model
-from sim.workload.precision import Precision, mantissa_bits, output_mantissa_bits
+from sim.workload.precision import MODULES, Precision, mantissa_bits, output_mantissa_bits
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _phase(name: str, model: Model, precision: Precision | None, forward: Forwar
         Gemm("head", "head", forward.sequences, model.hidden_size, model.vocabulary, forward.passes, weights=FP16),
     ]
     if model.run.scope == "fp-int":
-        items = [item for item in items if isinstance(item, Gemm) and item.weights != FP16]
+        items = [item for item in items if isinstance(item, Gemm) and item.module in MODULES]
     return Phase(name, tuple(items))
 
 
@@ -134,5 +134,5 @@ def _projection(
         count=count,
         mantissa_bits=mantissa_bits(precision, module),
         output_mantissa_bits=None if combined else output_mantissa_bits(precision, module),
-        weights=model.weights.format,
+        weights=model.weights.stored,
     )

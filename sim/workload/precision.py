@@ -16,7 +16,7 @@ from pathlib import Path
 from sim import source
 from sim.errors import InputError, Place, nearest_name
 from sim.section import Section
-from sim.workload.gemm import Gemm
+from sim.workload.gemm import FP16, Gemm
 from sim.workload.model import Lengths
 
 Precision = tuple[int, int, int, int]
@@ -101,5 +101,5 @@ def output_mantissa_bits(precision: Precision | None, module: str) -> int | None
 
 def saving(gemms: Iterable[Gemm]) -> float:
     """How many times fewer bit operations than with FP16 activations, over the GeMMs with integer weights."""
-    converted = [(gemm.macs, gemm.mantissa_bits or LONGEST) for gemm in gemms if gemm.weights.bits != LONGEST]
+    converted = [(gemm.macs, gemm.mantissa_bits or LONGEST) for gemm in gemms if gemm.weights != FP16]
     return LONGEST * sum(macs for macs, _ in converted) / sum(macs * bits for macs, bits in converted)

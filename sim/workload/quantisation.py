@@ -1,7 +1,8 @@
 """What a `quantization_config` says of the weights of a checkpoint, or a refusal that names what is missing.
 
     awq    method `awq`, version `gemm`: nibbles, scale and zero point a group of K
-    gptq   checkpoint_format `gptq` or `gptq_v2`: the same, rows of K perhaps in another order (desc_act)
+    gptq   checkpoint_format `gptq` or `gptq_v2`: 2, 3, 4 or 8 bits, rows of K perhaps in another order (desc_act)
+    both   group_size -1: one group, all of K
 
 Modules that are left out of the quantisation are named by patterns of their names; they stay FP16.
 """
@@ -15,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, Place, nearest_name
+from sim.formats.weight import Grouping
 
 PACKINGS = {"awq": ("gemm",), "gptq": ("gptq", "gptq_v2")}
+WIDTHS = {"awq": (4,), "gptq": (2, 3, 4, 8)}
 MISSING = {
     "fp8": "8-bit floating-point weights",
     "fbgemm_fp8": "8-bit floating-point weights",
@@ -40,6 +43,7 @@ KEYS = ("quantization_config", "compression_config")
 """Of config.json; the second one is what compressed-tensors wrote first."""
 ELSEWHERE = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 """Files beside config.json in which AutoGPTQ, AutoAWQ and ModelOpt once told what they did."""
+WHOLE_COLUMN = -1
 FP16_ANYWAY = r"(^|\.)(lm_head|embed_out|embed_tokens|wte|router|gate|norm)$"
 """Modules that are FP16 in every model here."""
 
@@ -59,7 +63,7 @@ class Stored:
     method: str
     packing: str
     bits: int
-    group_size: int
+    group_size: Grouping
     left_out: tuple[str, ...] = ()
 
     @property
@@ -93,11 +97,12 @@ def stored_weights(config: object) -> Stored:
             f"weights of {method} packed as `{packing}` are not modelled", nearest_name(packing, PACKINGS[method])
         )
     bits = _integer(config, "bits", "w_bit")
-    if bits != 4:
-        raise _refused(f"weights of {bits} bits are not modelled", missing="integers of other widths than 4")
-    group_size = _integer(config, "group_size", "q_group_size")
-    if group_size < 1:
-        raise _refused(f"group_size {group_size} is not modelled", missing="one scale for a whole column")
+    if bits not in WIDTHS[method]:
+        raise _refused(f"weights of {bits} bits are not modelled", missing=f"a packing of {bits} bits for {method}")
+    size = _integer(config, "group_size", "q_group_size")
+    if (size < 1 and size != WHOLE_COLUMN) or (size > 0 and size % 16):
+        raise _refused(f"group_size {size} is not modelled", missing="groups of other sizes than multiples of 16")
+    group_size: Grouping = "channel" if size == WHOLE_COLUMN else size
     for key in ("dynamic", "lm_head"):
         if config.get(key):
             raise _refused(f"`{key}` is not modelled", missing="formats that differ from module to module")
@@ -146,5 +151,5 @@ def _text(config: Mapping[str, Any], key: str) -> str:
 
 def _refused(problem: str, nearest: str | None = None, key: str = "", **facts: object) -> InputError:
     field = ".".join(filter(None, ("quantization_config", key)))
-    allowed = {"allowed": "awq (gemm), gptq (gptq, gptq_v2), 4 bits"}
+    allowed = {"allowed": "awq (gemm) of 4 bits, gptq (gptq, gptq_v2) of 2, 3, 4 and 8 bits"}
     return InputError(problem, field=field, nearest=nearest, facts={**facts, **allowed})

@@ -1,7 +1,7 @@
 """A recorded trace: a folder of safetensors beside a manifest that says what they are and hashes them.
 
     TRACE/manifest.json             model, tokens, versions, every GeMM in the order in which it ran, files, own hash
-    TRACE/tensors-00000.safetensors bytes of INT4 weights, FP16 activations [m, k], as they were recorded
+    TRACE/tensors-00000.safetensors bytes of integer weights, FP16 activations [m, k], as they were recorded
 
 A timing trace has the manifest only. Opening checks the manifest's hash and the files' sizes; a file's own hash is
 checked before its first tensor is read.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sim.formats.int4 import Int4Tensor
+    from sim.formats.integer import IntegerTensor
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,15 @@ class Trace:
             raise self._damaged(f"activations of {record.name} are {values.dtype} {values.shape}")
         return values
 
-    def weights(self, record: Record) -> Int4Tensor:
-        """INT4 weights of shape (n, k); raises like `activations`."""
-        from sim.formats.int4 import Int4Tensor, MemoryImage
+    def weights(self, record: Record) -> IntegerTensor:
+        """Integer weights of shape (n, k); raises like `activations`."""
+        from sim.formats.integer import IntegerTensor, MemoryImage
 
         prefix = self._required(record.weights, record, "weights")
         codes, scales, zeros = (self._tensor(f"{prefix}.{part}").tobytes() for part in ("codes", "scales", "zeros"))
-        group_size = self.manifest.weights.group_size if self.manifest.weights else 0
-        return Int4Tensor.from_memory(MemoryImage(codes, scales, zeros), (record.n, record.k), group_size)
+        grouped = self.manifest.weights.group_size if self.manifest.weights else 0
+        size, shape = record.k if grouped == "channel" else grouped, (record.n, record.k)
+        return IntegerTensor.from_memory(MemoryImage(codes, scales, zeros), shape, size, record.weight_bits)
 
     def _required(self, key: str | None, record: Record, what: str) -> str:
         if key is None:

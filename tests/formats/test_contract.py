@@ -204,12 +204,12 @@ def without_rounding_each_step(terms, shape):
 
 
 def with_integers_summed_in_binary32(dots, *arguments):
-    return TERMS((dot.astype(np.float32) // 2 * 2 for dot in dots), *arguments)
+    return TERMS(((g, shift, dot.astype(np.float32) // 2 * 2) for g, shift, dot in dots), *arguments)
 
 
 def with_unit_applied_last(dots, activations, weights, conversion):
     units = np.ldexp(1.0, activations.unit_exponents).astype(np.float32)
-    for g, dot in enumerate(dots):
+    for g, _, dot in dots:
         yield (dot * weights.scales[:, g].astype(np.float64)).astype(np.float32) * units[:, g, np.newaxis]
 
 

@@ -62,7 +62,7 @@ def test_binary_code_and_correction_give_every_weight(all_codes):
     planes, corrections = binary_code.signs(all_codes), binary_code.doubled_corrections(all_codes)
     assert set(planes.reshape(-1).tolist()) == {-1, 1}
     for zero, code in PAIRS:
-        halves = [Fraction(2) ** (i - 1) * int(planes[i, zero, 0, code]) for i in range(binary_code.PLANES)]
+        halves = [Fraction(2) ** (i - 1) * int(planes[i, zero, 0, code]) for i in range(4)]
         assert sum(halves) + Fraction(int(corrections[zero, 0]), 2) == code - zero
     assert corrections[8, 0] == -1, "symmetric: half of -1"
 

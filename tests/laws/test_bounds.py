@@ -140,7 +140,7 @@ def compulsory_bytes(case: Case) -> int:
         return groups * group * (mantissa_bits + 1) // 8 + -(-groups * 5 // 8)
 
     weights = gemm.weights
-    scales = -(-gemm.k // weights.group_size) * (weights.scale_bits + weights.zero_point_bits)
+    scales = 0 if weights == FP16 else -(-gemm.k // 128) * (16 + 4)  # INT4 in groups of 128
     return (
         values(gemm.m, gemm.k, gemm.mantissa_bits)
         + -(-gemm.n * (gemm.k * weights.bits + scales) // 8)

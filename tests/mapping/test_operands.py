@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.formats.weights.integer import IntegerWeights
 from sim.mapping.operands import AndaActivations, Fp16Activations, GroupedWeights, RawBytes, ceil_div
-from sim.workload.gemm import FP16, INT4, WeightFormat
+from sim.workload.gemm import FP16, INT4
 
 
 @given(st.integers(0, 10**9), st.integers(1, 10**6))
@@ -38,6 +39,6 @@ def test_fp16_has_two_bytes_a_value_and_raw_memory_one(lanes: int, values: int) 
 def test_int4_weights_bring_a_scale_and_zero_point_for_every_group_begun(
     lanes: int, values: int, group_size: int, zero_point_bits: int
 ) -> None:
-    operand = GroupedWeights(WeightFormat(4, group_size, 16, zero_point_bits))
+    operand = GroupedWeights(IntegerWeights(4, group_size, 16, zero_point_bits))
     bits_of_a_column = sum(4 for _ in range(values)) + sum(16 + zero_point_bits for _ in range(0, values, group_size))
     assert operand.data_bytes(lanes, 1, values) == ceil_div(lanes * bits_of_a_column, 8)

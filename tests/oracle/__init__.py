@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sim.arch.schema import Arch, Schedule
-from sim.workload.gemm import Gemm
+from sim.workload.gemm import FP16, Gemm
 from tests.oracle.automata import run
 from tests.oracle.records import COUNTERS, MACHINE, PLACES, STATE, STATES, UNITS
 
@@ -52,6 +52,8 @@ def _describe(arch: Arch, gemm: Gemm) -> dict[str, Any]:
     bytes_per_cycle = Fraction(str(dram.bandwidth_gigabytes_per_second)) * 10**9 / hertz
     ticks_per_cycle = dram.time_quantum or bytes_per_cycle.numerator
     ticks_per_byte = Fraction(ticks_per_cycle) / bytes_per_cycle
+    passes = 1 if mxu.pe == "fp_fp" else -(-gemm.weights.bits // 4)
+    grouped: Any = None if gemm.weights == FP16 else gemm.weights
     return {
         **_cut(arch, gemm),
         "words": (gemm.mantissa_bits or 0) + 1 if planes else -(-mxu.dot_length // lanes),
@@ -62,8 +64,10 @@ def _describe(arch: Arch, gemm: Gemm) -> dict[str, Any]:
         "mantissa_bits": (planes and gemm.mantissa_bits) or 0,
         "output_mantissa_bits": output_mantissa_bits,
         "weight_bits": gemm.weights.bits,
-        "weight_group": gemm.weights.group_size,
-        "scale_bits": gemm.weights.scale_bits + gemm.weights.zero_point_bits,
+        "passes": passes,
+        "digit_bits": -(-gemm.weights.bits // passes),
+        "weight_group": grouped.group_size if grouped else 1,
+        "scale_bits": grouped.scale_bits + grouped.zero_point_bits if grouped else 0,
         "registers": mxu.output_registers,
         "pipeline_cycles": mxu.pipeline_cycles,
         "collector_port_bits": arch.collector.port_bits,

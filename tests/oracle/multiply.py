@@ -96,7 +96,7 @@ def weight_dispatcher(m, s, now):
 @njit
 def open_weights(m, s, at):
     """Each MXU has a port for the weights of its columns; scales and zero points enter beside them."""
-    columns, bits, groups = tile_columns(m, at), m.group * m.weight_bits, iterations(m, at, GROUP)
+    columns, bits, groups = tile_columns(m, at), m.group * m.digit_bits, iterations(m, at, GROUP)
     s.pace[WEIGHT_PORT] = port_cycles(m, at)
     s.counts[WEIGHT_BEATS] += groups * s.pace[WEIGHT_PORT]
     s.counts[WEIGHT_BITS] += groups * columns * (bits + m.scale_bits)
@@ -106,7 +106,7 @@ def open_weights(m, s, at):
 def port_cycles(m, at):
     """For the weights of a group; none after the last."""
     return (
-        0 if through(m, at) else ceil(min(tile_columns(m, at), m.columns) * m.group * m.weight_bits, m.weight_port_bits)
+        0 if through(m, at) else ceil(min(tile_columns(m, at), m.columns) * m.group * m.digit_bits, m.weight_port_bits)
     )
 
 

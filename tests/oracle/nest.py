@@ -1,6 +1,6 @@
 """The loop nest that every automaton walks, and the bytes of what lies at a position.
 
-outer block > inner block > row tile > run of column tiles > tile > chunk of K > group
+outer block > inner block > row tile > run of column tiles > tile > chunk of K > digit of a group
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def iterations(m, at, level):
         return ceil(run_columns(m, at), m.tile_columns)
     if level == CHUNK:
         return m.chunks
-    return min(m.chunk_groups, m.groups - at[CHUNK] * m.chunk_groups)
+    return m.passes * min(m.chunk_groups, m.groups - at[CHUNK] * m.chunk_groups)
 
 
 @njit

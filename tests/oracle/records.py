@@ -69,7 +69,15 @@ MACHINE = _record(
     *("tokens", "token_block", "rows", "outputs", "output_block", "columns", "tile_columns", "run_tiles"),
     *("tokens_outer", "outer_blocks", "inner_blocks", "k", "group", "groups", "chunk_groups", "chunks"),
     *("words", "word_bits", "activation_port_bits", "exponent_port_bits", "weight_port_bits"),  # no exponents: 0
-    *("mantissa_bits", "output_mantissa_bits", "weight_bits", "weight_group", "scale_bits"),  # FP16: 0
+    *(
+        "mantissa_bits",
+        "output_mantissa_bits",
+        "weight_bits",
+        "weight_group",
+        "scale_bits",
+        "passes",
+        "digit_bits",
+    ),  # FP16: 0
     *("registers", "pipeline_cycles", "collector_port_bits", "lanes", "slots", "launch_cycles"),  # no compressor: 0
     *("loads", "latency_cycles", "burst_bytes", "transaction_bytes", "policy"),
     *("ticks_per_cycle", "tick_dividend", "tick_divisor"),  # b bytes: ceil(b * dividend / divisor) ticks

@@ -10,6 +10,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from sim.errors import InputError
+from sim.formats.weights.integer import IntegerWeights
 from sim.trace.extract import TraceOptions, extract, load
 from sim.trace.load import load_shapes, load_weights
 from sim.trace.quantised import unpack
@@ -221,8 +222,8 @@ def test_groups_smaller_than_a_dot_product_are_refused_by_the_machine(save_model
         {**AWQ, "version": "marlin"},
         {**AWQ, "bits": 8},
         {**GPTQ, "checkpoint_format": "exllama"},
-        {**GPTQ, "group_size": -1},
-        {**GPTQ, "bits": 3},
+        {**GPTQ, "group_size": 0},
+        {**GPTQ, "bits": 5},
         {**GPTQ, "bits": "4"},
         {**GPTQ, "dynamic": {"-:.*": {}}},
         {**GPTQ, "lm_head": True},
@@ -239,6 +240,102 @@ def test_groups_smaller_than_a_dot_product_are_refused_by_the_machine(save_model
 def test_unknown_layouts_are_refused(config):
     with pytest.raises(InputError, match="quantization_config"):
         stored_weights(config)
+
+
+def gptq_words(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Pack rows of codes [K, N] as AutoGPTQ's QuantLinear.pack does, its three words of 32 codes of 3 bits among it."""
+    packed = np.zeros((len(codes) * bits // 32, codes.shape[1]), np.uint64)
+    i = row = 0
+    while row < len(packed):
+        if bits != 3:
+            for j in range(i, i + 32 // bits):
+                packed[row] |= codes[j].astype(np.uint64) << np.uint64(bits * (j - i))
+            i, row = i + 32 // bits, row + 1
+            continue
+        for j in range(i, i + 10):
+            packed[row] |= codes[j].astype(np.uint64) << np.uint64(3 * (j - i))
+        i += 10
+        packed[row] |= codes[i].astype(np.uint64) << np.uint64(30)
+        row += 1
+        packed[row] |= codes[i].astype(np.uint64) >> np.uint64(2) & np.uint64(1)
+        i += 1
+        for j in range(i, i + 10):
+            packed[row] |= codes[j].astype(np.uint64) << np.uint64(3 * (j - i) + 1)
+        i += 10
+        packed[row] |= codes[i].astype(np.uint64) << np.uint64(31)
+        row += 1
+        packed[row] |= codes[i].astype(np.uint64) >> np.uint64(1) & np.uint64(3)
+        i += 1
+        for j in range(i, i + 10):
+            packed[row] |= codes[j].astype(np.uint64) << np.uint64(3 * (j - i) + 2)
+        i += 10
+        row += 1
+    return (packed & np.uint64(0xFFFFFFFF)).astype(np.uint32).view(np.int32)
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+@pytest.mark.parametrize("size", [32, 128, -1])
+@pytest.mark.parametrize("checkpoint_format", ["gptq", "gptq_v2"])
+def test_gptq_of_every_width_gives_its_codes_and_has_the_bytes_of_the_format(bits, size, checkpoint_format):
+    rng, k, n = np.random.default_rng(bits), 256, 64
+    groups = 1 if size < 0 else k // size
+    codes, zeros = rng.integers(0, 1 << bits, (k, n)), rng.integers(0, 1 << bits, (groups, n))
+    scales = rng.uniform(0.001, 0.02, (groups, n)).astype(np.float16)
+    less = int(checkpoint_format == "gptq")
+    parts = {
+        "qweight": gptq_words(codes, bits),
+        "qzeros": np.ascontiguousarray(gptq_words(((zeros - less) % (1 << bits)).T, bits).T),
+        "scales": scales,
+    }
+    layout = stored_weights({**GPTQ, "bits": bits, "group_size": size, "checkpoint_format": checkpoint_format})
+    tensor = unpack(layout, parts, "layer").tensor
+    exact = (codes - zeros.repeat(k // groups, axis=0)) * scales.repeat(k // groups, axis=0).astype(np.float64)
+    np.testing.assert_array_equal(tensor.decode(), exact.T)
+    stored = IntegerWeights(bits, layout.group_size)
+    assert 8 * sum(part.nbytes for part in parts.values()) == n * stored.column_bits(k)
+
+
+@pytest.mark.parametrize(("bits", "size"), [(8, 64), (3, -1), (2, 64)])
+def test_a_checkpoint_of_another_width_is_traced_and_replayed_with_its_values(bits, size, save_model, text, tmp_path):
+    from sim.arch.load import load_arch
+    from sim.functional.replay import replay
+    from sim.machine.machine import Machine
+    from sim.workload.trace_file import open_trace
+
+    folder, rng, expected = save_model("llama", intermediate_size=128), np.random.default_rng(bits), {}
+    state = load_file(folder / "model.safetensors")
+    for name in [name for name in state if "proj" in name]:
+        n, k = state.pop(name).shape
+        groups = 1 if size < 0 else k // size
+        codes, zeros = rng.integers(0, 1 << bits, (k, n)), rng.integers(1, 1 << bits, (groups, n))
+        scales = rng.uniform(0.001, 0.02, (groups, n)).astype(np.float16)
+        layer = name.removesuffix(".weight")
+        state[f"{layer}.qweight"] = gptq_words(codes, bits)
+        state[f"{layer}.qzeros"] = np.ascontiguousarray(gptq_words((zeros - 1).T, bits).T)
+        state[f"{layer}.scales"] = scales
+        expected[layer] = ((codes - zeros.repeat(k // groups, 0)) * scales.repeat(k // groups, 0).astype(np.float64)).T
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    describe(folder, {**GPTQ, "bits": bits, "group_size": size})
+    options = TraceOptions(tokens=8, text=text)
+    extract(load(folder, options), options, tmp_path / "trace")
+    trace, machine = open_trace(tmp_path / "trace"), Machine(load_arch("anda-hpca25"))
+    recorded = [record for record in trace.manifest.records if record.activations]
+    assert {record.name for record in recorded} == set(expected)
+    for record in recorded:
+        np.testing.assert_array_equal(trace.weights(record).decode(), expected[record.name])
+    lengths = (16, 16, 16, 16)
+    done = list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), lengths))
+    assert all(one.quality.sqnr_decibels > 60 for one in done)  # FP16 outputs; nothing else is lost
+    gemms = load_workload(str(tmp_path / "trace"), precision="8").gemms
+    assert {gemm.weights for gemm in gemms} == {IntegerWeights(bits, "channel" if size < 0 else size)}
+
+
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_awq_has_the_bytes_of_the_format(size):
+    rng, k, n = np.random.default_rng(0), 256, 64
+    codes, zeros = rng.integers(0, 16, (k, n)), rng.integers(0, 16, (k // size, n))
+    parts = awq(codes, zeros, np.ones((k // size, n), np.float16))
+    assert 8 * sum(part.nbytes for part in parts.values()) == n * IntegerWeights(4, size).column_bits(k)
 
 
 def test_rows_in_another_order_than_their_groups_are_brought_together():

@@ -22,6 +22,7 @@ TINY: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "tiny.yaml").read
 
 CHOICES = [
     *(["layer", "rms"], ["relu", "gelu", "silu"], ["prefill", "decode", "both", "mixed"], ["fp-int", "all"]),
+    *(["q4_0", "q4_1", "q8_0", "fp16", "bf16"], ["channel", 128, 64]),
     *(["careful", "bold"], ["8,8,8,8", "7,8,8,8", "fp16"]),
 ]
 
@@ -68,6 +69,8 @@ MODELS = {
     "tiny": TINY,
     "tiny decode": {**TINY, "run": DECODE},
     "tiny mixed": {**TINY, "run": {**MIXED, "precision": "careful"}},
+    "tiny minimum": {**TINY, "weights": {"bits": 3, "group_size": "channel", "minimum_bits": 16}},
+    "tiny blocks": {**TINY, "weights": {"format": "q4_0"}},
     **{name: yaml.safe_load(shipped.find(name, "workloads").read_text()) for name in ("opt-125m", "llama2-70b")},
 }
 CASES = [(model, path) for model, values in MODELS.items() for path in leaves(values) if "source" not in path]
@@ -91,17 +94,11 @@ def test_a_changed_key_changes_the_work_or_is_refused(write_model: WriteModel, m
             continue
         taken += 1
         assert after != before, f"{value} in place of {written} changes nothing"
-    # Only INT4 weights exist so far; another phase does not take a decode's context.
-    assert (
-        taken
-        or (model, *path) in (("tiny decode", "run", "phase"), ("tiny mixed", "run", "phase"))
-        or path == ("weights", "bits")
-    )
+    # Another phase does not take a decode's context.
+    assert taken or (model, *path) in (("tiny decode", "run", "phase"), ("tiny mixed", "run", "phase"))
 
 
 def test_the_walk_reaches_every_key_of_the_schema() -> None:
-    reached = {
-        str(part) for model in ("tiny", "tiny decode", "tiny mixed") for path in leaves(MODELS[model]) for part in path
-    }
+    reached = {str(part) for model in MODELS for path in leaves(MODELS[model]) for part in path}
     for section in (Attention, Experts, Mlp, Model, NamedPrecision, Run, Weights):
         assert set(section.model_fields) <= reached

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from sim.formats.weight import Grouping
+from sim.formats.weights.integer import IntegerWeights
 from sim.workload.gemm import FP16, Gemm
 from sim.workload.load import load_workload
 
@@ -120,6 +122,18 @@ def test_the_groups_of_a_quantised_checkpoint_change_the_bytes_of_its_weights(wr
         gemm = load_workload(path).gemms[0]
         groups = gemm.k // size
         assert GroupedWeights(gemm.weights).data_bytes(8, 1, gemm.k) == 8 * (gemm.k * 4 + groups * 20) // 8
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+@pytest.mark.parametrize(("size", "grouping"), [(32, 32), (128, 128), (-1, "channel")])
+def test_gptq_of_every_width_is_read_from_a_config(write: Write, bits: int, size: int, grouping: Grouping) -> None:
+    config = {
+        **{"model_type": "llama", "hidden_act": "silu", "hidden_size": 256, "intermediate_size": 512},
+        **{"num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 100},
+        "quantization_config": {"quant_method": "gptq", "bits": bits, "group_size": size},
+    }
+    workload = load_workload(write("x.json", json.dumps(config)))
+    assert {gemm.weights for gemm in workload.gemms} == {IntegerWeights(bits, grouping)}
 
 
 def test_csv_rows_are_gemms(write: Write) -> None:

@@ -31,7 +31,9 @@ class Prepared:
     case: Case
 
 
-def random_work(shape: Shape, rng: random.Random, *, tokens: int, outputs: int, groups: int = 6) -> Work:
+def random_work(
+    shape: Shape, rng: random.Random, *, tokens: int, outputs: int, groups: int = 6, weight_bits: int = 4
+) -> Work:
     """A GeMM and a schedule: ragged or not, resident or streamed, one chunk of K or several."""
     group, tile = shape.group_size, shape.columns
     run = max(group, tile) if group % tile == 0 else group * tile
@@ -51,7 +53,7 @@ def random_work(shape: Shape, rng: random.Random, *, tokens: int, outputs: int, 
     arch = shape.cut(schedule, activation_bytes, run * stretch + 24 * run + 64)
     tame = shape.compressor_lanes > 0
     values = np.random.default_rng(rng.getrandbits(32))
-    weights = random_weights(values, n, k, shape.weight_bits > 4, tame)
+    weights = random_weights(values, n, k, shape.weight_bits > 4, tame, weight_bits)
     activations = random_values(values, (m, k), tame)
     return Work(shape, arch, activations, weights, rng.randint(1, 16), rng.randint(1, 16))
 
@@ -153,12 +155,14 @@ def compare(prepared: Prepared, seen: dict[str, Handshakes]) -> Comparison:
     return comparison
 
 
-def check(shape: Shape, design: Design, seeds: Sequence[int], tokens: int, outputs: int) -> list[Comparison]:
-    """One GeMM a seed, with the stalls of its seed; the differences of each."""
+def check(
+    shape: Shape, design: Design, seeds: Sequence[int], tokens: int, outputs: int, weight_bits: int = 4
+) -> list[Comparison]:
+    """One GeMM a seed, with the stalls of its seed; the differences of each. Weights of 8 bits come in two digits."""
     prepared = []
     for seed in seeds:
         rng = random.Random(seed)
-        work = random_work(shape, rng, tokens=tokens, outputs=outputs)
+        work = random_work(shape, rng, tokens=tokens, outputs=outputs, weight_bits=weight_bits)
         prepared.append(prepare(design, work, random_stalls(work, rng)))
     results = bench.run(design, [one.case for one in prepared])
     return [compare(one, seen) for one, seen in zip(prepared, results, strict=True)]

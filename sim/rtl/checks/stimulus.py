@@ -17,7 +17,8 @@ from sim.arch.schema import Arch, Schedule
 from sim.formats import fp16, groups
 from sim.formats.anda import AndaTensor
 from sim.formats.block_float import BlockFloat
-from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor, digits
+from sim.formats.weights.integer import IntegerWeights
 from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import GroupedWeights, ceil_div
@@ -57,7 +58,7 @@ class Work:
     shape: Shape
     arch: Arch
     values: Half
-    weights: Int4Tensor
+    weights: IntegerTensor
     mantissa_bits: int
     output_mantissa_bits: int
 
@@ -66,9 +67,15 @@ class Work:
         schedule = self.arch.schedule
         assert isinstance(schedule, Schedule)
         (m, k), (n, _) = self.values.shape, self.weights.shape
-        gemm = Gemm("case", "other", m, k, n, mantissa_bits=self.mantissa_bits if self.shape.encoded else None)
+        length, stored = self.mantissa_bits if self.shape.encoded else None, IntegerWeights(self.weights.bits)
+        gemm = Gemm("case", "other", m, k, n, mantissa_bits=length, weights=stored)
         operand = self.shape.pe.activations(gemm.mantissa_bits)
-        return make_plan(self.arch, gemm, operand, GroupedWeights(gemm.weights), schedule)
+        return make_plan(self.arch, gemm, operand, GroupedWeights(stored), schedule, self.passes)
+
+    @property
+    def passes(self) -> int:
+        """Digits of a weight: each with the activations of its group again."""
+        return digits(self.weights.bits)
 
     @cached_property
     def words(self) -> int:
@@ -85,7 +92,7 @@ class Work:
                 token_block, output_block = output_block, token_block
             row = token_block * plan.tokens.block + cursor.row * plan.tokens.tile
             column = output_block * plan.outputs.block + cursor.column * plan.outputs.tile
-            found.append(Placed(cursor.present(), row, column, cursor.chunk * plan.chunk_groups))
+            found.append(Placed(cursor.present(), row, column, cursor.chunk * plan.chunk_groups * plan.passes))
             cursor.step()
         return found
 
@@ -107,7 +114,10 @@ class Work:
 
     @cached_property
     def word_bits(self) -> Bits:
-        """(m, groups, words, word bits)"""
+        """(m, groups x digits, words, word bits)"""
+        return self._words_of_groups().repeat(self.passes, axis=1)
+
+    def _words_of_groups(self) -> Bits:
         if self.shape.encoded:
             assert isinstance(self._aligned, AndaTensor)
             return planes(self._aligned)
@@ -123,9 +133,9 @@ class Work:
 
     @cached_property
     def exponent_bits(self) -> Bits:
-        """(m, groups, 5)"""
+        """(m, groups x digits, 5)"""
         if self.shape.encoded or self.arch.mxu.mantissa_bits:
-            return to_bits(self._aligned.exponents[..., np.newaxis], EXPONENT_BITS)
+            return to_bits(self._aligned.exponents[..., np.newaxis], EXPONENT_BITS).repeat(self.passes, axis=1)
         return np.zeros((*self.word_bits.shape[:2], EXPONENT_BITS), np.bool_)
 
     def op_bits(self) -> Bits:
@@ -139,7 +149,7 @@ class Work:
     @cached_property
     def weight_signals(self) -> dict[str, Bits]:
         """Beats of all weight blocks, by signal."""
-        shape, matched = self.shape, self.weights.regrouped(self.shape.group_size)
+        shape, matched = self.shape, _digit_by_digit(self.weights.regrouped(self.shape.group_size))
         codes: list[Bits] = []
         scales: list[Bits] = []
         zeros: list[Bits] = []
@@ -239,17 +249,30 @@ def _beats(bits: Bits, beats: int, port: int) -> Bits:
     return padded.reshape(-1, port)
 
 
-def random_weights(rng: np.random.Generator, n: int, k: int, zero_points: bool, tame: bool) -> Int4Tensor:
+def _digit_by_digit(weights: IntegerTensor) -> IntegerTensor:
+    """The digits of every group as groups of their own, low ones first, each under its scale."""
+    parts = weights.slices()
+    codes = np.stack([digit.codes for _, digit in parts], axis=-2).reshape(len(weights.codes), -1, weights.group_size)
+    scales = np.stack([digit.scales * np.float16(1 << shift) for shift, digit in parts], axis=-1)
+    zeros = np.stack([digit.zeros for _, digit in parts], axis=-1)
+    rows = len(codes)
+    return IntegerTensor(codes, scales.reshape(rows, -1), zeros.reshape(rows, -1), codes[0].size)
+
+
+def random_weights(
+    rng: np.random.Generator, n: int, k: int, zero_points: bool, tame: bool, bits: int = 4
+) -> IntegerTensor:
     """Random codes and scales; tame ones keep outputs within FP16."""
-    count = ceil_div(k, 128)
-    codes = rng.integers(0, 16, (n, count * 128), dtype=np.uint8)
-    zeros = rng.integers(0, 16, (n, count), dtype=np.uint8) if zero_points else np.full((n, count), 8, np.uint8)
+    count, codes_there_are = ceil_div(k, 128), 1 << bits
+    codes = rng.integers(0, codes_there_are, (n, count * 128), dtype=np.uint8)
+    middle = np.full((n, count), codes_there_are // 2, np.uint8)
+    zeros = rng.integers(0, codes_there_are, (n, count), dtype=np.uint8) if zero_points else middle
     codes = codes.reshape(n, count, 128)
     behind = (np.arange(count * 128) >= k).reshape(count, 128)
     codes = np.where(behind, zeros[..., np.newaxis], codes)
     powers = rng.uniform(-12, -8, (n, count)) if tame else rng.uniform(-24, 4, (n, count))
     scales = np.exp2(powers).astype(np.float16) * rng.choice(np.array([1, 1, 1, -1], np.float16), (n, count))
-    return Int4Tensor(codes, scales, zeros, k)
+    return IntegerTensor(codes, scales, zeros, k, bits)
 
 
 def random_values(rng: np.random.Generator, shape: Sequence[int], tame: bool) -> Half:

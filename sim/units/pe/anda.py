@@ -16,7 +16,7 @@ from sim.mapping.operands import AndaActivations, Operand
 from sim.units.processing_element import ProcessingElement
 
 if TYPE_CHECKING:
-    from sim.formats.int4 import Int4Tensor
+    from sim.formats.weight import WeightTensor
     from sim.functional.product import Float32, Half
 
 
@@ -37,7 +37,7 @@ class AndaPe(ProcessingElement):
     def group_bits(self, mantissa_bits: int | None) -> int:
         return (_length(mantissa_bits) + 1) * self.mxu.dot_length
 
-    def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
+    def multiply(self, activations: Half, weights: WeightTensor, mantissa_bits: int | None) -> Float32:
         from sim.functional.product import Aligned
 
         return Aligned(_length(mantissa_bits), self.mxu.dot_length, self.mxu.conversion).multiply(activations, weights)

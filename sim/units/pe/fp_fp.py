@@ -1,4 +1,4 @@
-"""FP-FP PE: FP16 x FP16 fused into FP32, as a tensor core; INT4 weights are converted to FP16 first.
+"""FP-FP PE: FP16 x FP16 fused into FP32, as a tensor core; other weights are converted to FP16 first.
 
 cycles = ceil(dot_length / lanes)
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.units.processing_element import BitParallel
+from sim.workload.gemm import Gemm
 
 if TYPE_CHECKING:
-    from sim.formats.int4 import Int4Tensor
+    from sim.formats.weight import WeightTensor
     from sim.functional.product import Float32, Half
 
 
@@ -22,7 +23,13 @@ class FpFpPe(BitParallel):
     multiplies_fp16 = True
     rtl = "sim/rtl/modules/fp_fp_pe.sv"
 
-    def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
+    def passes(self, gemm: Gemm) -> int:
+        """One: whatever is FP16 once it is converted, in groups of any size."""
+        if not gemm.weights.half:
+            raise self.refuse(gemm, "a conversion to FP16 before they are stored")
+        return 1
+
+    def multiply(self, activations: Half, weights: WeightTensor, mantissa_bits: int | None) -> Float32:
         from sim.functional.product import Sequential
 
         return Sequential().multiply(activations, weights)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sim.units.processing_element import BitParallel
 
 if TYPE_CHECKING:
-    from sim.formats.int4 import Int4Tensor
+    from sim.formats.weight import WeightTensor
     from sim.functional.product import Float32, Half
 
 
@@ -21,7 +21,7 @@ class FpIntPe(BitParallel):
     summary = "FP16 x INT4 multiply-accumulate in dedicated units"
     rtl = "sim/rtl/modules/fp_int_pe.sv"
 
-    def multiply(self, activations: Half, weights: Int4Tensor, mantissa_bits: int | None) -> Float32:
+    def multiply(self, activations: Half, weights: WeightTensor, mantissa_bits: int | None) -> Float32:
         from sim.functional.product import Exact
 
         return Exact(self.mxu.dot_length).multiply(activations, weights)

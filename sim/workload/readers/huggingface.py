@@ -155,7 +155,7 @@ def _put_weights(
             field="quantization_config",
             facts={"mend": "record the model with the command `trace`, which sees which layers those are"},
         )
-    values["weights"] = {"bits": stored.bits, "group_size": stored.group_size}
+    values["weights"] = {"format": "integer", "bits": stored.bits, "group_size": stored.group_size}
     for size in ("bits", "group_size"):
         places["weights", size] = Place(str(path), lines.get(size, place.line))
 

@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from sim.errors import InputError, Place
+from sim.formats.weights.integer import IntegerWeights
 from sim.workload.attention import attention_items, decode_spans, encoder_spans, prefill_spans
-from sim.workload.gemm import FP16, Gemm, Item, Phase, VectorWork, WeightFormat, Workload
+from sim.workload.gemm import FP16, Gemm, Item, Phase, VectorWork, Workload
 from sim.workload.manifest import Manifest, Record
 from sim.workload.model import Attention, Run
 from sim.workload.options import Options
@@ -67,7 +68,7 @@ def phases_of(
     if scope == "all" and manifest.unseen:
         problem = f"scope `all` needs what was not recorded: {manifest.unseen}"
         raise InputError(problem, place=asked, facts={"found": manifest.model.name, "allowed": "fp-int"})
-    weights = WeightFormat(group_size=manifest.weights.group_size) if manifest.weights else WeightFormat()
+    weights = IntegerWeights(group_size=manifest.weights.group_size) if manifest.weights else IntegerWeights()
     phases = []
     for name in names:
         times = steps if name == "decode" else 1
@@ -84,8 +85,8 @@ def phases_of(
     return tuple(phases)
 
 
-def gemm_of(record: Record, precision: Precision | None, weights: WeightFormat) -> Gemm:
-    """One recorded GeMM under a precision."""
+def gemm_of(record: Record, precision: Precision | None, weights: IntegerWeights) -> Gemm:
+    """One recorded GeMM under a precision, its weights as wide as they were recorded."""
     combined, integers = record.expert and record.module == "down", record.weight_bits != FP16.bits
     return Gemm(
         name=_starred(record.name),
@@ -95,7 +96,7 @@ def gemm_of(record: Record, precision: Precision | None, weights: WeightFormat) 
         n=record.n,
         mantissa_bits=_length(precision, record) if integers else None,
         output_mantissa_bits=output_mantissa_bits(precision, record.module) if integers and not combined else None,
-        weights=weights if integers else FP16,
+        weights=replace(weights, bits=record.weight_bits, zero_point_bits=record.weight_bits) if integers else FP16,
     )
 
 

@@ -1,0 +1,1 @@
+"""Formats of weights, one file a kind (sim/formats/weight.py)."""

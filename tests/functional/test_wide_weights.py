@@ -1,0 +1,130 @@
+"""Weights of 1 to 8 bits on every kind of PE: values bit for bit, cycles by its equation, and what none takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sim.arch.load import load_arch
+from sim.errors import InputError
+from sim.formats import contract
+from sim.formats.block_float import BlockFloat
+from sim.formats.integer import IntegerTensor
+from sim.formats.weight import make
+from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
+from sim.formats.weights.integer import IntegerWeights
+from sim.functional.execute import execute
+from sim.laws.expectation import expect
+from sim.machine.assembly import Options
+from sim.machine.machine import Machine
+from sim.workload.gemm import FP16, Gemm
+from tests.functional.wide import MACHINES, expected, random_case
+
+NAMES = pytest.mark.parametrize("name", MACHINES)
+
+
+@NAMES
+@pytest.mark.parametrize("seed", range(25))
+def test_every_output_equals_integers_and_fractions(name, seed):
+    case = random_case(seed, name)
+    found = Machine(load_arch(name)).pe.multiply(case.activations, case.weights, case.mantissa_bits)
+    assert [[Fraction(x) for x in row] for row in found.tolist()] == expected(name, case)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_contract_says_the_same(seed):
+    for name, length, product in (("figna", 13, contract.gemm), ("ifpu", 13, contract.ifpu)):
+        case = random_case(seed, name)
+        found = product(BlockFloat.align(case.activations, length), case.weights).accumulators
+        assert [[Fraction(x) for x in row] for row in found.tolist()] == expected(name, case)
+    case = random_case(seed, "fp-int")
+    found = contract.fp_int(case.activations, case.weights).accumulators
+    assert [[Fraction(x) for x in row] for row in found.tolist()] == expected("fp-int", case)
+
+
+@pytest.mark.parametrize("fault", ["high digits first", "digits worth the same", "the zero point whole in both"])
+def test_a_planted_fault_in_the_digits_shows(fault, monkeypatch):
+    slices = IntegerTensor.slices
+
+    def faulty(weights, width=4):
+        parts = slices(weights, width)
+        if fault == "high digits first":
+            return parts[::-1]
+        if fault == "digits worth the same":
+            return tuple((0, digit) for _, digit in parts)
+        return tuple((shift, replace(digit, zeros=weights.zeros & digit.largest)) for shift, digit in parts)
+
+    monkeypatch.setattr(IntegerTensor, "slices", faulty)
+    pe, cases = Machine(load_arch("figna")).pe, [random_case(seed, "figna") for seed in range(25)]
+    found = [pe.multiply(case.activations, case.weights, None) for case in cases]
+    right = [expected("figna", case) for case in cases]
+    assert [[[Fraction(x) for x in row] for row in one.tolist()] for one in found] != right
+
+
+@NAMES
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_a_group_takes_one_pass_for_every_four_bits_and_the_port_what_it_carries(name, bits):
+    # passes = ceil(bits / 4), each with a digit of ceil(bits / passes); FP-FP converts, and takes one
+    arch = load_arch(name)
+    machine, length = Machine(arch), 7
+    gemm = Gemm("g", "up", 16, 1024, 256, mantissa_bits=length, weights=IntegerWeights(bits, 128))
+    passes = 1 if name == "fp-fp" else -(-bits // 4)
+    words = length + 1 if name == "anda-hpca25" else 64 // arch.mxu.lanes
+    digit = -(-bits // passes)
+    block = -(-16 * 64 * digit // arch.weight_dispatcher.port_bits)
+    tiles, groups = 256 // 16, 1024 // 64
+    runs = [machine.run(gemm, Options(grain=grain)) for grain in ("tile", "beat")]
+    assert runs[0].counters == runs[1].counters
+    assert runs[0].states == runs[1].states
+    counters = runs[0].counters
+    assert counters["mxu.pe_cycles"] == 16 * 256 * groups * passes * words
+    assert counters["weight_dispatcher.beats"] == tiles * groups * passes * block
+    assert counters["weight_dispatcher.read_bits"] == 256 * groups * passes * (64 * digit + 16 + bits)
+    steady = tiles * groups * passes * max(words, block)
+    assert runs[0].cycles >= steady
+    unlimited = Machine(load_arch(name, ["dram.bandwidth_gigabytes_per_second=100000", "dram.latency_nanoseconds=0"]))
+    assert unlimited.run(gemm).cycles == expect(unlimited.piece(gemm)).bounds.lower_cycles >= steady
+
+
+@NAMES
+def test_the_schedule_computes_the_same_as_the_pe(name):
+    machine = Machine(load_arch(name))
+    stored = IntegerWeights(8, 128, zero_point_bits=0)
+    rng = np.random.default_rng(3)
+    activations, weights = rng.normal(size=(18, 130)).astype(np.float16), stored.encode(rng.normal(size=(21, 130)))
+    gemm = Gemm("g", "up", 18, 130, 21, mantissa_bits=6, weights=stored)
+    outputs = execute(machine.piece(gemm).plan(), machine.pe, activations, weights).outputs
+    np.testing.assert_array_equal(outputs, machine.pe.multiply(activations, weights, 6).astype(np.float16))
+
+
+def test_fp16_weights_are_multiplied_as_they_are():
+    rng = np.random.default_rng(4)
+    activations, values = rng.normal(size=(3, 70)).astype(np.float16), rng.normal(size=(5, 70)).astype(np.float16)
+    found = Machine(load_arch("fp-fp")).pe.multiply(activations, FP16.encode(values), None)
+    sums = np.zeros((3, 5), np.float32)
+    for k in range(70):
+        sums += np.multiply.outer(activations[:, k].astype(np.float32), values[:, k].astype(np.float32))
+    np.testing.assert_array_equal(found, sums)
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "message"),
+    [
+        (
+            "anda-hpca25",
+            Q4_1(),
+            "PEs of kind anda do not multiply the weights of g\n  found      q4_1\n  needed     the sum",
+        ),
+        ("figna", IntegerWeights(3, minimum_bits=16), "needed     the sum of a group's activations"),
+        ("ifpu", make("bf16", {}), "found      bf16\n  needed     weights that are integers under a scale"),
+        ("fp-fp", make("bf16", {}), "found      bf16\n  needed     a conversion to FP16"),
+        ("fp-int", Q4_0(), "mxu.dot_length: found 64: g has weights in groups of 32.*\n  allowed    divisors of 32"),
+        ("anda-hpca25", Q8_0(), "mxu.dot_length: found 64"),
+    ],
+)
+def test_what_a_pe_does_not_take_is_refused_with_what_it_would_need(name, stored, message):
+    with pytest.raises(InputError, match=message):
+        Machine(load_arch(name)).piece(Gemm("g", "up", 4, 128, 64, mantissa_bits=6, weights=stored))
