@@ -43,7 +43,7 @@ def text_of(path: Path, most_bytes: int = LARGEST_FILE) -> str:
     InputError
         Where it cannot be read, is too large or is not UTF-8.
     """
-    place = Place(shortened(str(path)))
+    place = Place(str(path))
     try:
         with path.open("rb") as stream:
             content = stream.read(most_bytes + 1)
