@@ -15,7 +15,7 @@ DRAM: Seam[Any] = Seam("dram", "kind of DRAM", "sim.units.dram", "kind")
 ARBITRATION: Seam[Any] = Seam("arbitration", "arbitration policy", "sim.units.dram.arbitration")
 
 
-class Dram(Section):
+class DramConfig(Section):
     """What every kind of DRAM has; the other keys are those of the kind, in its file of sim/units/dram."""
 
     kind: str = "channel"
@@ -34,7 +34,7 @@ def of_its_kind(value: Any, as_base: ValidatorFunctionWrapHandler) -> Any:
     if not isinstance(value, Mapping):
         return as_base(value)
     one_of(DRAM, value.get("kind", "channel"), "kind")
-    return Dram.described_by(value).model_validate(value, strict=True)
+    return DramConfig.described_by(value).model_validate(value, strict=True)
 
 
 def one_of(seam: Seam[Any], name: Any, *key: str) -> Any:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sim import shipped, source
 from sim.arch.recorded_cost import asks_for_record, with_recorded_cost
 from sim.arch.resolve import check, resolved
-from sim.arch.schema import Arch, Mxu
+from sim.arch.schema import Arch, MxuConfig
 from sim.source import Source
 
 FOLDER = "arch_configs"
@@ -64,7 +64,7 @@ def check_arch(described: Source) -> None:
 class _Array(BaseModel):
     """The one section that a PE is made from; the others may not be resolved yet."""
 
-    mxu: Mxu
+    mxu: MxuConfig
 
 
 def _word_bits(described: Source) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from sim.arch.schema import Mxu
+from sim.arch.schema import MxuConfig
 from sim.errors import InputError
 from sim.shipped import ROOT
 from sim.source import Source
@@ -32,7 +32,7 @@ def with_recorded_cost(described: Source) -> Source:
     entries = _entries()
     for entry in entries:
         if all(
-            mxu.get(key, Mxu.model_fields[key].default) == value
+            mxu.get(key, MxuConfig.model_fields[key].default) == value
             for key, value in {"conversion": "fp32", **entry["mxu"]}.items()
         ):
             cost = described.values["cost"] | {"pe": entry["cost"]}

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, PrivateAttr, SerializeAsAny, Tag, WrapValidator
 
 from sim.arch.cost import Cost
-from sim.arch.dram import Dram, every_kind, of_its_kind
+from sim.arch.dram import DramConfig, every_kind, of_its_kind
 from sim.arch.section import Count, Positive, Section
 from sim.errors import InputError
 from sim.source import Source
@@ -29,7 +29,7 @@ class Clock(Section):
         return Fraction(str(self.frequency_megahertz)) * 10**6
 
 
-class Mxu(Section):
+class MxuConfig(Section):
     """The matrix unit: rows take tokens, columns take outputs, a PE takes `dot_length` values of K at a time."""
 
     pe: str
@@ -54,7 +54,7 @@ class Mxu(Section):
     """From the last value of a dot product entering a PE to its sum standing in the output register."""
 
 
-class Buffer(Section):
+class BufferConfig(Section):
     bytes: Count
     banks: Count = 1
     """SRAM macros; energy and area are those of one macro of bytes / banks."""
@@ -64,51 +64,51 @@ class Buffer(Section):
     """Whether the next block's chunks may enter as chunks of the present one are released."""
 
 
-class ActivationBuffer(Buffer):
+class ActivationBufferConfig(BufferConfig):
     exponent_bytes: Annotated[int, Field(ge=0)] = 0
     """Memory of the shared exponents; 0 on machines that keep FP16."""
 
 
 class Buffers(Section):
-    activation: ActivationBuffer
-    weight: Buffer
+    activation: ActivationBufferConfig
+    weight: BufferConfig
 
 
-class WeightDispatcher(Section):
+class WeightDispatcherConfig(Section):
     port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
     """Weights into each MXU a cycle."""
 
 
-class ActivationDispatcher(Section):
+class ActivationDispatcherConfig(Section):
     port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
     """Activations to all rows a cycle."""
     exponent_port_bits: Annotated[int, Field(ge=5)] | None = None
     """Shared exponents to all rows a cycle; only with an Anda-format PE."""
 
 
-class Collector(Section):
+class CollectorConfig(Section):
     port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
     """FP16 outputs an MXU hands on a cycle."""
 
 
-class Bpc(Section):
+class BpcConfig(Section):
     lanes: Count
     """Groups that the compressor of an MXU takes at a time."""
     group_size: Annotated[int, Field(ge=16, le=128, multiple_of=16)] = 64
     """Values in a lane: the group size of the encoded output."""
 
 
-class Vector(Section):
+class VectorConfig(Section):
     fpus: Count
     """FP16 operations (or multiply-accumulates) a cycle, of the whole machine."""
 
 
-class Writer(Section):
+class WriterConfig(Section):
     blocks: Count
     """Output blocks that may wait for DRAM."""
 
 
-class Controller(Section):
+class ControllerConfig(Section):
     launch_cycles: Count
     """From the start of a GeMM to the first load request."""
 
@@ -133,16 +133,16 @@ class Hardware(Section):
     """All of a machine that its units can see."""
 
     clock: Clock
-    mxu: Mxu
+    mxu: MxuConfig
     buffers: Buffers
-    weight_dispatcher: WeightDispatcher
-    activation_dispatcher: ActivationDispatcher
-    collector: Collector
-    bpc: Bpc | None = None
-    vector: Vector
-    writer: Writer
-    controller: Controller
-    dram: Annotated[SerializeAsAny[Dram], WrapValidator(of_its_kind), Field(json_schema_extra=every_kind)]
+    weight_dispatcher: WeightDispatcherConfig
+    activation_dispatcher: ActivationDispatcherConfig
+    collector: CollectorConfig
+    bpc: BpcConfig | None = None
+    vector: VectorConfig
+    writer: WriterConfig
+    controller: ControllerConfig
+    dram: Annotated[SerializeAsAny[DramConfig], WrapValidator(of_its_kind), Field(json_schema_extra=every_kind)]
     _source: Source | None = PrivateAttr(default=None)
 
     @property

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from sim.arch.schema import ActivationDispatcher as ActivationDispatcherConfig
-from sim.arch.schema import Arch
+from sim.arch.schema import ActivationDispatcherConfig, Arch
 from sim.cost.scaling import port
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State

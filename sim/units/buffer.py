@@ -16,8 +16,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from sim.arch.schema import Arch
-from sim.arch.schema import Buffer as BufferConfig
+from sim.arch.schema import Arch, BufferConfig
 from sim.cost.memory import Memory, memory
 from sim.cost.scaling import registers
 from sim.cost.terms import CostTerms

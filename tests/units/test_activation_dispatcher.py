@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sim.arch.schema import ActivationDispatcher as Config
+from sim.arch.schema import ActivationDispatcherConfig as Config
 from sim.engine.activity import State
 from sim.units.activation_dispatcher import ActivationDispatcher
 from tests.units.rig import Rig, busy

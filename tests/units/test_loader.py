@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from simpy.events import Event
 
-from sim.arch.schema import Buffer as BufferConfig
+from sim.arch.schema import BufferConfig
 from sim.engine.activity import State
 from sim.mapping.nest import Chunk
 from sim.units.buffer import Buffer

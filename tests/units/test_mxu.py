@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from sim.arch.load import load_arch
-from sim.arch.schema import ActivationBuffer
-from sim.arch.schema import ActivationDispatcher as ActivationConfig
-from sim.arch.schema import Buffer as BufferConfig
+from sim.arch.schema import ActivationBufferConfig, BufferConfig
+from sim.arch.schema import ActivationDispatcherConfig as ActivationConfig
 from sim.engine.activity import State
 from sim.mapping.nest import Chunk, TileOp
 from sim.units import processing_element
@@ -43,7 +42,7 @@ class Array:
         bench = rig.bench
         self.rig = rig
         self.weight_buffer = Buffer(bench, "weight_buffer", BufferConfig(bytes=PLENTY, fill_port_bits=8))
-        self.buffer = Buffer(bench, "activation_buffer", ActivationBuffer(bytes=PLENTY, fill_port_bits=8))
+        self.buffer = Buffer(bench, "activation_buffer", ActivationBufferConfig(bytes=PLENTY, fill_port_bits=8))
         config = ActivationConfig(port_bits=port_bits, exponent_port_bits=exponent_port_bits)
         self.activations = ActivationDispatcher(bench, config, word_bits)
         self.weights = WeightDispatcher(

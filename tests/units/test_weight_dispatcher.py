@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sim.arch.schema import Buffer as BufferConfig
+from sim.arch.schema import BufferConfig
 from sim.engine.activity import State
 from sim.mapping.nest import Chunk, TileOp
 from sim.units.buffer import Buffer

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.arch.schema import ActivationDispatcher as ActivationDispatcherConfig
-from sim.arch.schema import Buffer as BufferConfig
+from sim.arch.schema import ActivationDispatcherConfig, BufferConfig
 from sim.engine.environment import Environment
 from sim.formats import fp16
 from sim.formats.widths import EXPONENT_BITS

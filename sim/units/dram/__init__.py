@@ -54,7 +54,7 @@ class DramModel(ABC):
     plugs_into: ClassVar[str] = "dram"
     kind: ClassVar[str]
     summary: ClassVar[str]
-    section: ClassVar[type[dram.Dram]]
+    section: ClassVar[type[dram.DramConfig]]
 
     def __init__(self, hardware: Hardware) -> None:
         self.hardware = hardware

@@ -22,8 +22,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from sim.arch.dram import ARBITRATION, one_of
-from sim.arch.dram import Dram as DramSection
+from sim.arch.dram import ARBITRATION, DramConfig, one_of
 from sim.arch.schema import Hardware
 from sim.arch.section import Count, NotNegative, Positive
 from sim.mapping.operands import ceil_div
@@ -32,7 +31,7 @@ from sim.units.dram.arbitration import Arbiter
 from sim.units.unit import Bench
 
 
-class Section(DramSection):
+class ChannelConfig(DramConfig):
     bandwidth_gigabytes_per_second: Positive
     latency_nanoseconds: NotNegative
     """From the last bit of a read leaving the channel to the buffer having it."""
@@ -52,11 +51,11 @@ class Channel(DramModel):
 
     kind = "channel"
     summary = "one channel: a rate, a latency, whole bursts, an arbiter between transactions"
-    section = Section
+    section = ChannelConfig
 
     def __init__(self, hardware: Hardware) -> None:
         super().__init__(hardware)
-        assert isinstance(hardware.dram, Section)
+        assert isinstance(hardware.dram, ChannelConfig)
         self.keys = hardware.dram
 
     def check(self) -> None:

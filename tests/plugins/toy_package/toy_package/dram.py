@@ -14,7 +14,7 @@ from sim.units.dram import Dram, DramModel, Port
 from sim.units.unit import Bench
 
 
-class Keys(dram.Dram):
+class Keys(dram.DramConfig):
     bytes_per_cycle: Count
     cycles: NotNegativeCount
     """Of a request, before its bytes."""
