@@ -284,18 +284,18 @@ def _with_our_groups() -> Iterator[Path]:
     """Metadata folders on the path that name one of the groups: read as bytes, since there may be hundreds."""
     for folder in dict.fromkeys(sys.path):
         try:
-            names = os.listdir(folder or ".")
+            names = os.listdir(folder or os.curdir)
         except OSError:  # archives, and folders that are not there
             continue
         for name in names:
             if name.endswith((".dist-info", ".egg-info")):
-                metadata = Path(folder, name)
                 try:
-                    text = (metadata / "entry_points.txt").read_bytes()
+                    with open(f"{folder or os.curdir}/{name}/entry_points.txt", "rb", buffering=0) as file:
+                        text = file.read()
                 except OSError:
                     continue
                 if GROUP.encode() in text:
-                    yield metadata
+                    yield Path(folder, name)
 
 
 @cache
