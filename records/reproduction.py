@@ -13,7 +13,7 @@ from sim.errors import InputError, Place
 from sim.reproduce import files
 from sim.reproduce.page import section_html
 from sim.reproduce.reproduction import reproduce
-from sim.runs.workers import default_jobs
+from sim.runs.jobs import default_jobs
 
 BEGIN, END = "<!-- reproduction:begin -->", "<!-- reproduction:end -->"
 FOLDER, README = RESULTS / "reproduction", ROOT / "README.md"

@@ -18,7 +18,8 @@ import numpy as np
 
 from records.record import LIBM, RESULTS, Record, Sample, read, written
 from sim import shipped
-from sim.runs.workers import LocalWorkers, default_jobs
+from sim.runs.jobs import default_jobs
+from sim.runs.workers import LocalWorkers
 from sim.sweep.diff import objectives, volume_ratio
 from sim.sweep.evaluate import Task, compute
 from sim.sweep.load import FOLDER as SHIPPED

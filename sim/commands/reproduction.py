@@ -27,7 +27,7 @@ def reproduce(
     from sim.reproduce import files
     from sim.reproduce.reproduction import reproduce as run
     from sim.reproduce.terminal import print_reproduction
-    from sim.runs.workers import default_jobs
+    from sim.runs.jobs import default_jobs
 
     files.check(out)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:

@@ -90,7 +90,7 @@ def _simulate(
     from sim.report.files import fill
     from sim.report.folder import file_name, new_folder
     from sim.report.sections import page_sections, sections_of
-    from sim.runs.workers import default_jobs
+    from sim.runs.jobs import default_jobs
     from sim.simulation import simulate_all
     from sim.units import processing_element
     from sim.workload.load import load_workload

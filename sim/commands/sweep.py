@@ -51,7 +51,7 @@ def run(
     from rich.console import Console
 
     from sim.report.folder import file_name
-    from sim.runs.workers import default_jobs
+    from sim.runs.jobs import default_jobs
     from sim.sweep.load import load_sweep
     from sim.sweep.points import Points
     from sim.sweep.run import run_sweep

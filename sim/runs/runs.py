@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from sim.engine.activity import Recorder
 from sim.errors import InputError
@@ -21,7 +21,9 @@ from sim.machine.execution import run_piece
 from sim.mapping.piece import Piece
 from sim.runs.best_schedule import blocks_of
 from sim.runs.store import Store
-from sim.runs.workers import WORKER_DIED, LocalWorkers
+
+if TYPE_CHECKING:
+    from sim.runs.workers import LocalWorkers
 
 Progress = Callable[[int, int, str], None]
 """Called with pieces done, pieces in all, and the name of the last one."""
@@ -84,6 +86,8 @@ class Runs:
         if self._jobs == 1 or len(missing) == 1 or self._tracer is not None:
             self._prepare_here(missing, report)
             return
+        from sim.runs.workers import WORKER_DIED, LocalWorkers  # processes are not for one piece
+
         # The largest first, so that no process is left with a long one at the end.
         missing.sort(key=lambda piece: -piece.size)
         if missing and self._workers is None:

@@ -32,11 +32,6 @@ Task = TypeVar("Task")
 Value = TypeVar("Value")
 
 
-def default_jobs() -> int:
-    """As many processes as this process may use cores."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def timed(compute: Callable[[Task], Value], task: Task) -> tuple[Value, float]:
     """What a task gives, and the seconds of a core it took."""
     begin = time.process_time()

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError, Place
 from sim.formats.integer import IntegerTensor
+from sim.workload.folders import MANIFEST
 from sim.workload.manifest import (
     FORMAT,
-    MANIFEST,
     Manifest,
     Record,
     TensorFile,

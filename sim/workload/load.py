@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 
 from sim import shipped
 from sim.errors import InputError, Place
+from sim.workload.folders import CONFIG, MANIFEST
 from sim.workload.gemm import Workload
-from sim.workload.manifest import MANIFEST
 from sim.workload.options import Options
-from sim.workload.readers import csv_rows, huggingface, model_yaml, trace
 
 FOLDER = "workloads"
-READERS: dict[str, Callable[[Path, Options], Workload]] = {
-    ".yaml": model_yaml.read,
-    ".yml": model_yaml.read,
-    ".json": huggingface.read,
-    ".csv": csv_rows.read,
-}
+READERS = {".yaml": "model_yaml", ".yml": "model_yaml", ".json": "huggingface", ".csv": "csv_rows"}
+"""Module of sim.workload.readers by suffix; imported when it is to read."""
 
 
 def load_workload(
@@ -61,9 +57,9 @@ def load_workload(
     options = Options(phase, tokens, batch, chunk, context, steps, scope, precision, tuple(overrides))
     folder = shipped.expanded(name)
     if shipped.is_file(folder / MANIFEST):
-        return trace.read(folder, options)
-    if shipped.is_file(folder / "config.json"):
-        return huggingface.read(folder / "config.json", options)
+        return _read("trace", folder, options)
+    if shipped.is_file(folder / CONFIG):
+        return _read("huggingface", folder / CONFIG, options)
     path = shipped.find(name, FOLDER, tuple(READERS))
     if path.suffix not in READERS:
         raise InputError(
@@ -71,4 +67,9 @@ def load_workload(
             place=Place(str(path)),
             facts={"allowed": ", ".join(READERS)},
         )
-    return READERS[path.suffix](path, options)
+    return _read(READERS[path.suffix], path, options)
+
+
+def _read(reader: str, path: Path, options: Options) -> Workload:
+    read: Workload = import_module(f"sim.workload.readers.{reader}").read(path, options)
+    return read

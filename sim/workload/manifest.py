@@ -11,7 +11,6 @@ from sim.section import Section
 from sim.workload.gemm import GemmModule, VectorModule
 from sim.workload.model import Count
 
-MANIFEST = "manifest.json"
 FORMAT = "anda-sim trace 2"
 
 

@@ -18,7 +18,8 @@ from sim import program, source
 from sim.errors import InputError, Place
 from sim.reading import LARGEST_RECORD, json_of
 from sim.source import Source
-from sim.workload.manifest import FORMAT, MANIFEST, Manifest, Record
+from sim.workload.folders import MANIFEST
+from sim.workload.manifest import FORMAT, Manifest, Record
 
 if TYPE_CHECKING:
     import numpy as np
