@@ -26,7 +26,9 @@ from sim.trace.extract import TraceOptions, extract, load
 options = TraceOptions(tokens=2048)
 extract(load(Path(sys.argv[1]), options), options, Path(sys.argv[2]))
 usage = resource.getrusage(resource.RUSAGE_SELF)
-print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+# Its own peak: ru_maxrss begins with that of the process which forked this one.
+peak = next(line.split()[1] for line in Path("/proc/self/status").open() if line.startswith("VmHWM"))
+print(usage.ru_utime + usage.ru_stime, peak)
 """
 
 
