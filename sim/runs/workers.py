@@ -72,13 +72,21 @@ class Workers(ABC, Generic[Task, Value]):
         given: list[dict[Future[tuple[Value, float]], Task]] = [{} for _ in range(self.count)]
         seconds = done = 0.0
         while True:
+            found_dead = False
             for worker, mine in enumerate(given):
                 if len(mine) <= 1:
                     run = max(1, min(pace, left // (2 * self.count)))
-                    mine |= {self.submit(worker, task): task for task in islice(queue, run)}
                     left -= run
+                    for next_task in islice(queue, run):
+                        try:
+                            mine[self.submit(worker, next_task)] = next_task
+                        except self.lost:  # it died under an earlier task, whose own loss is told below
+                            found_dead = True
+                            yield next_task, self._alone(worker, next_task)
             waiting = {future: worker for worker, mine in enumerate(given) for future in mine}
             if not waiting:
+                if found_dead:
+                    continue
                 return
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 mine = given[waiting[future]]

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,29 @@ class Clock(LocalWorkers[Task, Outcome]):
         future: Future[tuple[Outcome, float]] = Future()
         future.set_result((Outcome(task.key, None, None, 1.0), 1.0))
         return future
+
+
+class Dead(Clock):
+    """Workers that are found dead when they are given something, until they are revived."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.alive = [False] * count
+
+    def submit(self, worker: int, task: Task) -> Future[tuple[Outcome, float]]:
+        if not self.alive[worker]:
+            raise BrokenProcessPool
+        return super().submit(worker, task)
+
+    def revive(self, worker: int) -> None:
+        self.alive[worker] = True
+
+
+def test_a_worker_found_dead_when_it_is_given_a_task_loses_nothing() -> None:
+    tasks = [Task(str(number), None, None) for number in range(9)]  # type: ignore[arg-type]
+    found = {task.key: outcome for task, outcome in Dead(2).outcomes(tasks, len(tasks))}
+    assert found.keys() == {task.key for task in tasks}
+    assert None not in found.values()
 
 
 @pytest.mark.parametrize(("count", "points"), [(2, 20), (2, 2000), (8, 24), (3, 1)])
