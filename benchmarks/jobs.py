@@ -17,7 +17,7 @@ TIMES = 5
 
 
 @dataclass(frozen=True)
-class Job:
+class BenchmarkJob:
     """One workload on one machine.
 
     Parameters
@@ -49,7 +49,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Limit:
+class Bar:
     """What we hold ourselves to; `clock` says which time."""
 
     clock: str
@@ -57,41 +57,43 @@ class Limit:
     megabytes: float | None = None
 
 
-LAYER = Job("LLaMA-7B, one layer, prefill of 2,048 tokens", "anda-hpca25", "llama-7b", model=("layers=1",))
-LIMITED: tuple[tuple[Job, Limit], ...] = (
-    (LAYER, Limit("simulation", 0.1, 150)),
+LAYER = BenchmarkJob("LLaMA-7B, one layer, prefill of 2,048 tokens", "anda-hpca25", "llama-7b", model=("layers=1",))
+LIMITED: tuple[tuple[BenchmarkJob, Bar], ...] = (
+    (LAYER, Bar("simulation", 0.1, 150)),
     (
-        Job("LLaMA-2-70B, prefill of 4,096 tokens", "anda-hpca25", "llama2-70b", options={"tokens": 4096}),
-        Limit("shell", 1),
+        BenchmarkJob("LLaMA-2-70B, prefill of 4,096 tokens", "anda-hpca25", "llama2-70b", options={"tokens": 4096}),
+        Bar("shell", 1),
     ),
     (
-        Job(
+        BenchmarkJob(
             "LLaMA-2-70B, decode of 4,096 steps after 2,048 tokens, scope `all`",
             "anda-hpca25",
             "llama2-70b",
             options={"phase": "decode", "context": 2048, "steps": 4096, "scope": "all"},
         ),
-        Limit("shell", 5),
+        Bar("shell", 5),
     ),
     (
-        Job("LLaMA-7B layer, anda-datacenter, HBM3e", "anda-datacenter", "llama-7b", model=("layers=1",)),
-        Limit("shell", 1),
+        BenchmarkJob("LLaMA-7B layer, anda-datacenter, HBM3e", "anda-datacenter", "llama-7b", model=("layers=1",)),
+        Bar("shell", 1),
     ),
     (
-        Job(
+        BenchmarkJob(
             "LLaMA-7B layer, 16 weight ports on HBM2",
             "anda-hpca25",
             "llama-7b",
             machine=("mxu.count=16", "schedule.token_block=16", "schedule.output_block=256"),
             model=("layers=1",),
         ),
-        Limit("shell", 1),
+        Bar("shell", 1),
     ),
 )
-UNLIMITED: tuple[Job, ...] = (
-    Job("LLaMA-7B layer, schedule `best`", "anda-hpca25", "llama-7b", machine=("schedule=best",), model=("layers=1",)),
+UNLIMITED: tuple[BenchmarkJob, ...] = (
+    BenchmarkJob(
+        "LLaMA-7B layer, schedule `best`", "anda-hpca25", "llama-7b", machine=("schedule=best",), model=("layers=1",)
+    ),
 )
-HELP = Limit("shell", 0.3)
+HELP = Bar("shell", 0.3)
 
 
 def run_jobs(say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
@@ -103,7 +105,7 @@ def run_jobs(say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         yield _row(job.title, job, lambda job=job: run_job(job), limit)  # type: ignore[misc]
 
 
-def run_job(job: Job) -> dict[str, Any]:
+def run_job(job: BenchmarkJob) -> dict[str, Any]:
     """Simulated and from the shell, in fresh processes."""
     measure(job.simulation())  # the file system's caches are warm, the program's are not
     simulated = repeated(job.simulation(), TIMES)
@@ -122,7 +124,9 @@ def _help() -> list[str]:
     return [sys.executable, "sim.py", "--help"]
 
 
-def _row(title: str, job: Job | None, figures: Callable[[], dict[str, Any]], limit: Limit | None) -> dict[str, Any]:
+def _row(
+    title: str, job: BenchmarkJob | None, figures: Callable[[], dict[str, Any]], limit: Bar | None
+) -> dict[str, Any]:
     row: dict[str, Any] = {"title": title, "limit": asdict(limit) if limit else None}
     if job is not None:
         row["job"] = asdict(job)
@@ -135,7 +139,7 @@ def _row(title: str, job: Job | None, figures: Callable[[], dict[str, Any]], lim
     return row
 
 
-def met(figures: dict[str, float], limit: Limit) -> dict[str, bool]:
+def met(figures: dict[str, float], limit: Bar) -> dict[str, bool]:
     """Whether the limit holds, by wall clock and by processor time; memory counts in both."""
     fits = limit.megabytes is None or figures["peak_megabytes"] < limit.megabytes
     return {clock: fits and figures[f"{clock}_seconds"] < limit.seconds for clock in ("wall", "cpu")}

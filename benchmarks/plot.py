@@ -14,7 +14,7 @@ LABELS = {"beat": "beat", "tile": "tile", "fast-forward": "tile, fast-forward"}
 
 
 @dataclass(frozen=True)
-class Axis:
+class LogAxis:
     """Whole powers of ten from `low` to `high` laid over pixels `start` to `end`."""
 
     low: int
@@ -23,7 +23,7 @@ class Axis:
     end: float
 
     @classmethod
-    def over(cls, values: Sequence[float], start: float, end: float) -> Axis:
+    def over(cls, values: Sequence[float], start: float, end: float) -> LogAxis:
         return cls(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))), start, end)
 
     def at(self, value: float) -> float:
@@ -33,8 +33,8 @@ class Axis:
 def svg(rows: Sequence[dict[str, Any]]) -> str:
     """The plot of the square GeMMs among the rows of `speed`; filled marks are even sizes, hollow ones ragged."""
     squares = sorted((row for row in rows if "grain" in row), key=lambda row: row["macs"])
-    x = Axis.over([row["macs"] for row in squares], LEFT, WIDTH - RIGHT)
-    y = Axis.over([row["cpu_seconds"] for row in squares], HEIGHT - BOTTOM, TOP)
+    x = LogAxis.over([row["macs"] for row in squares], LEFT, WIDTH - RIGHT)
+    y = LogAxis.over([row["cpu_seconds"] for row in squares], HEIGHT - BOTTOM, TOP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         'font-family="sans-serif" font-size="12" fill="#333">',
@@ -48,7 +48,7 @@ def svg(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _grid(x: Axis, y: Axis) -> Iterator[str]:
+def _grid(x: LogAxis, y: LogAxis) -> Iterator[str]:
     for power in range(x.low, x.high + 1):
         at = x.at(10.0**power)
         yield f'<path d="M{at:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#e3e3e3"/>'
@@ -63,7 +63,7 @@ def _grid(x: Axis, y: Axis) -> Iterator[str]:
     yield f'<g transform="rotate(-90 18 {middle})">{_text(18, middle, "processor seconds", anchor="middle")}</g>'
 
 
-def _line(rows: Sequence[dict[str, Any]], grain: str, x: Axis, y: Axis) -> Iterator[str]:
+def _line(rows: Sequence[dict[str, Any]], grain: str, x: LogAxis, y: LogAxis) -> Iterator[str]:
     colour, even = COLOURS[grain], [row for row in rows if not row["ragged"]]
     points = " ".join(f"{x.at(row['macs']):.1f},{y.at(row['cpu_seconds']):.1f}" for row in even)
     yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'

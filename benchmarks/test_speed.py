@@ -14,14 +14,18 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from sim.arch.load import load_arch
 from sim.engine.environment import Environment
-from sim.machine.assembly import Options
+from sim.machine.assembly import SimulationOptions
 from sim.machine.machine import Machine
 from sim.runs.best_schedule import best_schedule
 from sim.workload.gemm import Gemm
 from sim.workload.load import load_workload
 
 RAGGED = 27
-GRAINS = {"beat": Options("beat"), "tile": Options("tile", fast_forward=False), "fast-forward": Options("tile")}
+GRAINS = {
+    "beat": SimulationOptions("beat"),
+    "tile": SimulationOptions("tile", fast_forward=False),
+    "fast-forward": SimulationOptions("tile"),
+}
 LARGEST = {"beat": 512, "tile": 4096, "fast-forward": 32768}
 SIZES = [
     (grain, size, size + more)

@@ -36,7 +36,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class State:
+class CardState:
     """A reading beside a measurement; None where the card does not tell."""
 
     sm_megahertz: int | None = None
@@ -79,7 +79,7 @@ class Device(Protocol):
     def prepare(self, program: Program, copies: int = 1, runs: int = 1) -> Prepared:
         """Compile, upload and warm up; a batch is `runs` runs."""
 
-    def state(self) -> State:
+    def state(self) -> CardState:
         """Clocks, temperature, power and throttle reasons now."""
 
     def free_bytes(self) -> int:

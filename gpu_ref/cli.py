@@ -102,7 +102,7 @@ def predict(
     from gpu_ref import record as records
     from gpu_ref.forecast import table
     from gpu_ref.forecast.silicon import find
-    from gpu_ref.program import Shape
+    from gpu_ref.program import GemmShape
 
     name, silicon = find(card)
     if columns % 64 or depth % 128:
@@ -111,7 +111,7 @@ def predict(
             "needed": "columns in 64s and depth in 128s, as the kernels take them",
         }
         raise InputError("no kernel takes this layer", field="--columns, --depth", facts=facts)
-    shapes = [Shape(count, columns, depth) for count in tokens or (1, 16, 64, 256, 2048)]
+    shapes = [GemmShape(count, columns, depth) for count in tokens or (1, 16, 64, 256, 2048)]
     measured = records.load(record) if record else None
     if measured is not None and name not in measured.device.name:
         raise InputError(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_ref import nvrtc, sources
-from gpu_ref.program import Module
+from gpu_ref.program import KernelModule
 from sim.errors import InputError
 
 BUNDLED = Path(__file__).parent.parent / "cubins"
@@ -33,7 +33,7 @@ class Cubins:
     def of_this_machine(cls) -> Cubins:
         return cls((BUNDLED, cache()))
 
-    def path(self, module: Module, architecture: str) -> Path:
+    def path(self, module: KernelModule, architecture: str) -> Path:
         """The machine code of a module.
 
         Raises
@@ -51,7 +51,7 @@ class Cubins:
             raise InputError("no machine code for this card", facts={**facts, "there is": ", ".join(held) or "none"})
         return self.store(module, architecture)
 
-    def store(self, module: Module, architecture: str) -> Path:
+    def store(self, module: KernelModule, architecture: str) -> Path:
         """Compile a module into the last folder."""
         compiled = nvrtc.compile_module(module, architecture)
         path = self.folders[-1] / architecture / f"{module}.{sources.fingerprint(module.source)}.cubin"

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from gpu_ref import nvrtc
-from gpu_ref.card import Card, State
+from gpu_ref.card import Card, CardState
 from gpu_ref.cubins import Cubins
 from gpu_ref.cublas import WORKSPACE_BYTES, Cublas
 from gpu_ref.fills import fill
 from gpu_ref.nvml import Monitor
-from gpu_ref.program import Array, CopyBuffer, Filled, Launch, Matmul, Module, Program
+from gpu_ref.program import Array, CopyBuffer, Filled, KernelModule, Launch, Matmul, Program
 from sim.errors import InputError
 
 _WARM_UP_RUNS = 3
@@ -74,7 +74,7 @@ class CupyDevice:
         self.card = read_card(cupy.cuda.runtime.getDeviceProperties(0))
         self.stream = cupy.cuda.Stream(non_blocking=True)
         self._monitor = Monitor()
-        self._modules: dict[Module, Any] = {}
+        self._modules: dict[KernelModule, Any] = {}
         self._seed = 0
 
     @cached_property
@@ -102,7 +102,7 @@ class CupyDevice:
             raise InputError("too little memory on the card", facts=facts)
         return PreparedOnCard(self, program, copies, runs)
 
-    def state(self) -> State:
+    def state(self) -> CardState:
         return self._monitor.state()
 
     def energy_joules(self) -> float | None:

@@ -21,7 +21,7 @@ from gpu_ref.kernels.dequantise import Dequantised
 from gpu_ref.kernels.fp16 import Fp16
 from gpu_ref.kernels.llm_int8 import LlmInt8
 from gpu_ref.kernels.w4a16 import W4a16, W4a16Awq, W4a16Wgmma
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from sim.errors import InputError
 
 _WAVES = 2
@@ -29,7 +29,7 @@ _DEQUANTISE_FROM = 512  # tokens from which writing FP16 weights out costs less 
 _Family = TypeVar("_Family", bound=W4a16 | Int8 | LlmInt8 | Bipolar)
 
 
-def w4a16(shape: Shape, card: Card) -> Kernel:
+def w4a16(shape: GemmShape, card: Card) -> Kernel:
     """The W4A16 kernel for a shape: warps up to 32 tokens, warpgroups above, FP16 weights for long prompts."""
     if shape.tokens >= _DEQUANTISE_FROM:
         return Dequantised()
@@ -38,7 +38,7 @@ def w4a16(shape: Shape, card: Card) -> Kernel:
     return w4a16_warps(shape, card)
 
 
-def w4a16_warps(shape: Shape, card: Card) -> W4a16:
+def w4a16_warps(shape: GemmShape, card: Card) -> W4a16:
     """Warp products: more warps along K for few tokens, more along columns for many."""
     tokens = tile_rows(shape.tokens, (16, 32, 64))
     if tokens <= 32:
@@ -51,18 +51,20 @@ def w4a16_warps(shape: Shape, card: Card) -> W4a16:
     return _split(kernel, shape, card, 64 * kernel.warps_n, 512 * kernel.warps_k)
 
 
-def w4a16_awq(shape: Shape, card: Card) -> W4a16Awq:
+def w4a16_awq(shape: GemmShape, card: Card) -> W4a16Awq:
     """AWQ's way, tiled as the others."""
     return _split(W4a16Awq(tokens=tile_rows(shape.tokens, (16, 32, 64)), output="float16"), shape, card, 128, 512)
 
 
-def w4a16_wgmma(shape: Shape, card: Card) -> W4a16Wgmma:
+def w4a16_wgmma(shape: GemmShape, card: Card) -> W4a16Wgmma:
     """Warpgroup products."""
     tokens = tile_rows(shape.tokens, (16, 32, 64, 128, 256))
     return _split(W4a16Wgmma(tokens=tokens, output="float16"), shape, card, 128, 512)
 
 
-def anda(shape: Shape, card: Card, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False) -> Anda:
+def anda(
+    shape: GemmShape, card: Card, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False
+) -> Anda:
     """The Anda kernel for a shape: warps share K for few tokens; on Hopper warpgroups above 16."""
     if shape.tokens > 16 and card.is_hopper and shape.columns % 128 == 0:
         return anda_wgmma(shape, mantissa_bits, from_fp16=from_fp16, zero_points=zero_points)
@@ -70,7 +72,7 @@ def anda(shape: Shape, card: Card, mantissa_bits: int, *, from_fp16: bool = Fals
 
 
 def anda_warps(
-    shape: Shape, card: Card, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False
+    shape: GemmShape, card: Card, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False
 ) -> Anda:
     """Warp products."""
     family = AndaFp16 if from_fp16 else Anda
@@ -86,19 +88,21 @@ def anda_warps(
     return next((kernel for kernel in kernels if kernel.shared_bytes <= card.shared_bytes), kernels[-1])
 
 
-def anda_wgmma(shape: Shape, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False) -> AndaWgmma:
+def anda_wgmma(
+    shape: GemmShape, mantissa_bits: int, *, from_fp16: bool = False, zero_points: bool = False
+) -> AndaWgmma:
     """Warpgroup products."""
     family = AndaFp16Wgmma if from_fp16 else AndaWgmma
     return family(mantissa_bits, zero_points, tile_rows(shape.tokens, (16, 32, 64)), output="float16")
 
 
-def int8(shape: Shape, card: Card) -> Int8:
+def int8(shape: GemmShape, card: Card) -> Int8:
     """INT8 products."""
     tokens = tile_rows(shape.tokens, (16, 64, 128))
     return _split(Int8(tokens=tokens, stages=4 if tokens == 16 else 3), shape, card, 128, 1024)
 
 
-def fp8(shape: Shape, card: Card) -> Fp8:
+def fp8(shape: GemmShape, card: Card) -> Fp8:
     """FP8 products; where the compiler emulates them, in tiles that its registers hold."""
     if card.is_hopper:
         tokens = tile_rows(shape.tokens, (16, 32, 64, 128))
@@ -107,19 +111,19 @@ def fp8(shape: Shape, card: Card) -> Fp8:
     return _split(Fp8(tokens=tokens, stages=4 if tokens == 16 else 3), shape, card, 128, 1024)
 
 
-def llm_int8(shape: Shape, card: Card) -> LlmInt8:
+def llm_int8(shape: GemmShape, card: Card) -> LlmInt8:
     """LLM.int8()."""
     tokens = tile_rows(shape.tokens, (16, 64))
     kernel = LlmInt8(tokens=tokens, stages=4 if tokens == 16 else 3, output="float16")
     return _split(kernel, shape, card, 128, 1024)
 
 
-def bipolar(shape: Shape, card: Card, bits_a: int, bits_b: int) -> Bipolar:
+def bipolar(shape: GemmShape, card: Card, bits_a: int, bits_b: int) -> Bipolar:
     """Bipolar integers."""
     return _split(Bipolar(bits_a, bits_b), shape, card, 32, 8192)
 
 
-def all_kernels(shape: Shape, card: Card, mantissa_bits: Iterable[int]) -> list[Kernel]:
+def all_kernels(shape: GemmShape, card: Card, mantissa_bits: Iterable[int]) -> list[Kernel]:
     """Every kernel that exists on a card and takes a shape, tiled for it."""
     choices: list[Kernel] = [Fp16(), Dequantised(), w4a16_warps(shape, card), w4a16_awq(shape, card)]
     choices += [w4a16_wgmma(shape, card), int8(shape, card), fp8(shape, card), llm_int8(shape, card)]
@@ -130,7 +134,7 @@ def all_kernels(shape: Shape, card: Card, mantissa_bits: Iterable[int]) -> list[
     return [kernel for kernel in choices if kernel.runs_on(card.architecture) and takes(kernel, shape)]
 
 
-def takes(kernel: Kernel, shape: Shape) -> bool:
+def takes(kernel: Kernel, shape: GemmShape) -> bool:
     """Whether a kernel can be launched for a shape."""
     try:
         kernel.refuse(shape)
@@ -144,7 +148,7 @@ def tile_rows(tokens: int, sizes: tuple[int, ...]) -> int:
     return next((size for size in sizes if tokens <= size), sizes[-1])
 
 
-def _split(kernel: _Family, shape: Shape, card: Card, columns: int, least: int) -> _Family:
+def _split(kernel: _Family, shape: GemmShape, card: Card, columns: int, least: int) -> _Family:
     """Split K until the blocks fill the card, `least` of depth a block or more."""
     rows = kernel.tokens if not isinstance(kernel, Bipolar) else 16
     blocks = math.ceil(shape.columns / columns) * math.ceil(shape.tokens / rows)

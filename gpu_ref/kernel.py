@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from gpu_ref.program import Array, Filled, Launch, Matmul, Module, Program, Result, Shape
+from gpu_ref.program import Array, Filled, GemmShape, KernelModule, Launch, Matmul, OutputArray, Program
 from sim.errors import InputError
 
 Output = Literal["float32", "float16"]
@@ -17,7 +17,7 @@ Operand = Literal["f16", "s8", "e4m3", "b1"]
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class KernelCase:
     """Inputs of a kernel, packed, and what its golden model makes of them.
 
     Attributes
@@ -82,42 +82,42 @@ class Kernel(ABC):
 
     @property
     @abstractmethod
-    def modules(self) -> tuple[Module, ...]:
+    def modules(self) -> tuple[KernelModule, ...]:
         """What has to be compiled, the product's module first."""
 
     @abstractmethod
-    def refuse(self, shape: Shape) -> None:
+    def refuse(self, shape: GemmShape) -> None:
         """Raise an InputError for a shape that the kernel cannot take."""
 
     @abstractmethod
-    def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
+    def cases(self, rng: np.random.Generator, shape: GemmShape) -> Iterator[KernelCase]:
         """Fresh random inputs with their golden results."""
 
     @abstractmethod
-    def filled(self, shape: Shape) -> dict[str, Filled]:
+    def filled(self, shape: GemmShape) -> dict[str, Filled]:
         """Buffers for timing, made by the device."""
 
     @abstractmethod
-    def launches(self, shape: Shape) -> tuple[Launch | Matmul, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch | Matmul, ...]:
         """The launches of one GeMM."""
 
     @abstractmethod
-    def results(self, shape: Shape) -> dict[str, Result]:
+    def results(self, shape: GemmShape) -> dict[str, OutputArray]:
         """What the launches write: `c`, and workspaces."""
 
     streamed: ClassVar[tuple[str, ...]] = ()
 
-    def program(self, shape: Shape, buffers: Mapping[str, Array | Filled]) -> Program:
+    def program(self, shape: GemmShape, buffers: Mapping[str, Array | Filled]) -> Program:
         """One GeMM over given buffers."""
         self.refuse(shape)
         return Program(self.launches(shape), buffers, self.results(shape), self.streamed)
 
-    def timed(self, shape: Shape) -> Program:
+    def timed(self, shape: GemmShape) -> Program:
         """One GeMM over buffers that the device fills."""
         self.refuse(shape)
         return self.program(shape, self.filled(shape))
 
-    def bytes_moved(self, shape: Shape) -> int:
+    def bytes_moved(self, shape: GemmShape) -> int:
         """The fewest bytes through device memory: every input once, every output once."""
         return sum(item.nbytes for item in self.filled(shape).values()) + self.results(shape)["c"].nbytes
 
@@ -128,12 +128,14 @@ def require_multiple(kernel: str, value: int, of: int, axis: str) -> None:
         raise InputError(f"{kernel} cannot take {value}", field=axis, facts={"needed": f"a multiple of {of}"})
 
 
-def partial_sums(splits: int, shape: Shape, dtype: str) -> Result:
+def partial_sums(splits: int, shape: GemmShape, dtype: str) -> OutputArray:
     """The workspace of blocks that split K; one element where they do not."""
-    return Result((splits, shape.tokens, shape.columns) if splits > 1 else (1,), dtype)
+    return OutputArray((splits, shape.tokens, shape.columns) if splits > 1 else (1,), dtype)
 
 
-def finish(splits: int, shape: Shape, sums: Literal["f32", "s32"], output: Output = "float32") -> tuple[Launch, ...]:
+def finish(
+    splits: int, shape: GemmShape, sums: Literal["f32", "s32"], output: Output = "float32"
+) -> tuple[Launch, ...]:
     """The launch that adds partial sums, where there are any."""
     if splits == 1:
         return ()
@@ -142,5 +144,5 @@ def finish(splits: int, shape: Shape, sums: Literal["f32", "s32"], output: Outpu
     return (Launch(finish_module(output), f"finish_{sums}", (blocks, 1, 1), 256, arguments),)
 
 
-def finish_module(output: Output) -> Module:
-    return Module("finish", (("OUTPUT_F16", int(output == "float16")),))
+def finish_module(output: Output) -> KernelModule:
+    return KernelModule("finish", (("OUTPUT_F16", int(output == "float16")),))

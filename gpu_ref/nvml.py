@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gpu_ref.card import State
+from gpu_ref.card import CardState
 
 _REASONS = {
     0x1: "idle",
@@ -43,10 +43,10 @@ class Monitor:
         millijoules = self._read(lambda nvml, handle: nvml.nvmlDeviceGetTotalEnergyConsumption(handle))
         return None if millijoules is None else millijoules / 1000
 
-    def state(self) -> State:
+    def state(self) -> CardState:
         power = self._read(lambda nvml, handle: nvml.nvmlDeviceGetPowerUsage(handle))
         reasons = self._read(lambda nvml, handle: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
-        return State(
+        return CardState(
             sm_megahertz=self._read(lambda nvml, handle: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
             memory_megahertz=self._read(lambda nvml, handle: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
             temperature_celsius=self._read(

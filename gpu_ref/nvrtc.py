@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from gpu_ref import sources
-from gpu_ref.program import Module
+from gpu_ref.program import KernelModule
 from sim.errors import InputError
 
 ARCHITECTURES = ("sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120")
@@ -34,7 +34,7 @@ class Compiled:
     usage: dict[str, Usage]
 
 
-def compile_module(module: Module, architecture: str) -> Compiled:
+def compile_module(module: KernelModule, architecture: str) -> Compiled:
     """Compile for exactly one architecture: what only becomes PTX hides errors of inline assembly.
 
     Raises

@@ -9,7 +9,7 @@ from gpu_ref import dispatch
 from gpu_ref.card import Card
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.fp16 import Fp16
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from gpu_ref.settings import Layer, Settings, shapes
 
 
@@ -17,7 +17,7 @@ from gpu_ref.settings import Layer, Settings, shapes
 class Round:
     """Kernels that are timed on one shape; `choices` are those that the dispatcher picks."""
 
-    shape: Shape
+    shape: GemmShape
     kernels: tuple[Kernel, ...]
     choices: frozenset[Kernel]
     layers: tuple[str, ...]
@@ -37,7 +37,7 @@ def rounds(settings: Settings, named: dict[Layer, list[str]], card: Card) -> Ite
             yield Round(shape, kernels, frozenset(choices), names, is_first=first)
 
 
-def _first(shape: Shape, card: Card, mantissa_bits: list[int]) -> tuple[Kernel, ...]:
+def _first(shape: GemmShape, card: Card, mantissa_bits: list[int]) -> tuple[Kernel, ...]:
     kernels: list[Kernel] = [
         Fp16(),
         dispatch.w4a16(shape, card),
@@ -48,12 +48,12 @@ def _first(shape: Shape, card: Card, mantissa_bits: list[int]) -> tuple[Kernel, 
     return _existing(kernels, shape, card)
 
 
-def _later(shape: Shape, card: Card, mantissa_bits: list[int]) -> tuple[Kernel, ...]:
+def _later(shape: GemmShape, card: Card, mantissa_bits: list[int]) -> tuple[Kernel, ...]:
     done = {*_first(shape, card, [])} - {Fp16()}
     everything = dispatch.all_kernels(shape, card, mantissa_bits)
     return _existing([kernel for kernel in everything if kernel not in done], shape, card)
 
 
-def _existing(kernels: list[Kernel], shape: Shape, card: Card) -> tuple[Kernel, ...]:
+def _existing(kernels: list[Kernel], shape: GemmShape, card: Card) -> tuple[Kernel, ...]:
     unique = dict.fromkeys(kernels)
     return tuple(k for k in unique if k.runs_on(card.architecture) and dispatch.takes(k, shape))

@@ -20,7 +20,7 @@ Fill = Literal["bits", "normal", "scales", "bytes", "e4m3", "exponents", "outlie
 
 
 @dataclass(frozen=True)
-class Shape:
+class GemmShape:
     """C[tokens, columns] = A[tokens, depth] W[depth, columns]."""
 
     tokens: int
@@ -37,7 +37,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Module:
+class KernelModule:
     """A source file of gpu_ref/kernels and the constants it is compiled with."""
 
     source: str
@@ -51,7 +51,7 @@ class Module:
 class Launch:
     """One kernel launch; a text argument is the name of a buffer, an integer is itself."""
 
-    module: Module
+    module: KernelModule
     function: str
     grid: tuple[int, int, int]
     threads: int
@@ -90,7 +90,7 @@ class Filled:
 
 
 @dataclass(frozen=True)
-class Result:
+class OutputArray:
     """An array that a program writes."""
 
     shape: tuple[int, ...]
@@ -111,7 +111,7 @@ class Program:
 
     launches: tuple[Launch | Matmul | CopyBuffer, ...]
     buffers: Mapping[str, Array | Filled]
-    results: Mapping[str, Result]
+    results: Mapping[str, OutputArray]
     streamed: tuple[str, ...] = ()
     output: str = "c"
 

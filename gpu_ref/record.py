@@ -10,14 +10,14 @@ from typing import Literal
 
 from gpu_ref import sources
 from gpu_ref.checked import FORBID, Count, Positive, checked
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from sim.errors import InputError, Place
 
 FOLDER = Path("results") / "gpu"
 
 
 @dataclass(frozen=True)
-class Device:
+class DeviceRecord:
     """The card, as card.Card."""
 
     __pydantic_config__ = FORBID
@@ -44,7 +44,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Check:
+class GoldenCheck:
     """One verification against a golden model."""
 
     __pydantic_config__ = FORBID
@@ -111,8 +111,8 @@ class Row:
     launches: Literal["graph", "single"] = "graph"  # how a batch reached the card
 
     @property
-    def shape(self) -> Shape:
-        return Shape(self.tokens, self.columns, self.depth)
+    def shape(self) -> GemmShape:
+        return GemmShape(self.tokens, self.columns, self.depth)
 
     @property
     def roofline_seconds(self) -> float:
@@ -137,12 +137,12 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Record:
+class BenchRecord:
     """One run of bench on one card."""
 
     __pydantic_config__ = FORBID
 
-    device: Device
+    device: DeviceRecord
     versions: dict[str, str]
     started: str
     spent_seconds: float
@@ -151,7 +151,7 @@ class Record:
     tensor_core_rates: dict[str, int | str]
     state_before: Reading
     ceilings: Ceilings | None
-    checks: list[Check]
+    checks: list[GoldenCheck]
     rows: list[Row]
     failures: list[Failure]
     schema_version: Literal[1] = 1
@@ -164,11 +164,11 @@ class Record:
             if name not in sources.names() or sources.fingerprint(name) != was
         ]
 
-    def rows_for(self, shape: Shape) -> list[Row]:
+    def rows_for(self, shape: GemmShape) -> list[Row]:
         return [row for row in self.rows if row.shape == shape]
 
 
-def save(record: Record, path: Path) -> None:
+def save(record: BenchRecord, path: Path) -> None:
     """Write a record so that the file is whole at every moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
@@ -176,7 +176,7 @@ def save(record: Record, path: Path) -> None:
     os.replace(partial, path)
 
 
-def load(path: Path) -> Record:
+def load(path: Path) -> BenchRecord:
     """Read a record.
 
     Raises
@@ -186,7 +186,7 @@ def load(path: Path) -> Record:
     """
     from sim.reading import LARGEST_RECORD, json_of
 
-    return checked(Record, json_of(path, LARGEST_RECORD), path, "a record of GPU measurements")
+    return checked(BenchRecord, json_of(path, LARGEST_RECORD), path, "a record of GPU measurements")
 
 
 def newest(folder: Path = FOLDER) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gpu_ref.kernel import Kernel
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from gpu_ref.record import Ceilings
 from gpu_ref.settings import Rates
 
@@ -25,7 +25,7 @@ class Roofline:
         return "memory" if self.memory_seconds >= self.compute_seconds else "compute"
 
 
-def roofline(kernel: Kernel, shape: Shape, ceilings: Ceilings, rates: Rates) -> Roofline:
+def roofline(kernel: Kernel, shape: GemmShape, ceilings: Ceilings, rates: Rates) -> Roofline:
     """At measured ceilings; other operands than FP16 at their nominal multiple of FP16's measured rate."""
     rate = ceilings.fp16_operations_per_second * rates.of(kernel.operand)
     return Roofline(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from gpu_ref.checked import FORBID, Positive, Size, Within, checked
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 
 FILE = Path(__file__).parent / "bench.yaml"
 
@@ -63,7 +63,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Energy:
+class EnergyWindows:
     """Windows long enough for a counter that is updated ten times a second and sees a quarter of the time."""
 
     __pydantic_config__ = FORBID
@@ -107,7 +107,7 @@ class Settings:
     mantissa_bits: MantissaBits
     verification: Verification
     timing: Timing
-    energy: Energy
+    energy: EnergyWindows
     ceilings: CeilingSizes
     tensor_core_rates: Rates
     patience_seconds: Positive
@@ -127,7 +127,7 @@ def from_plain(content: dict[str, Any]) -> Settings:
         MantissaBits(**content["mantissa_bits"]),
         _verification(**content["verification"]),
         Timing(**content["timing"]),
-        Energy(**content["energy"]),
+        EnergyWindows(**content["energy"]),
         CeilingSizes(**content["ceilings"]),
         Rates(**content["tensor_core_rates"]),
         content["patience_seconds"],
@@ -155,8 +155,8 @@ def layers(models: list[str]) -> dict[Layer, list[str]]:
     return found
 
 
-def shapes(tokens: list[int], named: dict[Layer, list[str]]) -> list[Shape]:
+def shapes(tokens: list[int], named: dict[Layer, list[str]]) -> list[GemmShape]:
     """All shapes: the leading layer at every number of tokens, then the others, token count by token count."""
     first, *others = named
-    leading = [Shape(count, *first) for count in tokens]
-    return leading + [Shape(count, *layer) for count in tokens for layer in others]
+    leading = [GemmShape(count, *first) for count in tokens]
+    return leading + [GemmShape(count, *layer) for count in tokens for layer in others]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gpu_ref.program import Shape
-from gpu_ref.record import Record, Row
+from gpu_ref.program import GemmShape
+from gpu_ref.record import BenchRecord, Row
 from sim.report.figures.frame import Figure, axis, layout, words
 from sim.report.quantities import percent, ratio, si
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A7A7A", "#000000")
 
 
-def heading(record: Record) -> list[str]:
+def heading(record: BenchRecord) -> list[str]:
     """Card, date, ceilings; then what makes the record doubtful, if anything."""
     lines = [f"{record.device.name}, {record.started}, driver {record.versions.get('driver', 'unknown')}"]
     if record.ceilings is not None:
@@ -35,12 +35,12 @@ def heading(record: Record) -> list[str]:
     return lines
 
 
-def layer_shapes(record: Record) -> list[tuple[int, int]]:
+def layer_shapes(record: BenchRecord) -> list[tuple[int, int]]:
     """(columns, depth) in the order of measurement."""
     return list(dict.fromkeys((row.columns, row.depth) for row in record.rows))
 
 
-def print_record(record: Record, console: Console) -> None:
+def print_record(record: BenchRecord, console: Console) -> None:
     """One table a layer: kernels by number of tokens."""
     from rich.text import Text
 
@@ -77,7 +77,7 @@ def _table(rows: list[Row]) -> Table:
     return table
 
 
-def speedup_figure(record: Record, columns: int, depth: int) -> Figure:
+def speedup_figure(record: BenchRecord, columns: int, depth: int) -> Figure:
     """Speedup over FP16 against tokens, for one layer; dotted, what each kernel's roofline allows."""
     rows = [row for row in record.rows if (row.columns, row.depth) == (columns, depth)]
     fp16 = {row.tokens: row for row in rows if row.source == "fp16"}
@@ -108,7 +108,7 @@ def _trace(name: str, x: list[int], y: list[float], line: dict[str, str], mode: 
     return {"type": "scatter", "name": words(name), "x": x, "y": y, "line": line, "mode": mode}
 
 
-def page(record: Record) -> str:
+def page(record: BenchRecord) -> str:
     """A self-contained HTML page with a figure a layer."""
     import plotly.io
 
@@ -124,5 +124,5 @@ def page(record: Record) -> str:
     return "\n".join(parts)
 
 
-def _first_shape(record: Record, columns: int, depth: int) -> Shape:
+def _first_shape(record: BenchRecord, columns: int, depth: int) -> GemmShape:
     return next(row.shape for row in record.rows if (row.columns, row.depth) == (columns, depth))

@@ -11,17 +11,17 @@ from typing import Literal
 import numpy as np
 
 from gpu_ref import dispatch
-from gpu_ref.card import Device, Prepared, State
+from gpu_ref.card import CardState, Device, Prepared
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.fp16 import Fp16
-from gpu_ref.program import CopyBuffer, Filled, Program, Result, Shape
-from gpu_ref.record import Ceilings, Check, Reading, Row
+from gpu_ref.program import CopyBuffer, Filled, GemmShape, OutputArray, Program
+from gpu_ref.record import Ceilings, GoldenCheck, Reading, Row
 from gpu_ref.roofline import roofline
 from gpu_ref.settings import Settings
 from gpu_ref.verify import check, configuration
 from sim.errors import InputError
 
-_CHECKED = Shape(300, 512, 1024)  # verification shrinks shapes to this: golden models run on the CPU
+_CHECKED = GemmShape(300, 512, 1024)  # verification shrinks shapes to this: golden models run on the CPU
 _MOST_RUNS = 256  # in one captured graph
 NOMINAL = Ceilings(bytes_per_second=1e12, fp16_operations_per_second=1e14)
 """Sizes batches where no ceilings could be measured; nothing is reported at it."""
@@ -31,8 +31,8 @@ def measure_ceilings(device: Device, settings: Settings, clock: Callable[[], flo
     """A copy within the card, read and written bytes counted, and a large FP16 product, both at working clocks."""
     sizes, samples = settings.ceilings, settings.timing.samples
     shape = (min(sizes.copy_bytes, device.free_bytes() // 4),)
-    copy = Program((CopyBuffer("a", "c"),), {"a": Filled(shape, "u1", "bytes")}, {"c": Result(shape, "u1")})
-    square = Shape(*(sizes.product_size,) * 3)
+    copy = Program((CopyBuffer("a", "c"),), {"a": Filled(shape, "u1", "bytes")}, {"c": OutputArray(shape, "u1")})
+    square = GemmShape(*(sizes.product_size,) * 3)
     seconds: list[float] = []
     for program in (copy, Fp16().timed(square)):
         prepared = device.prepare(program)
@@ -48,7 +48,7 @@ def measure_ceilings(device: Device, settings: Settings, clock: Callable[[], flo
     )
 
 
-class Bench:
+class KernelTimer:
     """Kernels on a device, one after the other; FP16 stays prepared while the shape stays.
 
     Parameters
@@ -65,14 +65,14 @@ class Bench:
         settings: Settings,
         ceilings: Ceilings,
         rng: np.random.Generator,
-        tell: Callable[[Check], None] = lambda _: None,
+        tell: Callable[[GoldenCheck], None] = lambda _: None,
     ) -> None:
         self.device, self.settings, self.ceilings = device, settings, ceilings
         self._rng, self._tell = rng, tell
-        self._checked: dict[tuple[Kernel, Shape], Check] = {}
-        self._baseline: tuple[Shape, Prepared, int] | None = None
+        self._checked: dict[tuple[Kernel, GemmShape], GoldenCheck] = {}
+        self._baseline: tuple[GemmShape, Prepared, int] | None = None
 
-    def row(self, kernel: Kernel, shape: Shape, layers: tuple[str, ...], is_choice: bool) -> Row:
+    def row(self, kernel: Kernel, shape: GemmShape, layers: tuple[str, ...], is_choice: bool) -> Row:
         """Median and quartiles of one GeMM, sampled in turns with FP16's.
 
         Raises
@@ -98,7 +98,7 @@ class Bench:
         finally:
             prepared.release()
 
-    def energy(self, kernel: Kernel, shape: Shape) -> float | None:
+    def energy(self, kernel: Kernel, shape: GemmShape) -> float | None:
         """Joules of one GeMM; None where the card does not count them."""
         self._forget()
         prepared, _ = self._prepare(kernel, shape)
@@ -107,17 +107,17 @@ class Bench:
         finally:
             prepared.release()
 
-    def once(self, kernel: Kernel, shape: Shape) -> None:
+    def once(self, kernel: Kernel, shape: GemmShape) -> None:
         """A few launches, for a tool that counts beside them."""
         self.device.prepare(kernel.timed(shape)).release()
 
     def _made(
         self,
         kernel: Kernel,
-        shape: Shape,
+        shape: GemmShape,
         layers: tuple[str, ...],
         is_choice: bool,
-        verified: Check,
+        verified: GoldenCheck,
         prepared: Prepared,
         copies: int,
         samples: list[float],
@@ -160,7 +160,7 @@ class Bench:
             return "library"
         return "native" if kernel.is_native(self.device.card.architecture) else "emulated"
 
-    def _fp16(self, shape: Shape) -> tuple[Shape, Prepared, int] | None:
+    def _fp16(self, shape: GemmShape) -> tuple[GemmShape, Prepared, int] | None:
         """FP16 on a shape; None where it cannot run: its own row says why."""
         if self._baseline is None or self._baseline[0] != shape:
             self._forget()
@@ -176,7 +176,7 @@ class Bench:
             self._baseline[1].release()
         self._baseline = None
 
-    def _prepare(self, kernel: Kernel, shape: Shape) -> tuple[Prepared, int]:
+    def _prepare(self, kernel: Kernel, shape: GemmShape) -> tuple[Prepared, int]:
         program = kernel.timed(shape)
         timing = self.settings.timing
         wanted = math.ceil(timing.l2_multiple * self.device.card.l2_bytes / program.streamed_bytes)
@@ -187,9 +187,9 @@ class Bench:
         runs = copies * max(1, min(batches, _MOST_RUNS // copies))
         return self.device.prepare(program, copies, max(2, runs)), copies
 
-    def _verified(self, kernel: Kernel, shape: Shape) -> Check:
+    def _verified(self, kernel: Kernel, shape: GemmShape) -> GoldenCheck:
         sizes = zip(asdict(shape).values(), asdict(_CHECKED).values(), strict=True)
-        small = Shape(*(min(size, most) for size, most in sizes))
+        small = GemmShape(*(min(size, most) for size, most in sizes))
         if not dispatch.takes(kernel, small):
             small = shape
         if (kernel, small) not in self._checked:
@@ -203,7 +203,7 @@ class Bench:
         return found
 
 
-def reading(state: State) -> Reading:
+def reading(state: CardState) -> Reading:
     """A state as it is recorded."""
     values = asdict(state)
     reasons = values.pop("throttle_reasons")

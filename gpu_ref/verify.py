@@ -13,22 +13,22 @@ from gpu_ref.card import Card, Device
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.anda import Anda
 from gpu_ref.kernels.bipolar import Bipolar
-from gpu_ref.program import Shape
-from gpu_ref.record import Check
+from gpu_ref.program import GemmShape
+from gpu_ref.record import GoldenCheck
 from gpu_ref.settings import Verification
 
 
-def shapes(wanted: Verification) -> list[Shape]:
+def shapes(wanted: Verification) -> list[GemmShape]:
     """All tokens on all layers."""
-    return [Shape(tokens, *layer) for tokens in wanted.tokens for layer in wanted.layers]
+    return [GemmShape(tokens, *layer) for tokens in wanted.tokens for layer in wanted.layers]
 
 
-def small_shapes(wanted: Verification) -> list[Shape]:
+def small_shapes(wanted: Verification) -> list[GemmShape]:
     """What is tried before anything else, and under the sanitizers."""
-    return [Shape(tokens, *wanted.small_layer) for tokens in wanted.small_tokens]
+    return [GemmShape(tokens, *wanted.small_layer) for tokens in wanted.small_tokens]
 
 
-def selection(card: Card, shapes: list[Shape], wanted: Verification) -> Iterator[tuple[Kernel, Shape]]:
+def selection(card: Card, shapes: list[GemmShape], wanted: Verification) -> Iterator[tuple[Kernel, GemmShape]]:
     """Every kernel as it is dispatched for every shape; Anda at all lengths, with zero points to 14; all bipolar bits.
 
     The lengths and bits rotate over the shapes, so that each of them meets each tile height.
@@ -38,7 +38,7 @@ def selection(card: Card, shapes: list[Shape], wanted: Verification) -> Iterator
             yield kernel, shape
 
 
-def _numbers(shape: Shape, card: Card, index: int, wanted: Verification) -> Iterator[Kernel]:
+def _numbers(shape: GemmShape, card: Card, index: int, wanted: Verification) -> Iterator[Kernel]:
     for bits in wanted.mantissa_bits[index % 3 :: 3]:
         for zero_points in (False, True):
             if zero_points and bits > 14:
@@ -55,7 +55,7 @@ def _numbers(shape: Shape, card: Card, index: int, wanted: Verification) -> Iter
             yield Bipolar(a, b)
 
 
-def check(device: Device, kernel: Kernel, shape: Shape, rng: np.random.Generator) -> Iterator[Check]:
+def check(device: Device, kernel: Kernel, shape: GemmShape, rng: np.random.Generator) -> Iterator[GoldenCheck]:
     """All cases of one kernel on one shape."""
     for case in kernel.cases(rng, shape):
         prepared = device.prepare(kernel.program(shape, case.buffers))
@@ -63,7 +63,7 @@ def check(device: Device, kernel: Kernel, shape: Shape, rng: np.random.Generator
             error = case.error(prepared.run()["c"])
         finally:
             prepared.release()
-        yield Check(
+        yield GoldenCheck(
             kernel=kernel.label,
             configuration=configuration(kernel),
             tokens=shape.tokens,

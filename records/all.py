@@ -7,7 +7,7 @@ from records.microarchitecture.page import Microarchitecture
 from records.precision_search import PrecisionSearch
 from records.readme_comparison import ReadmeComparison
 from records.record import Record
-from records.reproduction import Reproduction
+from records.reproduction import ReproductionRecord
 from records.rtl_area import RtlArea
 from records.rtl_checks import RtlChecks
 from records.rtl_costs import RtlCosts
@@ -20,7 +20,7 @@ RECORDS: dict[str, Record] = {
     for record in (
         Schemas(),
         ReadmeComparison(),
-        Reproduction(),
+        ReproductionRecord(),
         Sweeps(),
         PrecisionSearch(),
         TinyLlama(),

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from gpu_ref import nvrtc, sass
 from gpu_ref.forecast import table
 from gpu_ref.forecast.silicon import silicon
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from records.record import RESULTS, Record, Sample, as_read, read
 
 FOLDER = RESULTS / "gpu_forecast"
@@ -48,6 +48,6 @@ def _file(card: str) -> Path:
 
 
 def _made(card: str, tokens: tuple[int, ...]) -> dict[str, Any]:
-    shapes = [Shape(count, *LAYER) for count in tokens]
+    shapes = [GemmShape(count, *LAYER) for count in tokens]
     one = silicon().cards[card]
     return table.as_dict(card, one, table.rows(card, one, shapes, MANTISSA_BITS, None))

@@ -55,7 +55,7 @@ RANDOM_FUNCTIONS = {
 
 
 @dataclass(frozen=True)
-class Tally:
+class SearchTally:
     """Outcomes on random functions.
 
     Attributes
@@ -84,7 +84,9 @@ class Tally:
         return {**{key: value for key, value in asdict(self).items() if key != "excesses"}, **summary}
 
 
-def tally_random(make: Callable[[random.Random], Function], seeds: range, lengths: range, iterations: int) -> Tally:
+def tally_random(
+    make: Callable[[random.Random], Function], seeds: range, lengths: range, iterations: int
+) -> SearchTally:
     """Search random functions and try every tuple of `lengths` of each."""
     solvable, evaluations, excesses = 0, 0, []
     for seed in seeds:
@@ -96,7 +98,7 @@ def tally_random(make: Callable[[random.Random], Function], seeds: range, length
         if least is not None and found is not None:
             excesses.append(found.bit_operations / least.bit_operations - 1)
     solved, optimal = len(excesses), sum(excess <= 0 for excess in excesses)
-    return Tally(len(seeds), solvable, solved, optimal, excesses, evaluations / len(seeds))
+    return SearchTally(len(seeds), solvable, solved, optimal, excesses, evaluations / len(seeds))
 
 
 def compare_on_model(

@@ -73,7 +73,7 @@ def with_table(readme: str, recorded: dict[str, Any]) -> str:
     return f"{before}{BEGIN}\n{table(recorded)}\n{END}{after}"
 
 
-class Reproduction(Record):
+class ReproductionRecord(Record):
     name = "reproduction"
     files: ClassVar[tuple[Path, ...]] = (FOLDER, README)
 

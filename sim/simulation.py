@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sim.arch.schema import Arch
-from sim.machine.assembly import Options
+from sim.machine.assembly import SimulationOptions
 from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 from sim.result import Result
@@ -18,7 +18,7 @@ def simulate(
     arch: Arch,
     workload: Workload,
     *,
-    options: Options = Options(),
+    options: SimulationOptions = SimulationOptions(),
     jobs: int = 1,
     tracer: Tracer | None = None,
     progress: Progress | None = None,
@@ -51,7 +51,7 @@ def simulate_all(
     archs: Sequence[Arch],
     workload: Workload,
     *,
-    options: Options = Options(),
+    options: SimulationOptions = SimulationOptions(),
     jobs: int = 1,
     tracer: Tracer | None = None,
     progress: Progress | None = None,

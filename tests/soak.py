@@ -24,7 +24,7 @@ from rich.table import Table
 from sim import shipped
 from sim.arch.load import load_arch
 from sim.errors import InputError
-from sim.machine.assembly import Options
+from sim.machine.assembly import SimulationOptions
 from sim.machine.machine import Machine
 from sim.mapping.nest import LEVELS
 from sim.simulation import simulate
@@ -121,10 +121,10 @@ def compare(task: Task) -> Outcome:
         skipping = machine.run(case.gemm)
     except InputError:
         return Outcome(refused=True)
-    tile = observed(machine.run(case.gemm, Options(fast_forward=False)))
+    tile = observed(machine.run(case.gemm, SimulationOptions(fast_forward=False)))
     others = {"fast-forward": observed(skipping), "automata": oracle.predict(case.arch, case.gemm)}
     if tile.cycles < BEATS:
-        others["beat grain"] = observed(machine.run(case.gemm, Options("beat")))
+        others["beat grain"] = observed(machine.run(case.gemm, SimulationOptions("beat")))
     return Outcome(
         frozenset(skip.level for skip in skipping.skips),
         tuple(f"{name}: {difference}" for name, other in others.items() for difference in differences(tile, other)),

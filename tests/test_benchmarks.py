@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.jobs import Job, Limit, met, run_job
+from benchmarks.jobs import Bar, BenchmarkJob, met, run_job
 from benchmarks.measure import CommandError, measure
 from benchmarks.peers import compare
 from benchmarks.plot import svg
@@ -51,10 +51,10 @@ def test_a_command_that_fails_says_why(command: list[str], words: str) -> None:
 
 
 def test_a_failed_peer_is_a_row_that_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: compare.Peer, gemms: list[list[int]]) -> dict[str, Any]:
+    def broken(self: compare.PeerPackage, gemms: list[list[int]]) -> dict[str, Any]:
         raise CommandError("exit code 1: no wheel for this Python")
 
-    monkeypatch.setattr(compare.Peer, "run", broken)
+    monkeypatch.setattr(compare.PeerPackage, "run", broken)
     row = compare._against(compare.ZIGZAG, [[128, 1024, 1024]], [], 20)
     assert row == {"tool": "ZigZag 3.9.1", "limit_times": 20, "failed": "exit code 1: no wheel for this Python"}
 
@@ -89,7 +89,7 @@ def test_ratios_are_theirs_over_ours() -> None:
 
 
 def test_a_limit_holds_or_not_by_each_clock() -> None:
-    limit = Limit("simulation", 0.1, 150)
+    limit = Bar("simulation", 0.1, 150)
     assert met({"wall_seconds": 0.2, "cpu_seconds": 0.09, "peak_megabytes": 60}, limit) == {"wall": False, "cpu": True}
     assert met({"wall_seconds": 0.05, "cpu_seconds": 0.05, "peak_megabytes": 150}, limit) == {
         "wall": False,
@@ -99,7 +99,7 @@ def test_a_limit_holds_or_not_by_each_clock() -> None:
 
 def test_a_job_runs_alone_and_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.jobs.TIMES", 1)
-    row = run_job(Job("tiny", "fp-fp", str(compare.HERE / "gemm-128x1024x1024.csv"), ("mxu.lanes=1",)))
+    row = run_job(BenchmarkJob("tiny", "fp-fp", str(compare.HERE / "gemm-128x1024x1024.csv"), ("mxu.lanes=1",)))
     assert row["gemms"] == [[128, 1024, 1024]]
     assert row["macs"] == 128 * 1024 * 1024
     assert row["cycles"] * compare.MACS_PER_CYCLE >= row["macs"]

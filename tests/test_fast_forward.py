@@ -10,9 +10,9 @@ import pytest
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.engine import fast_forward
-from sim.engine.fast_forward import FastForward
+from sim.engine.fast_forward import FastForwarder
 from sim.laws.conservation import BrokenLawError
-from sim.machine.assembly import Assembly, Options
+from sim.machine.assembly import Assembly, SimulationOptions
 from sim.machine.machine import Machine
 from sim.mapping.nest import LEVELS, TileCursor
 from sim.units.buffer import Buffer
@@ -69,11 +69,11 @@ def long_loop(seed: int, level: str) -> Case:
     return Case(load_arch("anda-hpca25", overrides), gemm)
 
 
-def skipped_levels(case: Case, options: Options = Options()) -> set[str]:
+def skipped_levels(case: Case, options: SimulationOptions = SimulationOptions()) -> set[str]:
     """Levels at which this case skips; raises where a skip changed anything."""
     machine = Machine(case.arch)
     skipping = machine.run(case.gemm, options)
-    wrong = differences(machine.run(case.gemm, Options(fast_forward=False)), skipping)
+    wrong = differences(machine.run(case.gemm, SimulationOptions(fast_forward=False)), skipping)
     assert not wrong, wrong
     return {skip.level for skip in skipping.skips}
 
@@ -86,7 +86,7 @@ def test_long_loops_are_skipped_exactly(level: str) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_period_seen_twice_is_the_same_twice(level: str) -> None:
-    assert any(skipped_levels(long_loop(seed, level), Options(verify=True)) for seed in range(6))
+    assert any(skipped_levels(long_loop(seed, level), SimulationOptions(verify=True)) for seed in range(6))
 
 
 def caught(seeds: range = range(PER_LEVEL)) -> bool:
@@ -113,17 +113,17 @@ def test_a_channel_whose_time_is_left_out_of_the_state_is_caught(monkeypatch: py
 
 
 def test_landing_in_a_ragged_last_body_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_far(self: FastForward, level: int) -> int:
+    def too_far(self: FastForwarder, level: int) -> int:
         return max(self._leader.count(level) - 1 - self._leader.position[level], 0)
 
-    monkeypatch.setattr(FastForward, "_room", too_far)
+    monkeypatch.setattr(FastForwarder, "_room", too_far)
     assert caught()
 
 
 def test_remembered_periods_need_the_shape_of_their_block(monkeypatch: pytest.MonkeyPatch) -> None:
     # The cursors ahead and the bytes free in the buffers tell a block's shape too: all go, that the fault may show.
     monkeypatch.setattr(TileCursor, "shape", ())
-    monkeypatch.setattr(FastForward, "_relative_cursors", lambda self, level: ())
+    monkeypatch.setattr(FastForwarder, "_relative_cursors", lambda self, level: ())
     monkeypatch.setattr(Buffer, "in_hand", lambda self: (self.chunk, tuple(self.arrivals.items)))
     assert caught()
 
@@ -156,7 +156,7 @@ def run_verified() -> None:
     for seed in range(PER_LEVEL):
         case = long_loop(seed, "inner blocks")
         with suppress(BrokenLawError):
-            Machine(case.arch).run(case.gemm, Options(verify=True))
+            Machine(case.arch).run(case.gemm, SimulationOptions(verify=True))
 
 
 def long_vector_work(seed: int) -> tuple[Arch, VectorWork]:
@@ -189,8 +189,8 @@ def test_vector_work_counts_the_same_with_and_without_and_beat_by_beat() -> None
     for seed in range(200):
         arch, work = long_vector_work(seed)
         machine = Machine(arch)
-        plain = machine.run(work, Options(fast_forward=False))
-        for options in (Options(), Options(verify=True), Options("beat")):
+        plain = machine.run(work, SimulationOptions(fast_forward=False))
+        for options in (SimulationOptions(), SimulationOptions(verify=True), SimulationOptions("beat")):
             run = machine.run(work, options)
             assert not differences(plain, run), (seed, options)
             skipping += bool(run.skips) and not options.verify

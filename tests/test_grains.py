@@ -7,7 +7,7 @@ import pytest
 from sim.arch.load import load_arch
 from sim.engine.activity import State
 from sim.errors import InputError
-from sim.machine.assembly import Options, Run
+from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.machine import Machine
 from sim.workload.load import load_workload
 from tests.machines import random_case
@@ -35,12 +35,12 @@ def test_the_grains_and_fast_forward_count_the_same_on_random_machines(first: in
         case = random_case(seed)
         try:
             machine = Machine(case.arch)
-            tile = machine.run(case.gemm, Options(fast_forward=False))
+            tile = machine.run(case.gemm, SimulationOptions(fast_forward=False))
         except InputError:
             continue  # the random buffer does not hold a tile
         assert not differences(tile, machine.run(case.gemm)), f"fast-forward, seed {seed}"
         if tile.cycles <= BEATS:
-            assert not differences(tile, machine.run(case.gemm, Options("beat"))), f"beat, seed {seed}"
+            assert not differences(tile, machine.run(case.gemm, SimulationOptions("beat"))), f"beat, seed {seed}"
             compared += 1
             starved += tile.states["mxu"][State.WEIGHTS] + tile.states["mxu"][State.ACTIVATIONS] > tile.cycles // 2
     assert compared >= 0.9 * BATCH
@@ -54,5 +54,5 @@ def test_fast_forward_changes_nothing_at_full_size(arch: str) -> None:
     for gemm in gemms.values():
         skipping = machine.run(gemm)
         assert skipping.skips
-        assert not differences(machine.run(gemm, Options(fast_forward=False)), skipping)
-        assert not differences(machine.run(gemm, Options(verify=True)), skipping)
+        assert not differences(machine.run(gemm, SimulationOptions(fast_forward=False)), skipping)
+        assert not differences(machine.run(gemm, SimulationOptions(verify=True)), skipping)

@@ -13,7 +13,7 @@ from sim.errors import InputError
 from sim.formats.weight import WeightFormat
 from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
 from sim.formats.weights.integer import IntegerWeights
-from sim.machine.assembly import Options, Run
+from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
 from sim.workload.gemm import FP16, Gemm
@@ -126,7 +126,7 @@ def test_random_machines_count_what_the_automata_count_at_both_grains(first):
             continue  # the random buffer does not hold a tile
         assert observed(run) == oracle.predict(case.arch, case.gemm), f"seed {seed}"
         if run.cycles <= 10_000:
-            beats = machine.run(case.gemm, Options("beat"))
+            beats = machine.run(case.gemm, SimulationOptions("beat"))
             assert observed(beats) == observed(run), f"beat, seed {seed}"
         compared += 1
     assert compared >= 0.8 * BATCH

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.jobs import Job, run_job
+from benchmarks.jobs import BenchmarkJob, run_job
 from benchmarks.measure import ROOT, CommandError, measure, simulation_summary, summary
 
 HERE = Path(__file__).resolve().parent
@@ -29,7 +29,7 @@ MACHINES = {
 
 
 @dataclass(frozen=True)
-class Peer:
+class PeerPackage:
     """A package, and the files beside this one that install and drive it: `file`.txt and `file`_driver.py."""
 
     title: str
@@ -60,7 +60,7 @@ class Peer:
         return {"cycles": done.answer["cycles"], "simulation": simulation_summary([done]), "shell": summary([done])}
 
 
-SCALE_SIM, ZIGZAG = Peer("SCALE-Sim 3.0.0", "scale_sim"), Peer("ZigZag 3.9.1", "zigzag")
+SCALE_SIM, ZIGZAG = PeerPackage("SCALE-Sim 3.0.0", "scale_sim"), PeerPackage("ZigZag 3.9.1", "zigzag")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Contest:
     title: str
     workload: str
     model: tuple[str, ...]
-    peers: tuple[tuple[Peer, float | None], ...]
+    peers: tuple[tuple[PeerPackage, float | None], ...]
 
 
 CONTESTS = (
@@ -85,7 +85,7 @@ def run_contests(say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         ours = []
         for title, (arch, machine) in MACHINES.items():
             say(f"{contest.title}: {title}")
-            job = Job(contest.title, arch, contest.workload, machine, contest.model, {"precision": "7"})
+            job = BenchmarkJob(contest.title, arch, contest.workload, machine, contest.model, {"precision": "7"})
             ours.append({"tool": title, **run_job(job)})
         _require_equal_peaks(ours)
         gemms = next(work for work in [row.pop("gemms") for row in ours])
@@ -102,7 +102,9 @@ def _require_equal_peaks(ours: list[dict[str, Any]]) -> None:
             raise CommandError(f"{row['tool']} does {row['peak_macs_per_cycle']} MACs a cycle, not {MACS_PER_CYCLE}")
 
 
-def _against(peer: Peer, gemms: list[list[int]], ours: list[dict[str, Any]], limit: float | None) -> dict[str, Any]:
+def _against(
+    peer: PeerPackage, gemms: list[list[int]], ours: list[dict[str, Any]], limit: float | None
+) -> dict[str, Any]:
     row: dict[str, Any] = {"tool": peer.title, "limit_times": limit}
     try:
         row |= peer.run(gemms)

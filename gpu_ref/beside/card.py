@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpu_ref.beside.cost import Cost, Outside, Platform, Resources
-from gpu_ref.beside.work import Attention, Gemms, Place
+from gpu_ref.beside.cost import Outside, PlaceCost, Platform, Resources
+from gpu_ref.beside.work import AttentionWork, Gemms, Place
 from gpu_ref.reference.attention import HEAD_SIZE, attention_estimate
-from gpu_ref.reference.cards import Card, shipped
+from gpu_ref.reference.cards import TabulatedCard, shipped
 from gpu_ref.reference.estimate import OutsideTableError, error_bars
 from gpu_ref.reference.gemm import gemm_estimate
 from gpu_ref.reference.tables import TYPES, NumberType, types_of
@@ -19,7 +19,7 @@ from gpu_ref.reference.tables import TYPES, NumberType, types_of
 BASELINE = "BF16"
 
 
-def resources(card: Card, kind: str) -> Resources:
+def resources(card: TabulatedCard, kind: str) -> Resources:
     """What a card puts into products of one type."""
     return Resources(
         card.bytes_per_second.value,
@@ -57,11 +57,11 @@ def _timed(name: str, kind: NumberType, place: Place) -> tuple[float, bool, str]
     try:
         if isinstance(place, Gemms):
             return _products(name, _used(kind, place).name, place)
-        if isinstance(place, Attention) and not place.obstacle:
+        if isinstance(place, AttentionWork) and not place.obstacle:
             return _attended(name, place)
     except OutsideTableError as error:
         return Outside(str(error))
-    return Outside(place.obstacle if isinstance(place, Attention) else "norms and the like are in no table")
+    return Outside(place.obstacle if isinstance(place, AttentionWork) else "norms and the like are in no table")
 
 
 def _used(kind: NumberType, place: Gemms) -> NumberType:
@@ -88,7 +88,7 @@ def _products(card: str, kind: str, place: Gemms) -> tuple[float, bool, str]:
     return best if len(place.columns) > 1 else (best[0], best[1], "")
 
 
-def _attended(card: str, place: Attention) -> tuple[float, bool, str]:
+def _attended(card: str, place: AttentionWork) -> tuple[float, bool, str]:
     timed = [
         (times, attention_estimate(card, place.phase, place.heads, place.kv_heads, place.batch, tokens))
         for tokens, times in place.calls
@@ -96,14 +96,14 @@ def _attended(card: str, place: Attention) -> tuple[float, bool, str]:
     return sum(times * one.seconds for times, one in timed), all(one.is_measured for _, one in timed), ""
 
 
-def _cost(card: Card, kind: NumberType, place: Place, seconds: float) -> Cost:
+def _cost(card: TabulatedCard, kind: NumberType, place: Place, seconds: float) -> PlaceCost:
     if isinstance(place, Gemms):
         used = _used(kind, place)
         moved, peak = place.fewest_bytes(used.weight_bits), card.peak(used.operand)
     else:
-        assert isinstance(place, Attention)
+        assert isinstance(place, AttentionWork)
         moved, peak = _cache_bytes(place), card.peak("bfloat16")
-    return Cost(
+    return PlaceCost(
         seconds=seconds,
         bytes=moved,
         peak_seconds=place.operations / peak,
@@ -112,7 +112,7 @@ def _cost(card: Card, kind: NumberType, place: Place, seconds: float) -> Cost:
     )
 
 
-def _cache_bytes(place: Attention) -> float:
+def _cache_bytes(place: AttentionWork) -> float:
     """Queries, keys, values and outputs of all calls, 16 bits each, once."""
     queries = [tokens if place.phase == "prefill" else 1 for tokens, _ in place.calls]
     values = sum(

@@ -10,7 +10,7 @@ from gpu_ref import record as records
 from gpu_ref.beside import card, recorded, simulated, standing
 from gpu_ref.beside.cost import Platform, Resources
 from gpu_ref.beside.scale import Scale, parse, several
-from gpu_ref.beside.standing import Part
+from gpu_ref.beside.standing import PhaseStanding
 from gpu_ref.beside.work import Place
 from gpu_ref.reference.cards import card_names, shipped
 from gpu_ref.reference.tables import FRAMEWORKS, ORIGIN, TYPES, types_of
@@ -20,7 +20,7 @@ from sim.result import Result
 
 
 @dataclass(frozen=True)
-class Card:
+class CardTimes:
     """Where a card's times come from: the measured tables, or a record of our own."""
 
     name: str
@@ -34,19 +34,19 @@ class Card:
 class Beside:
     """The comparison; every figure of it that is shown anywhere is computed here or in `standing`."""
 
-    card: Card
+    card: CardTimes
     work: tuple[Place, ...]
     platforms: tuple[Platform, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[PhaseStanding, ...]
     scaled: bool
 
 
 @dataclass(frozen=True)
-class Request:
+class ComparisonRequest:
     """What `--gpu` and `--scale` ask for, checked before time is spent on simulating."""
 
     gpu: str
-    card: Card
+    card: CardTimes
     scale: Scale
 
     def answer(self, results: Sequence[Result], labels: Sequence[str]) -> Beside:
@@ -81,7 +81,7 @@ class Request:
         return Beside(self.card, work, platforms, covered, self.scale != Scale())
 
 
-def request(gpu: str, scale: str | None = None) -> Request:
+def request(gpu: str, scale: str | None = None) -> ComparisonRequest:
     """Read the options.
 
     Parameters
@@ -96,10 +96,10 @@ def request(gpu: str, scale: str | None = None) -> Request:
     InputError
         Where there is no such card or record, or the scale is none.
     """
-    return Request(gpu, find(gpu), parse(scale))
+    return ComparisonRequest(gpu, find(gpu), parse(scale))
 
 
-def find(gpu: str) -> Card:
+def find(gpu: str) -> CardTimes:
     """The card that `--gpu` names, or whose record it is.
 
     Raises
@@ -116,7 +116,7 @@ def find(gpu: str) -> Card:
         )
         own = card.resources(shipped().cards[name], card.BASELINE)
         remarks = tuple(f"{kind}: {TYPES[kind].about}." for kind in types_of(name))
-        return Card(name, told, remarks, own, lambda work: card.platforms(name, work))
+        return CardTimes(name, told, remarks, own, lambda work: card.platforms(name, work))
     path = Path(gpu)
     if not path.is_file() and path.suffix != ".json":
         facts = {"cards": ", ".join(card_names()), "or": "the path of a record that `gpu first-contact` made"}
@@ -128,4 +128,6 @@ def find(gpu: str) -> Card:
         )
     record = records.load(path)
     told = (f"measured here: {path}", *heading(record))
-    return Card(record.device.name, told, (), recorded.resources(record), lambda work: recorded.platforms(record, work))
+    return CardTimes(
+        record.device.name, told, (), recorded.resources(record), lambda work: recorded.platforms(record, work)
+    )

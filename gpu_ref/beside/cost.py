@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
-class Cost:
+class PlaceCost:
     """All of a place's calls together.
 
     Attributes
@@ -25,11 +25,11 @@ class Cost:
     least_joules: float = 0.0
     most_joules: float = 0.0
 
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+    def __add__(self, other: PlaceCost) -> PlaceCost:
+        return PlaceCost(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
-    def __truediv__(self, parts: float) -> Cost:
-        return Cost(*(getattr(self, one.name) / parts for one in fields(self)))
+    def __truediv__(self, parts: float) -> PlaceCost:
+        return PlaceCost(*(getattr(self, one.name) / parts for one in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Outside:
 
 
 @dataclass(frozen=True)
-class Step:
+class SimulatedLayer:
     """A simulated layer, all its instances: its time, and what its arithmetic and its bytes alone would take."""
 
     seconds: float
@@ -95,10 +95,10 @@ class Platform:
     name: str
     is_simulated: bool
     resources: Resources
-    costs: tuple[Cost | Outside, ...]
+    costs: tuple[PlaceCost | Outside, ...]
     frame: tuple[object, ...]
     error: str = ""
     most_error: float = 0.0
     measured: tuple[bool, ...] = ()
     how: tuple[str, ...] = ()
-    steps: tuple[tuple[Step, ...], ...] = ()
+    steps: tuple[tuple[SimulatedLayer, ...], ...] = ()

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpu_ref.beside.cost import Cost, Platform
+from gpu_ref.beside.cost import PlaceCost, Platform
 from gpu_ref.beside.notes import notes
-from gpu_ref.beside.standing import Entry, Part, ratios, transistors, verdict, within
+from gpu_ref.beside.standing import Entry, PhaseStanding, ratios, transistors, verdict, within
 
 if TYPE_CHECKING:
     from gpu_ref.beside.comparison import Beside
@@ -55,11 +55,11 @@ def rows(beside: Beside) -> list[dict[str, Any]]:
     return found
 
 
-def _layer_rows(beside: Beside, part: Part, index: int) -> list[dict[str, Any]]:
+def _layer_rows(beside: Beside, part: PhaseStanding, index: int) -> list[dict[str, Any]]:
     place, found = beside.work[index], []
     for entry in part.entries:
         cost, platform = entry.platform.costs[index], entry.platform
-        if not isinstance(cost, Cost):
+        if not isinstance(cost, PlaceCost):
             continue
         about = {
             "module": place.module,
@@ -73,7 +73,9 @@ def _layer_rows(beside: Beside, part: Part, index: int) -> list[dict[str, Any]]:
     return found
 
 
-def _row(level: str, part: Part, entry: Entry, cost: Cost, about: dict[str, Any] | None = None) -> dict[str, Any]:
+def _row(
+    level: str, part: PhaseStanding, entry: Entry, cost: PlaceCost, about: dict[str, Any] | None = None
+) -> dict[str, Any]:
     against = ratios(entry, part.best) if entry.platform.is_simulated and about is None else {}
     return {
         "level": level,
@@ -102,7 +104,7 @@ def _platform(platform: Platform) -> dict[str, Any]:
     }
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: PhaseStanding) -> dict[str, Any]:
     return {
         "phase": part.name,
         "tokens": part.tokens,

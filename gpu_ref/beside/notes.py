@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpu_ref.beside.standing import Part
+from gpu_ref.beside.standing import PhaseStanding
 from gpu_ref.reference.cards import shipped
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 OUTSIDE_AREA = "PHYs, links, the NoC between MXUs, host interface"
 
 
-def title(part: Part) -> str:
+def title(part: PhaseStanding) -> str:
     """A part of the work and how much of it is counted, on both sides the same."""
     tokens = "" if part.tokens is None else f", {part.tokens:,} token{'' if part.tokens == 1 else 's'}"
     return f"{part.name}{tokens}: {100 * part.operations_share:.4g} % of the products' operations"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpu_ref.beside.cost import Cost
+from gpu_ref.beside.cost import PlaceCost
 from gpu_ref.beside.notes import notes, title
-from gpu_ref.beside.standing import NORMALISATIONS, Part, ratios, verdict, within
+from gpu_ref.beside.standing import NORMALISATIONS, PhaseStanding, ratios, verdict, within
 from gpu_ref.beside.terminal import alone, bracket, factor
 from sim.report.document import drawn, fold
 from sim.report.figures.frame import GREY, Figure, axis, layout, words
@@ -38,7 +38,7 @@ def _within(beside: Beside) -> Html:
     return table(("phase", "platform", "over", "speedup"), rows, (0, 1, 2))
 
 
-def _part(beside: Beside, part: Part) -> list[Html]:
+def _part(beside: Beside, part: PhaseStanding) -> list[Html]:
     columns = ["platform", "time", "time a token", "error", "share of bandwidth", "share of peak", "energy"]
     rows = [
         [
@@ -74,7 +74,7 @@ def _part(beside: Beside, part: Part) -> list[Html]:
     ]
 
 
-def _marks(part: Part) -> Figure:
+def _marks(part: PhaseStanding) -> Figure:
     """Machines over the card's best, one column a normalisation; the line is as fast."""
     traces = []
     for entry, colour in zip(part.machines, SPARE * len(part.machines), strict=False):
@@ -102,12 +102,12 @@ def _marks(part: Part) -> Figure:
     }
 
 
-def _layers(beside: Beside, part: Part) -> Html:
+def _layers(beside: Beside, part: PhaseStanding) -> Html:
     columns = ["layer", "m x k x n", "times", *(entry.platform.name for entry in part.entries)]
     rows = []
     for index in part.covered:
         place = beside.work[index]
         costs = [entry.platform.costs[index] for entry in part.entries]
-        times = [si(cost.seconds / place.count, "s") for cost in costs if isinstance(cost, Cost)]
+        times = [si(cost.seconds / place.count, "s") for cost in costs if isinstance(cost, PlaceCost)]
         rows.append([", ".join(place.names), place.text, f"{place.count:,}", *times])
     return table(columns, rows, (0, 1))

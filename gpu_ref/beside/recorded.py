@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpu_ref.beside.cost import Cost, Outside, Platform, Resources
+from gpu_ref.beside.cost import Outside, PlaceCost, Platform, Resources
 from gpu_ref.beside.work import Gemms, Place
-from gpu_ref.program import Shape
-from gpu_ref.record import Ceilings, Record, Row
-from gpu_ref.reference.cards import Card, shipped
+from gpu_ref.program import GemmShape
+from gpu_ref.record import BenchRecord, Ceilings, Row
+from gpu_ref.reference.cards import TabulatedCard, shipped
 from sim.errors import InputError
 
 
-def known_card(record: Record) -> Card | None:
+def known_card(record: BenchRecord) -> TabulatedCard | None:
     """The card of the measured tables that a record's device is, if it is one; for its die and its TDP."""
     return next((card for name, card in shipped().cards.items() if name in record.device.name), None)
 
 
-def resources(record: Record, operand: str = "f16") -> Resources:
+def resources(record: BenchRecord, operand: str = "f16") -> Resources:
     """At the ceilings measured in the same run; other operands at their stated multiple of FP16's rate.
 
     Raises
@@ -36,7 +36,7 @@ def resources(record: Record, operand: str = "f16") -> Resources:
     )
 
 
-def platforms(record: Record, work: Sequence[Place]) -> list[Platform]:
+def platforms(record: BenchRecord, work: Sequence[Place]) -> list[Platform]:
     """A platform for each kernel, FP16 first.
 
     Raises
@@ -53,14 +53,14 @@ def platforms(record: Record, work: Sequence[Place]) -> list[Platform]:
     return [_platform(record, kernel, work) for kernel in dict.fromkeys([*fp16, *(row.kernel for row in record.rows)])]
 
 
-def _ceilings(record: Record) -> Ceilings:
+def _ceilings(record: BenchRecord) -> Ceilings:
     if record.ceilings is None:
         raise InputError("the record has no measured ceilings, so no roofline can be drawn")
     return record.ceilings
 
 
-def _platform(record: Record, kernel: str, work: Sequence[Place]) -> Platform:
-    fastest: dict[Shape, Row] = {}
+def _platform(record: BenchRecord, kernel: str, work: Sequence[Place]) -> Platform:
+    fastest: dict[GemmShape, Row] = {}
     for row in record.rows:
         if row.kernel == kernel and (row.shape not in fastest or _is_better(row, fastest[row.shape])):
             fastest[row.shape] = row
@@ -77,7 +77,7 @@ def _platform(record: Record, kernel: str, work: Sequence[Place]) -> Platform:
         frame=(record.device.name,),
         error=f"{50 * spread:.0f} %",
         most_error=spread / 2,
-        measured=tuple(isinstance(cost, Cost) for cost in costs),
+        measured=tuple(isinstance(cost, PlaceCost) for cost in costs),
         how=tuple("apart" if isinstance(place, Gemms) and len(place.columns) > 1 else "" for place in work),
     )
 
@@ -86,23 +86,23 @@ def _is_better(row: Row, than: Row) -> bool:
     return (not row.is_choice, row.median_seconds) < (not than.is_choice, than.median_seconds)
 
 
-def _cost(record: Record, rows: dict[Shape, Row], place: Place) -> Cost | Outside:
+def _cost(record: BenchRecord, rows: dict[GemmShape, Row], place: Place) -> PlaceCost | Outside:
     if not isinstance(place, Gemms):
         return Outside("the record holds GeMMs only")
-    total = Cost()
+    total = PlaceCost()
     for n in place.columns:
         row = rows.get(_shape(place, n))
         if row is None:
             return Outside(f"{_shape(place, n)} was not measured")
         total += _one(record, row)
-    return Cost(*(place.count * value for value in vars(total).values()))
+    return PlaceCost(*(place.count * value for value in vars(total).values()))
 
 
-def _one(record: Record, row: Row) -> Cost:
+def _one(record: BenchRecord, row: Row) -> PlaceCost:
     card = known_card(record)
     most = row.median_seconds * card.power_watts.value if card else 0.0
     least = 8e-12 * row.bytes * shipped().dram_picojoules_per_bit.value
-    return Cost(
+    return PlaceCost(
         seconds=row.median_seconds,
         bytes=row.bytes,
         peak_seconds=row.operations / resources(record, row.operand).operations_per_second,
@@ -111,10 +111,10 @@ def _one(record: Record, row: Row) -> Cost:
     )
 
 
-def _shape(place: Gemms, columns: int) -> Shape:
-    return Shape(place.m, columns, place.k)
+def _shape(place: Gemms, columns: int) -> GemmShape:
+    return GemmShape(place.m, columns, place.k)
 
 
-def _listed(shapes: set[Shape]) -> str:
+def _listed(shapes: set[GemmShape]) -> str:
     texts = [str(shape) for shape in sorted(shapes, key=lambda shape: (shape.tokens, shape.columns, shape.depth))]
     return ", ".join(texts[:4]) + (f" and {len(texts) - 4} more" if len(texts) > 4 else "")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gpu_ref.beside.cost import Cost, Outside, Platform, Resources, Step
+from gpu_ref.beside.cost import Outside, PlaceCost, Platform, Resources, SimulatedLayer
 from sim.errors import InputError, nearest_name
 
 WORDS = ("bandwidth", "peak", "area")
@@ -84,10 +84,11 @@ def several(machine: Platform, number: float) -> Platform:
         ),
         costs=tuple(cost if isinstance(cost, Outside) else _shared(cost, number) for cost in machine.costs),
         steps=tuple(
-            tuple(Step(*(one / number for one in vars(step).values())) for step in steps) for steps in machine.steps
+            tuple(SimulatedLayer(*(one / number for one in vars(step).values())) for step in steps)
+            for steps in machine.steps
         ),
     )
 
 
-def _shared(cost: Cost, number: float) -> Cost:
+def _shared(cost: PlaceCost, number: float) -> PlaceCost:
     return replace(cost, seconds=cost.seconds / number, peak_seconds=cost.peak_seconds / number)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from gpu_ref.beside.cost import Cost, Platform, Resources, Step
-from gpu_ref.beside.work import Attention, Elementwise, Gemms, Place
+from gpu_ref.beside.cost import PlaceCost, Platform, Resources, SimulatedLayer
+from gpu_ref.beside.work import AttentionWork, Elementwise, Gemms, Place
 from sim.result import Layer, Result
 
 ATTENTION = ("scores", "softmax", "context")
@@ -101,7 +101,7 @@ def _gemms(result: Result, layers: Sequence[Layer]) -> Gemms:
     )
 
 
-def _attention(result: Result, phase: str, indices: Sequence[int]) -> Attention:
+def _attention(result: Result, phase: str, indices: Sequence[int]) -> AttentionWork:
     model, run = result.workload.get("attention", {}), result.workload.get("run", {})
     operations = sum(2 * result.layers[index].macs * result.layers[index].count for index in indices)
     heads, kv_heads = model.get("heads", 0), model.get("key_value_heads", 0)
@@ -118,24 +118,24 @@ def _attention(result: Result, phase: str, indices: Sequence[int]) -> Attention:
         calls = tuple((context + step + 1, result.workload["layers"]) for step in range(run["steps"]))
     if calls and model.get("window") and calls[-1][0] > model["window"]:
         calls, obstacle = (), f"attention with a sliding window, here of {model['window']:,} tokens, was not measured"
-    return Attention(phase, heads, kv_heads, run.get("batch", 1), calls, operations, obstacle)
+    return AttentionWork(phase, heads, kv_heads, run.get("batch", 1), calls, operations, obstacle)
 
 
-def _step(result: Result, index: int, bytes_per_second: float) -> Step:
+def _step(result: Result, index: int, bytes_per_second: float) -> SimulatedLayer:
     layer, clock = result.layers[index], result.clock_hertz
     busy = max(layer.units[unit].busy_cycles for unit in COMPUTE if unit in layer.units)
     times = layer.cycles / clock, busy / clock, layer.dram_bytes / bytes_per_second
-    return Step(*(layer.count * seconds for seconds in times))
+    return SimulatedLayer(*(layer.count * seconds for seconds in times))
 
 
-def _cost(result: Result, indices: Sequence[int]) -> Cost:
+def _cost(result: Result, indices: Sequence[int]) -> PlaceCost:
     """A place's layers on a machine."""
-    total = Cost()
+    total = PlaceCost()
     joules_a_byte = result.energy["dram"] * 1e-12 / max(result.totals.dram_bytes, 1)
     for index in indices:
         layer = result.layers[index]
         count, clock = layer.count, result.clock_hertz
-        total += Cost(
+        total += PlaceCost(
             seconds=count * layer.cycles / clock,
             bytes=count * layer.dram_bytes,
             peak_seconds=count * layer.macs / (layer.peak_macs_per_cycle * clock),

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gpu_ref.beside.cost import Cost, Outside, Platform, Resources
+from gpu_ref.beside.cost import Outside, PlaceCost, Platform, Resources
 from gpu_ref.beside.work import Place
 from gpu_ref.reference.cards import shipped
 from sim.errors import InputError
@@ -28,7 +28,7 @@ class Entry:
     """One platform on what a part of the work covers."""
 
     platform: Platform
-    cost: Cost
+    cost: PlaceCost
     covered: tuple[int, ...]
 
     def rebuilt_seconds(self, card: Resources) -> float:
@@ -49,7 +49,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Part:
+class PhaseStanding:
     """A phase, or the whole model: entries of all platforms that cover the same places.
 
     Attributes
@@ -82,10 +82,12 @@ class Part:
         return min(self.rivals, key=lambda entry: entry.cost.seconds)
 
 
-def part(name: str, tokens: int | None, work: Sequence[Place], mine: Sequence[int], all_: Sequence[Platform]) -> Part:
+def part(
+    name: str, tokens: int | None, work: Sequence[Place], mine: Sequence[int], all_: Sequence[Platform]
+) -> PhaseStanding:
     """A part of the work, over the places that the card's 16-bit kernels cover."""
     baseline = next(platform for platform in all_ if not platform.is_simulated)
-    covered = tuple(index for index in mine if isinstance(baseline.costs[index], Cost))
+    covered = tuple(index for index in mine if isinstance(baseline.costs[index], PlaceCost))
     reasons: dict[str, None] = {}
     for index in mine:
         cost = baseline.costs[index]
@@ -94,18 +96,18 @@ def part(name: str, tokens: int | None, work: Sequence[Place], mine: Sequence[in
     entries, dropped = [], []
     for platform in all_:
         costs = [platform.costs[index] for index in covered]
-        known = [cost for cost in costs if isinstance(cost, Cost)]
+        known = [cost for cost in costs if isinstance(cost, PlaceCost)]
         if len(known) < len(costs):
             reason = next(cost.reason for cost in costs if isinstance(cost, Outside))
             dropped.append(f"{platform.name}: {reason}")
         elif known:
-            entries.append(Entry(platform, sum(known, Cost()), covered))
+            entries.append(Entry(platform, sum(known, PlaceCost()), covered))
     operations = sum(work[index].operations for index in mine)
     share = sum(work[index].operations for index in covered) / operations if operations else 0.0
-    return Part(name, tokens, tuple(entries), covered, tuple(reasons), tuple(dropped), share)
+    return PhaseStanding(name, tokens, tuple(entries), covered, tuple(reasons), tuple(dropped), share)
 
 
-def refuse_nothing_covered(parts: Sequence[Part], card: str) -> None:
+def refuse_nothing_covered(parts: Sequence[PhaseStanding], card: str) -> None:
     """Raise an InputError where the card's tables hold nothing of the work."""
     if not any(one.covered for one in parts):
         reasons = dict.fromkeys(reason for one in parts for reason in one.left_out)
@@ -153,7 +155,7 @@ def verdict(values: dict[str, float | None], error: float) -> str:
     return "; ".join(f"{word}: {', '.join(names)}" for word, names in told.items())
 
 
-def within(part_: Part) -> list[tuple[str, str, float]]:
+def within(part_: PhaseStanding) -> list[tuple[str, str, float]]:
     """(platform, its chip's first platform, speedup) for all that are one chip but for their arithmetic."""
     found = []
     for frame in dict.fromkeys(entry.platform.frame for entry in part_.entries):

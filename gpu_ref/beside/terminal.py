@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpu_ref.beside.notes import notes
-from gpu_ref.beside.standing import NORMALISATIONS, Part, ratios, verdict, within
+from gpu_ref.beside.standing import NORMALISATIONS, PhaseStanding, ratios, verdict, within
 from sim.report.quantities import percent, ratio, si
 from sim.report.vocabulary import label
 
@@ -56,7 +56,7 @@ def alone(beside: Beside) -> list[str]:
     return [f"no ratio: {told}; a YAML that `extends` it with another `mxu.pe` would"]
 
 
-def _print_part(beside: Beside, part: Part, console: Console) -> None:
+def _print_part(beside: Beside, part: PhaseStanding, console: Console) -> None:
     from gpu_ref.beside.notes import title
 
     console.print()
@@ -92,7 +92,7 @@ def _print_part(beside: Beside, part: Part, console: Console) -> None:
         console.print(_text(f"left out: {line}", "dim"))
 
 
-def _modules(beside: Beside, part: Part) -> Table | None:
+def _modules(beside: Beside, part: PhaseStanding) -> Table | None:
     """Time of one layer's projections, of its attention, of the head."""
     places = [beside.work[index] for index in part.covered]
     if part.name == "model" or len({place.module for place in places}) == 1:

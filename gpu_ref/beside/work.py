@@ -42,7 +42,7 @@ class Gemms:
 
 
 @dataclass(frozen=True)
-class Attention:
+class AttentionWork:
     """Scores, softmax and context of a phase; `calls` are (tokens, how often), each of `batch` sequences.
 
     Attributes
@@ -91,4 +91,4 @@ class Elementwise:
         return ""
 
 
-Place = Gemms | Attention | Elementwise
+Place = Gemms | AttentionWork | Elementwise

@@ -24,7 +24,7 @@ from gpu_ref.contact.job import Job
 from gpu_ref.contact.steps import steps
 from gpu_ref.cubins import Cubins
 from gpu_ref.peers import marlin
-from gpu_ref.program import Module
+from gpu_ref.program import KernelModule
 from sim.errors import InputError
 
 ROOT = "anda-gpu"
@@ -85,9 +85,9 @@ def pack(
     return f"{path}: {len(files)} files, {path.stat().st_size / 1e6:.1f} MB"
 
 
-def modules(job: Job, architecture: str) -> list[Module]:
+def modules(job: Job, architecture: str) -> list[KernelModule]:
     """Everything that first contact may launch on a card of an architecture, each once."""
-    found: dict[Module, None] = dict.fromkeys(fills.modules())
+    found: dict[KernelModule, None] = dict.fromkeys(fills.modules())
     for count in _MULTIPROCESSORS[architecture]:
         card = Card("any", architecture, count, 2**25, 2**36, _SHARED.get(architecture, 101376))
         for step in steps(job, card):

@@ -9,11 +9,11 @@ from typing import Any
 from gpu_ref.contact.job import Job
 from gpu_ref.contact.journal import Journal
 from gpu_ref.contact.supervisor import TIME_IS_UP
-from gpu_ref.record import Ceilings, Check, Device, Failure, Reading, Record, Row
+from gpu_ref.record import BenchRecord, Ceilings, DeviceRecord, Failure, GoldenCheck, Reading, Row
 from gpu_ref.timing import NOMINAL
 
 
-def record(job: Job, journal: Journal) -> Record | None:
+def record(job: Job, journal: Journal) -> BenchRecord | None:
     """The measurements; None where not even the card answered."""
     found = _all(journal, "card")
     if not found:
@@ -22,8 +22,8 @@ def record(job: Job, journal: Journal) -> Record | None:
     rows = _rows(journal)
     ceilings, rows = _with_ceilings(_all(journal, "ceilings"), rows, job)
     rates = asdict(job.settings.tensor_core_rates)
-    return Record(
-        device=Device(**seen["card"]),
+    return BenchRecord(
+        device=DeviceRecord(**seen["card"]),
         versions=seen["versions"],
         started=journal.entries[0]["started"],
         spent_seconds=sum(entry["content"] for entry in journal.entries if entry["kind"] == "spent"),
@@ -32,7 +32,7 @@ def record(job: Job, journal: Journal) -> Record | None:
         tensor_core_rates=rates,
         state_before=Reading(**seen["state"]),
         ceilings=ceilings,
-        checks=[Check(**one) for one in _all(journal, "check")],
+        checks=[GoldenCheck(**one) for one in _all(journal, "check")],
         rows=rows,
         failures=[
             Failure(

@@ -22,7 +22,7 @@ from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.fp16 import Fp16
 from gpu_ref.peers.timing import PEERS
 from gpu_ref.plan import Round, rounds
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 
 Task = Literal["card", "ceilings", "check", "time", "energy", "peer", "once"]
 STAGES = ("card", "ceilings", "smoke", "sanitize", "verify", "bench", "energy", "peers", "counters")
@@ -38,7 +38,7 @@ class Item:
     task: Task
     subject: str
     kernel: Kernel | None = None
-    shape: Shape | None = None
+    shape: GemmShape | None = None
     layers: tuple[str, ...] = ()
     is_choice: bool = False
 
@@ -49,7 +49,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Step:
+class ContactStep:
     """Items of one family, done by one process at a time.
 
     Attributes
@@ -73,12 +73,15 @@ class Step:
         return f"{self.stage} {self.family}".strip()
 
 
-def first_steps() -> list[Step]:
+def first_steps() -> list[ContactStep]:
     """What needs no knowledge of the card."""
-    return [Step("card", "", (Item("card", "card"),)), Step("ceilings", "", (Item("ceilings", "ceilings"),))]
+    return [
+        ContactStep("card", "", (Item("card", "card"),)),
+        ContactStep("ceilings", "", (Item("ceilings", "ceilings"),)),
+    ]
 
 
-def steps(job: Job, card: Card) -> list[Step]:
+def steps(job: Job, card: Card) -> list[ContactStep]:
     """Everything, in order."""
     wanted = job.settings.verification
     small = list(verify.selection(card, verify.small_shapes(wanted), wanted))
@@ -97,19 +100,19 @@ def steps(job: Job, card: Card) -> list[Step]:
 
 
 def _checks(
-    stage: str, pairs: list[tuple[Kernel, Shape]], patience: int = 1, tool: tools.Tool | None = None
-) -> Iterator[Step]:
+    stage: str, pairs: list[tuple[Kernel, GemmShape]], patience: int = 1, tool: tools.Tool | None = None
+) -> Iterator[ContactStep]:
     for family in dict.fromkeys(kernel.source for kernel, _ in pairs):
         items = [Item("check", kernel.label, kernel, shape) for kernel, shape in pairs if kernel.source == family]
-        yield Step(stage, family, tuple(dict.fromkeys(items)), patience, tool)
+        yield ContactStep(stage, family, tuple(dict.fromkeys(items)), patience, tool)
 
 
-def _one_each(pairs: list[tuple[Kernel, Shape]]) -> list[tuple[Kernel, Shape]]:
+def _one_each(pairs: list[tuple[Kernel, GemmShape]]) -> list[tuple[Kernel, GemmShape]]:
     """The first and the last kernel of a family: a sanitizer takes its time."""
     return [*pairs[:1], *pairs[-1:]] if len(pairs) > 1 else pairs
 
 
-def _bench(everything: list[Round], token_counts: int) -> Iterator[Step]:
+def _bench(everything: list[Round], token_counts: int) -> Iterator[ContactStep]:
     """The leading layer first, then the others at the leading half of the token counts, then the rest."""
     leading = everything[0].shape
     few = [one.shape.tokens for one in everything[: (token_counts + 1) // 2]]
@@ -128,10 +131,10 @@ def _bench(everything: list[Round], token_counts: int) -> Iterator[Step]:
                 item = Item("time", kernel.label, kernel, one.shape, one.layers, chosen)
                 items.setdefault(kernel.source, []).append(item)
         for family, timed in items.items():
-            yield Step(f"bench {1 + 3 * order[0] + order[1]}", family, tuple(timed))
+            yield ContactStep(f"bench {1 + 3 * order[0] + order[1]}", family, tuple(timed))
 
 
-def _energy(everything: list[Round], job: Job) -> Iterator[Step]:
+def _energy(everything: list[Round], job: Job) -> Iterator[ContactStep]:
     leading = everything[0].shape
     items: dict[str, list[Item]] = {}
     for one in everything:
@@ -141,17 +144,17 @@ def _energy(everything: list[Round], job: Job) -> Iterator[Step]:
                 if kernel in one.choices or isinstance(kernel, Fp16):
                     items.setdefault(kernel.source, []).append(Item("energy", kernel.label, kernel, one.shape))
     for family, counted in items.items():
-        yield Step("energy", family, tuple(counted))
+        yield ContactStep("energy", family, tuple(counted))
 
 
-def _peers(everything: list[Round]) -> Iterator[Step]:
+def _peers(everything: list[Round]) -> Iterator[ContactStep]:
     first = [one for one in everything if one.is_first]
     for peer in PEERS:
         items = [Item("peer", peer.name, None, one.shape, one.layers) for one in first if peer.takes(one.shape)]
-        yield Step("peers", peer.name, tuple(items), patience=2)
+        yield ContactStep("peers", peer.name, tuple(items), patience=2)
 
 
-def _counters(everything: list[Round]) -> Iterator[Step]:
+def _counters(everything: list[Round]) -> Iterator[ContactStep]:
     leading = everything[0].shape
     for family in _COUNTED:
         items = [
@@ -163,4 +166,4 @@ def _counters(everything: list[Round]) -> Iterator[Step]:
             if kernel.source == family
         ]
         if items:
-            yield Step("counters", family, tuple(items[:1]), 3, tools.counters(family))
+            yield ContactStep("counters", family, tuple(items[:1]), 3, tools.counters(family))

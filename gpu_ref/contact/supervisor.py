@@ -20,7 +20,7 @@ from gpu_ref.card import Card
 from gpu_ref.contact.job import Job
 from gpu_ref.contact.journal import Entry, Journal
 from gpu_ref.contact.process import GRACE_SECONDS, Worker
-from gpu_ref.contact.steps import STAGES, Item, Step, first_steps, steps
+from gpu_ref.contact.steps import STAGES, ContactStep, Item, first_steps, steps
 from gpu_ref.contact.worker import LOST, MARK
 
 TIME_IS_UP = "the time is up"
@@ -79,7 +79,7 @@ class Supervisor:
             for item in self._open(step):
                 self._settle(step, item, TIME_IS_UP)
 
-    def planned(self) -> list[Step]:
+    def planned(self) -> list[ContactStep]:
         """All steps, as far as they are known."""
         card = self._card()
         return first_steps() if card is None else steps(self.job, card)
@@ -88,7 +88,7 @@ class Supervisor:
         """Outcome by step and item: empty for what was done."""
         return dict(self._settled)
 
-    def _do(self, step: Step, until: float) -> None:
+    def _do(self, step: ContactStep, until: float) -> None:
         while self._open(step) and self._elapsed() < until:
             for item in self._open(step):
                 if self._lost[item.subject] >= _LOSSES:
@@ -107,7 +107,7 @@ class Supervisor:
             self._say(f"{self._elapsed() / 60:5.1f} min  {step.name}: {count} item{'s' * (count > 1)}")
             self._one_process(step, prefix, until)
 
-    def _one_process(self, step: Step, prefix: list[str], until: float) -> None:
+    def _one_process(self, step: ContactStep, prefix: list[str], until: float) -> None:
         """One worker, until it ends, hangs or runs out of time."""
         before = len(self._open(step))
         worker = Worker([*prefix, sys.executable, "-m", "gpu_ref.contact.worker"], self._request(step))
@@ -137,7 +137,7 @@ class Supervisor:
             worker.kill()
         self._after(step, current, ending, worker, progressed=len(self._open(step)) < before)
 
-    def _after(self, step: Step, current: str | None, ending: str, worker: Worker, progressed: bool) -> None:
+    def _after(self, step: ContactStep, current: str | None, ending: str, worker: Worker, progressed: bool) -> None:
         item = next((one for one in self._open(step) if one.name == current), None)
         if item is not None:
             reason = f"{ending}{worker.last_words()}"
@@ -150,7 +150,7 @@ class Supervisor:
             for one in self._open(step):
                 self._settle(step, one, f"the process {ending}{worker.last_words()}")
 
-    def _hear(self, step: Step, kind: str, content: Any, current: str | None) -> str | None:
+    def _hear(self, step: ContactStep, kind: str, content: Any, current: str | None) -> str | None:
         if kind == "begin":
             return str(content)
         if kind in ("end", "failed"):
@@ -167,16 +167,16 @@ class Supervisor:
         self._add({"kind": kind, "step": step.name, "item": current, "content": content})
         return current
 
-    def _open(self, step: Step) -> list[Item]:
+    def _open(self, step: ContactStep) -> list[Item]:
         return [item for item in step.items if (step.name, item.name) not in self._settled]
 
-    def _settle(self, step: Step, item: Item, reason: str) -> None:
+    def _settle(self, step: ContactStep, item: Item, reason: str) -> None:
         sizes = {} if item.shape is None else asdict(item.shape)
         entry = {"kind": "settled", "step": step.name, "item": item.name, "subject": item.subject, "reason": reason}
         self._add({**entry, **sizes})
         self._settled[step.name, item.name] = reason
 
-    def _lose(self, step: Step, subject: str) -> None:
+    def _lose(self, step: ContactStep, subject: str) -> None:
         entry = {"kind": "lost", "content": subject, "family": step.family}
         self._add(entry)
         self._remember(entry)
@@ -199,7 +199,7 @@ class Supervisor:
         found = self._found("card")
         return None if found is None else Card(**found["card"])
 
-    def _request(self, step: Step) -> dict[str, Any]:
+    def _request(self, step: ContactStep) -> dict[str, Any]:
         card = self._card() if step.stage not in ("card", "ceilings") else None
         leave = [item.name for item in step.items if item not in self._open(step)]
         plain = {"job": self.job.as_plain(), "card": card.as_dict() if card else None, "step": step.name}
@@ -209,5 +209,5 @@ class Supervisor:
         return time.monotonic() - self._begun
 
 
-def _stage(step: Step) -> str:
+def _stage(step: ContactStep) -> str:
     return step.stage.split()[0]

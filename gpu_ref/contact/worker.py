@@ -19,10 +19,10 @@ import numpy as np
 
 from gpu_ref.card import Card, Device
 from gpu_ref.contact.job import Job
-from gpu_ref.contact.steps import Item, Step, first_steps, steps
+from gpu_ref.contact.steps import ContactStep, Item, first_steps, steps
 from gpu_ref.peers.timing import torch_answers
-from gpu_ref.record import Ceilings, Check
-from gpu_ref.timing import NOMINAL, Bench, measure_ceilings, reading
+from gpu_ref.record import Ceilings, GoldenCheck
+from gpu_ref.timing import NOMINAL, KernelTimer, measure_ceilings, reading
 
 MARK = "@contact "
 LOST = 3
@@ -43,7 +43,7 @@ def main() -> int:
     return _work(step, set(request["leave"]), _Hands(job, ceilings))
 
 
-def _work(step: Step, leave: set[str], hands: _Hands) -> int:
+def _work(step: ContactStep, leave: set[str], hands: _Hands) -> int:
     for item in step.items:
         if item.name in leave:
             continue
@@ -66,7 +66,7 @@ class _Hands:
     def __init__(self, job: Job, ceilings: Ceilings) -> None:
         self._job, self._ceilings = job, ceilings
         self._device: Device | None = None
-        self._bench: Bench | None = None
+        self._bench: KernelTimer | None = None
 
     def device(self) -> Device:
         if self._device is None:
@@ -128,10 +128,10 @@ class _Hands:
         found = row(find(item.subject), item.shape, self._job.settings, self._ceilings, item.layers)
         _tell("row", asdict(found))
 
-    def _timer(self, item: Item) -> Bench:
+    def _timer(self, item: Item) -> KernelTimer:
         if self._bench is None:
             device = self.device()
-            self._bench = Bench(device, self._job.settings, self._ceilings, self._rng(item), _tell_check)
+            self._bench = KernelTimer(device, self._job.settings, self._ceilings, self._rng(item), _tell_check)
         return self._bench
 
     def _rng(self, item: Item) -> np.random.Generator:
@@ -139,7 +139,7 @@ class _Hands:
         return np.random.default_rng([self._job.seed, zlib.crc32(item.name.encode())])
 
 
-def _tell_check(found: Check) -> None:
+def _tell_check(found: GoldenCheck) -> None:
     _tell("check", asdict(found))
 
 

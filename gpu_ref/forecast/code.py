@@ -20,7 +20,7 @@ _WARPGROUP = re.compile(r"(\d+)x(\d+)x(\d+)")
 
 
 @dataclass(frozen=True)
-class Product:
+class TensorInstruction:
     """A Tensor Core instruction: its family (HMMA, IGMMA ...) and multiplications for each warp that issues it."""
 
     family: str
@@ -43,7 +43,7 @@ class Code:
 
     once: int
     iteration: int
-    products: tuple[Product, ...]
+    products: tuple[TensorInstruction, ...]
 
     @property
     def macs(self) -> int:
@@ -59,18 +59,18 @@ class Code:
         return self.once + (self.iteration * macs_of_a_warp / self.macs if self.products else 0.0)
 
 
-def product(opcode: str) -> Product | None:
+def product(opcode: str) -> TensorInstruction | None:
     """The Tensor Core instruction that an opcode is, if it is one."""
     family = opcode.split(".")[0]
     if not family.endswith("MMA"):
         return None
     tile = _WARPGROUP.search(opcode)
     if tile:  # four warps issue it together, each a quarter
-        return Product(family, int(tile[1]) * int(tile[2]) * int(tile[3]) // 4)
+        return TensorInstruction(family, int(tile[1]) * int(tile[2]) * int(tile[3]) // 4)
     size = next((part for part in opcode.split(".")[1:] if part in _WARP), None)
     if size is None:
         raise ValueError(f"{opcode}: a product of unknown size")
-    return Product(family, _WARP[size])
+    return TensorInstruction(family, _WARP[size])
 
 
 def read(text: str) -> Code:

@@ -20,7 +20,7 @@ from gpu_ref import nvrtc, sass
 from gpu_ref.forecast.code import Code, read
 from gpu_ref.forecast.silicon import Silicon, silicon
 from gpu_ref.kernel import Kernel
-from gpu_ref.program import Launch, Matmul, Module, Program, Shape
+from gpu_ref.program import GemmShape, KernelModule, Launch, Matmul, Program
 from sim.errors import InputError
 
 Limit = Literal["memory", "issue", "products"]
@@ -52,7 +52,7 @@ class _Times:
         return max(self.memory, self.issue / share, self.products)
 
 
-def forecast(kernel: Kernel, shape: Shape, card: Silicon) -> Forecast:
+def forecast(kernel: Kernel, shape: GemmShape, card: Silicon) -> Forecast:
     """One GeMM, all its launches.
 
     Raises
@@ -77,7 +77,9 @@ def forecast(kernel: Kernel, shape: Shape, card: Silicon) -> Forecast:
     return Forecast(likely, least, max(parts, key=lambda name: parts[name]), per_weight)
 
 
-def _step(kernel: Kernel, program: Program, step: object, shape: Shape, card: Silicon) -> tuple[_Times, float | None]:
+def _step(
+    kernel: Kernel, program: Program, step: object, shape: GemmShape, card: Silicon
+) -> tuple[_Times, float | None]:
     if isinstance(step, Matmul):
         family = "HGMMA" if "HGMMA" in card.macs_per_cycle else "HMMA"
         rate = card.macs_per_cycle[family] * card.multiprocessors * card.hertz
@@ -103,14 +105,14 @@ def _bytes(program: Program, name: str) -> int:
     return item.nbytes
 
 
-def _padded_macs(kernel: Kernel, shape: Shape) -> float:
+def _padded_macs(kernel: Kernel, shape: GemmShape) -> float:
     """Multiplications of the Tensor Cores, rows that fill up a tile among them."""
     tile = getattr(kernel, "tokens", 16)
     return ceil(shape.tokens / tile) * tile * shape.columns * shape.depth * kernel.passes
 
 
 @cache
-def _code(module: Module, function: str, architecture: str) -> Code:
+def _code(module: KernelModule, function: str, architecture: str) -> Code:
     if sass.disassembler() is None:
         facts = {"needed": "the Python package nvidia-cuda-nvdisasm"}
         raise InputError("nvdisasm, which shows machine code, was not found", facts=facts)

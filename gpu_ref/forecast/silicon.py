@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gpu_ref.card import Card
 from sim import source
 from sim.errors import InputError, nearest_name
+from sim.section import Section
 
 FILE = Path(__file__).parent / "silicon.yaml"
 
@@ -18,11 +19,7 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Silicon(Part):
+class Silicon(Section):
     """One card; `macs_per_cycle` by the family of its Tensor Core instructions."""
 
     architecture: str
@@ -43,7 +40,7 @@ class Silicon(Part):
         return Card(name, self.architecture, self.multiprocessors, self.l2_bytes, 0, self.shared_bytes)
 
 
-class Issue(Part):
+class Issue(Section):
     """Warp instructions a cycle: at most one a scheduler, and the share of that which is likely."""
 
     schedulers: Count
@@ -51,7 +48,7 @@ class Issue(Part):
     source: str
 
 
-class Launches(Part):
+class Launches(Section):
     """Seconds of the first launch of a graph, and of each after it."""
 
     first: Positive
@@ -59,7 +56,7 @@ class Launches(Part):
     source: str
 
 
-class Forecasts(Part):
+class Forecasts(Section):
     """What silicon.yaml says."""
 
     cards: dict[str, Silicon]

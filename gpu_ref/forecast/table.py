@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gpu_ref import dispatch, nvrtc, sources
 from gpu_ref.card import Card
@@ -17,12 +17,13 @@ from gpu_ref.forecast.model import Forecast, forecast
 from gpu_ref.forecast.silicon import Silicon, silicon
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.fp16 import Fp16
-from gpu_ref.program import Shape
-from gpu_ref.record import Record
+from gpu_ref.program import GemmShape
+from gpu_ref.record import BenchRecord
 from gpu_ref.reference.estimate import Estimate, OutsideTableError
 from gpu_ref.reference.gemm import gemm_estimate
 from sim import source
 from sim.report.quantities import ratio, si
+from sim.section import Section
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,10 +32,8 @@ OTHERS = {"fp16": "BF16", "w4a16": "W4A16", "w4a16_wgmma": "W4A16", "dequantise"
 """Which type of the measured tables does the same work as a kernel."""
 
 
-class Published(BaseModel):
+class PublishedSpeedup(Section):
     """A paper's speedup over FP16, for kernels of this kind up to so many tokens."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kernel: str
     most_tokens: Annotated[int, Field(gt=0)]
@@ -42,32 +41,32 @@ class Published(BaseModel):
     source: str
 
 
-class _Papers(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    speedups: list[Published]
+class _Papers(Section):
+    speedups: list[PublishedSpeedup]
 
 
 @dataclass(frozen=True)
-class Row:
+class ForecastRow:
     """One kernel on one shape; None where a provenance has nothing."""
 
-    shape: Shape
+    shape: GemmShape
     kernel: str
     forecast: Forecast
     speedup_over_fp16: float
     others: Estimate | None
     here_seconds: float | None
-    published: Published | None
+    published: PublishedSpeedup | None
 
 
 @cache
-def published() -> tuple[Published, ...]:
+def published() -> tuple[PublishedSpeedup, ...]:
     """published.yaml, checked."""
     return tuple(source.validate(_Papers, source.read(Path(__file__).parent / "published.yaml")).speedups)
 
 
-def rows(name: str, card: Silicon, shapes: Iterable[Shape], bits: Sequence[int], record: Record | None) -> list[Row]:
+def rows(
+    name: str, card: Silicon, shapes: Iterable[GemmShape], bits: Sequence[int], record: BenchRecord | None
+) -> list[ForecastRow]:
     """Every kernel on every shape, FP16 first.
 
     Parameters
@@ -88,7 +87,7 @@ def rows(name: str, card: Silicon, shapes: Iterable[Shape], bits: Sequence[int],
                 [row.median_seconds for row in record.rows_for(shape) if row.kernel == kernel.label] if record else []
             )
             found.append(
-                Row(
+                ForecastRow(
                     shape,
                     kernel.label,
                     one,
@@ -101,7 +100,7 @@ def rows(name: str, card: Silicon, shapes: Iterable[Shape], bits: Sequence[int],
     return found
 
 
-def kernels(shape: Shape, card: Card, bits: Sequence[int]) -> list[Kernel]:
+def kernels(shape: GemmShape, card: Card, bits: Sequence[int]) -> list[Kernel]:
     """Those of a shape that a forecast can be made of."""
     chosen: list[Kernel] = [Fp16(), dispatch.w4a16(shape, card), dispatch.w4a16_warps(shape, card)]
     chosen += [dispatch.w4a16_wgmma(shape, card), *(dispatch.anda(shape, card, length) for length in bits)]
@@ -110,14 +109,14 @@ def kernels(shape: Shape, card: Card, bits: Sequence[int]) -> list[Kernel]:
     return [kernel for kernel in unique if kernel.runs_on(card.architecture) and dispatch.takes(kernel, shape)]
 
 
-def _others(card: str, kernel: Kernel, shape: Shape) -> Estimate | None:
+def _others(card: str, kernel: Kernel, shape: GemmShape) -> Estimate | None:
     try:
         return gemm_estimate(card, OTHERS[kernel.source], shape.tokens, shape.columns, shape.depth)
     except (KeyError, OutsideTableError):
         return None
 
 
-def as_dict(name: str, card: Silicon, found: Sequence[Row]) -> dict[str, Any]:
+def as_dict(name: str, card: Silicon, found: Sequence[ForecastRow]) -> dict[str, Any]:
     """A forecast that can be kept, with all that it hangs on."""
     names = sorted({row.kernel.split()[0] for row in found} & set(sources.names()))
     return {
@@ -137,7 +136,7 @@ def write(content: dict[str, Any], path: Path) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: ForecastRow) -> dict[str, Any]:
     others = row.others
     return {
         **asdict(row.shape),
@@ -152,7 +151,7 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def print_rows(name: str, card: Silicon, found: Sequence[Row], console: Console) -> None:
+def print_rows(name: str, card: Silicon, found: Sequence[ForecastRow], console: Console) -> None:
     """One table a shape, 80 columns wide."""
     from rich.table import Table
     from rich.text import Text
@@ -182,7 +181,7 @@ def print_rows(name: str, card: Silicon, found: Sequence[Row], console: Console)
         console.print(Text(line, style="dim"))
 
 
-def notes(card: Silicon, found: Sequence[Row]) -> list[str]:
+def notes(card: Silicon, found: Sequence[ForecastRow]) -> list[str]:
     """What the numbers hang on."""
     issue = silicon().issue
     papers = dict.fromkeys(row.published.source for row in found if row.published)
@@ -196,7 +195,7 @@ def notes(card: Silicon, found: Sequence[Row]) -> list[str]:
     ]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ForecastRow) -> tuple[str, ...]:
     instructions = row.forecast.instructions_per_weight
     return (
         row.kernel,

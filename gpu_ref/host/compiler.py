@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gpu_ref import sources
-from gpu_ref.program import Module
+from gpu_ref.program import KernelModule
 from sim.errors import InputError
 
 _HEADERS = Path(__file__).parent
@@ -25,7 +25,7 @@ class HostCompiler:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def library(self, module: Module, body: str) -> Path:
+    def library(self, module: KernelModule, body: str) -> Path:
         """The shared library of a module whose source is `body`."""
         key = _key(str(module), body, self._headers.name)
         library = self._folder / f"{module.source}-{key}.so"

@@ -16,7 +16,7 @@ import numpy as np
 from gpu_ref import sources
 from gpu_ref.host.compiler import HostCompiler
 from gpu_ref.host.guarded import guarded
-from gpu_ref.program import Array, CopyBuffer, Launch, Matmul, Module, Program
+from gpu_ref.program import Array, CopyBuffer, KernelModule, Launch, Matmul, Program
 
 
 class HostError(Exception):
@@ -32,7 +32,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Traffic:
+class SharedMemoryAccesses:
     """Accesses to shared memory by bytes a lane: 8 lanes a phase for 16, 16 for 8, a warp for up to 4."""
 
     load_matrices: Counts
@@ -57,7 +57,7 @@ class HostExecutor:
 
     def __init__(self, folder: Path, text: Callable[[str], str] = sources.text) -> None:
         self._compiler, self._text = HostCompiler(folder), text
-        self._libraries: dict[Module, ctypes.CDLL] = {}
+        self._libraries: dict[KernelModule, ctypes.CDLL] = {}
 
     def run(self, program: Program, order: int = 0) -> dict[str, Array]:
         """All results after the launches; `order` 0 ascending, 1 descending, 2 and up shuffled.
@@ -80,11 +80,11 @@ class HostExecutor:
                     arrays[launch.result][:] = arrays[launch.source]
             return {name: arrays[name].copy() for name in program.results}
 
-    def traffic(self, module: Module) -> Traffic:
+    def traffic(self, module: KernelModule) -> SharedMemoryAccesses:
         """Accesses of the last launch from a module."""
         counts = (ctypes.c_long * 14)()
         self._library(module).host_counts(counts)
-        return Traffic(*(Counts(counts[2 * kind], counts[2 * kind + 1]) for kind in range(7)))
+        return SharedMemoryAccesses(*(Counts(counts[2 * kind], counts[2 * kind + 1]) for kind in range(7)))
 
     def _launch(self, launch: Launch, arrays: dict[str, Array], order: int) -> None:
         library = self._library(launch.module)
@@ -99,7 +99,7 @@ class HostExecutor:
             library.host_error.restype = ctypes.c_char_p
             raise HostError(f"{launch.function}: {library.host_error().decode()}")
 
-    def _library(self, module: Module) -> ctypes.CDLL:
+    def _library(self, module: KernelModule) -> ctypes.CDLL:
         if module not in self._libraries:
             self._libraries[module] = ctypes.CDLL(str(self._compiler.library(module, self._text(module.source))))
         return self._libraries[module]

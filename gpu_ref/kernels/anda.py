@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_ref.kernel import Case, Kernel, Output, require_multiple
+from gpu_ref.kernel import Kernel, KernelCase, Output, require_multiple
 from gpu_ref.kernels.w4a16 import random_weights
 from gpu_ref.layouts import s4_fragments
-from gpu_ref.program import Array, Filled, Launch, Module, Result, Shape
+from gpu_ref.program import Array, Filled, GemmShape, KernelModule, Launch, OutputArray
 from sim.errors import InputError
 from sim.formats import contract
 from sim.formats.anda import AndaTensor
@@ -21,7 +21,7 @@ from sim.formats.int4 import Int4Tensor
 _WARP_BYTES = 2 * 1024 + 64 + 16  # codes, scales and zeros of 128 x 32 weights
 
 
-def spread_activations(rng: np.random.Generator, shape: Shape) -> NDArray[np.float16]:
+def spread_activations(rng: np.random.Generator, shape: GemmShape) -> NDArray[np.float16]:
     """FP16 values of differing exponents, zeros of both signs among them; the first token's are subnormal."""
     values = rng.standard_normal((shape.tokens, shape.depth)) * np.exp2(
         rng.integers(-12, 4, (shape.tokens, shape.depth))
@@ -68,9 +68,9 @@ class Anda(Kernel):
         return {**numbers, "OUTPUT_F16": int(self.output == "float16")}
 
     @property
-    def modules(self) -> tuple[Module, ...]:
+    def modules(self) -> tuple[KernelModule, ...]:
         tiling = {"TOKENS": self.tokens, "WARPS_N": self.warps_n, "WARPS_K": self.warps_k, "STAGES": self.stages}
-        return (Module(self.source, tuple({**self.format_defines, **tiling}.items())),)
+        return (KernelModule(self.source, tuple({**self.format_defines, **tiling}.items())),)
 
     def raw_bytes(self, groups: int) -> int:
         """Activations of a stage, as kStageBytes in anda_activations.cuh."""
@@ -84,35 +84,35 @@ class Anda(Kernel):
         terms = groups * self.tokens * (32 * self.warps_n + 8) * 4 if self.warps_k > 1 else 0
         return groups * self.tokens * (128 + 4) + self.stages * stage + terms
 
-    def refuse(self, shape: Shape) -> None:
+    def refuse(self, shape: GemmShape) -> None:
         require_multiple(self.source, shape.columns, 32 * self.warps_n, "columns")
         require_multiple(self.source, shape.depth, 128, "depth")
 
-    def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
+    def cases(self, rng: np.random.Generator, shape: GemmShape) -> Iterator[KernelCase]:
         weights = random_weights(rng, shape, "zero-point" if self.zero_points else "symmetric")
         yield self.case(spread_activations(rng, shape), weights)
 
-    def case(self, values: NDArray[np.float16], weights: Int4Tensor) -> Case:
+    def case(self, values: NDArray[np.float16], weights: Int4Tensor) -> KernelCase:
         """Given tensors, (tokens, depth) and (columns, depth), with what the contract makes of them."""
         encoded = AndaTensor.encode(values, self.mantissa_bits)
         product = contract.gemm(encoded, weights)
         packed = s4_fragments.pack(weights, self.zero_points)
         expected = product.accumulators if self.output == "float32" else product.outputs
         buffers: dict[str, Array] = {"codes": packed.codes, "scales": packed.scales, "zeros": packed.zeros}
-        return Case("contract", {**self.activations(values, encoded), **buffers}, expected)
+        return KernelCase("contract", {**self.activations(values, encoded), **buffers}, expected)
 
     def activations(self, values: NDArray[np.float16], encoded: AndaTensor) -> dict[str, Array]:
         """The buffers that hold A."""
         return {"rows": np.ascontiguousarray(encoded.planes()), "exponents": encoded.exponents}
 
-    def filled_activations(self, shape: Shape) -> dict[str, Filled]:
+    def filled_activations(self, shape: GemmShape) -> dict[str, Filled]:
         groups = shape.depth // 64
         return {
             "rows": Filled((shape.tokens, groups, 1 + self.mantissa_bits), "u8", "bits"),
             "exponents": Filled((shape.tokens, groups), "u1", "exponents"),
         }
 
-    def filled(self, shape: Shape) -> dict[str, Filled]:
+    def filled(self, shape: GemmShape) -> dict[str, Filled]:
         groups, tiles = shape.depth // 64, shape.columns // 32
         return {
             **self.filled_activations(shape),
@@ -121,15 +121,15 @@ class Anda(Kernel):
             "zeros": Filled((groups // 2, tiles, 8), "u2", "bits"),
         }
 
-    def results(self, shape: Shape) -> dict[str, Result]:
-        return {"c": Result((shape.tokens, shape.columns), self.output)}
+    def results(self, shape: GemmShape) -> dict[str, OutputArray]:
+        return {"c": OutputArray((shape.tokens, shape.columns), self.output)}
 
     @property
     def block(self) -> tuple[int, int]:
         """Columns and threads of a block."""
         return 32 * self.warps_n, 32 * self.warps_n * self.warps_k
 
-    def launches(self, shape: Shape) -> tuple[Launch, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch, ...]:
         columns, threads = self.block
         grid = (shape.columns // columns, -(-shape.tokens // self.tokens), 1)
         sizes = (shape.tokens, shape.columns, shape.depth)
@@ -149,7 +149,7 @@ class AndaFp16(Anda):
     def activations(self, values: NDArray[np.float16], encoded: AndaTensor) -> dict[str, Array]:
         return {"values": values}
 
-    def filled_activations(self, shape: Shape) -> dict[str, Filled]:
+    def filled_activations(self, shape: GemmShape) -> dict[str, Filled]:
         return {"values": Filled((shape.tokens, shape.depth), "f2", "normal")}
 
 
@@ -167,9 +167,9 @@ class AndaWgmma(Anda):
     instruction: ClassVar[str] = "IGMMA"
 
     @property
-    def modules(self) -> tuple[Module, ...]:
+    def modules(self) -> tuple[KernelModule, ...]:
         tiling = {"TOKENS": self.tokens, "STAGES": self.stages}
-        return (Module(self.source, tuple({**self.format_defines, **tiling}.items())),)
+        return (KernelModule(self.source, tuple({**self.format_defines, **tiling}.items())),)
 
     @property
     def shared_bytes(self) -> int:

@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_ref.kernel import Case, Kernel, partial_sums, require_multiple
+from gpu_ref.kernel import Kernel, KernelCase, partial_sums, require_multiple
 from gpu_ref.layouts import bit_planes
-from gpu_ref.program import Array, Filled, Launch, Module, Result, Shape
+from gpu_ref.program import Array, Filled, GemmShape, KernelModule, Launch, OutputArray
 from sim.errors import InputError
 
 
@@ -51,10 +51,10 @@ class Bipolar(Kernel):
         return self.bits_a * self.bits_b
 
     @property
-    def modules(self) -> tuple[Module, ...]:
-        return (Module(self.source, (("BITS_A", self.bits_a), ("BITS_B", self.bits_b))),)
+    def modules(self) -> tuple[KernelModule, ...]:
+        return (KernelModule(self.source, (("BITS_A", self.bits_a), ("BITS_B", self.bits_b))),)
 
-    def refuse(self, shape: Shape) -> None:
+    def refuse(self, shape: GemmShape) -> None:
         require_multiple(self.source, shape.columns, 1, "columns")
         require_multiple(self.source, shape.depth, 128, "depth")
         longest = (2**31 - 1) // ((2**self.bits_a - 1) * (2**self.bits_b - 1))
@@ -62,20 +62,20 @@ class Bipolar(Kernel):
             facts = {"allowed": f"up to {longest}: sums stay within 32 bits"}
             raise InputError(f"{self.label} cannot take {shape.depth}", field="depth", facts=facts)
 
-    def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
+    def cases(self, rng: np.random.Generator, shape: GemmShape) -> Iterator[KernelCase]:
         a = rng.integers(0, 1 << self.bits_a, (shape.tokens, shape.depth), np.uint8)
         b = rng.integers(0, 1 << self.bits_b, (shape.columns, shape.depth), np.uint8)
         # In float64, exact below 2^53 and much faster than NumPy's integers.
         values = (bipolar_values(a, self.bits_a), bipolar_values(b, self.bits_b).T)
         expected = values[0].astype(np.float64) @ values[1].astype(np.float64)
         left, right = self._operand("a", a, self.bits_a), self._operand("b", b, self.bits_b)
-        yield Case("random", {**left, **right}, expected.astype(np.int32))
+        yield KernelCase("random", {**left, **right}, expected.astype(np.int32))
 
     @staticmethod
     def _operand(name: str, codes: NDArray[np.uint8], bits: int) -> dict[str, Array]:
         return {name: bit_planes.pack(codes, bits), f"code_sums_{name}": codes.sum(axis=1, dtype=np.int32)}
 
-    def filled(self, shape: Shape) -> dict[str, Filled]:
+    def filled(self, shape: GemmShape) -> dict[str, Filled]:
         words = shape.depth // 32
         return {
             "a": Filled((self.bits_a, shape.tokens, words), "u4", "bits"),
@@ -84,10 +84,13 @@ class Bipolar(Kernel):
             "code_sums_b": Filled((shape.columns,), "i4", "bits"),
         }
 
-    def results(self, shape: Shape) -> dict[str, Result]:
-        return {"c": Result((shape.tokens, shape.columns), "i4"), "partial": partial_sums(self.splits, shape, "i4")}
+    def results(self, shape: GemmShape) -> dict[str, OutputArray]:
+        return {
+            "c": OutputArray((shape.tokens, shape.columns), "i4"),
+            "partial": partial_sums(self.splits, shape, "i4"),
+        }
 
-    def launches(self, shape: Shape) -> tuple[Launch, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch, ...]:
         module, sizes = self.modules[0], (shape.tokens, shape.columns, shape.depth)
         grid = (-(-shape.columns // 32), -(-shape.tokens // 16), self.splits)
         shared = 2 * (self.bits_a * 16 + self.bits_b * 32) * 128

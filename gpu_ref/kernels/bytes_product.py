@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_ref.kernel import Case, Kernel, Operand, Output, finish, finish_module, partial_sums, require_multiple
-from gpu_ref.program import Filled, Launch, Module, Result, Shape
+from gpu_ref.kernel import Kernel, KernelCase, Operand, Output, finish, finish_module, partial_sums, require_multiple
+from gpu_ref.program import Filled, GemmShape, KernelModule, Launch, OutputArray
 
 
 def e4m3_values(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -39,37 +39,40 @@ class Int8(Kernel):
     streamed: ClassVar[tuple[str, ...]] = ("b",)
 
     @property
-    def modules(self) -> tuple[Module, ...]:
-        return (Module(self.source, (("TOKENS", self.tokens), ("STAGES", self.stages))), finish_module("float32"))
+    def modules(self) -> tuple[KernelModule, ...]:
+        return (KernelModule(self.source, (("TOKENS", self.tokens), ("STAGES", self.stages))), finish_module("float32"))
 
     @property
     def shared_bytes(self) -> int:
         return self.stages * (self.tokens + 128) * 128
 
-    def refuse(self, shape: Shape) -> None:
+    def refuse(self, shape: GemmShape) -> None:
         require_multiple(self.source, shape.columns, 1, "columns")
         require_multiple(self.source, shape.depth, 16, "depth")
 
-    def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
+    def cases(self, rng: np.random.Generator, shape: GemmShape) -> Iterator[KernelCase]:
         a = rng.integers(-128, 128, (shape.tokens, shape.depth), np.int8)
         b = rng.integers(-128, 128, (shape.columns, shape.depth), np.int8)
         # In float64, exact below 2^53 and much faster than NumPy's integers.
         expected = a.astype(np.float64) @ b.T.astype(np.float64)
-        yield Case("random", {"a": a, "b": b}, expected.astype(np.int32))
+        yield KernelCase("random", {"a": a, "b": b}, expected.astype(np.int32))
 
-    def filled(self, shape: Shape) -> dict[str, Filled]:
+    def filled(self, shape: GemmShape) -> dict[str, Filled]:
         return {
             "a": Filled((shape.tokens, shape.depth), "u1", "bytes"),
             "b": Filled((shape.columns, shape.depth), "u1", "bytes"),
         }
 
-    def results(self, shape: Shape) -> dict[str, Result]:
-        return {"c": Result((shape.tokens, shape.columns), "i4"), "partial": partial_sums(self.splits, shape, "i4")}
+    def results(self, shape: GemmShape) -> dict[str, OutputArray]:
+        return {
+            "c": OutputArray((shape.tokens, shape.columns), "i4"),
+            "partial": partial_sums(self.splits, shape, "i4"),
+        }
 
-    def launches(self, shape: Shape) -> tuple[Launch, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch, ...]:
         return (self.product(shape, 128), *finish(self.splits, shape, "s32"))
 
-    def product(self, shape: Shape, threads: int) -> Launch:
+    def product(self, shape: GemmShape, threads: int) -> Launch:
         grid = (-(-shape.columns // 128), -(-shape.tokens // self.tokens), self.splits)
         arguments = ("a", "b", "c", "partial", shape.tokens, shape.columns, shape.depth)
         return Launch(self.modules[0], self.source, grid, threads, arguments, self.shared_bytes)
@@ -88,34 +91,34 @@ class Fp8(Int8):
     instruction: ClassVar[str] = "QMMA.16832"
 
     @property
-    def modules(self) -> tuple[Module, ...]:
+    def modules(self) -> tuple[KernelModule, ...]:
         tiling = (("TOKENS", self.tokens), ("STAGES", self.stages), ("OUTPUT_F16", int(self.output == "float16")))
-        return (Module(self.source, tiling), finish_module(self.output))
+        return (KernelModule(self.source, tiling), finish_module(self.output))
 
-    def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
+    def cases(self, rng: np.random.Generator, shape: GemmShape) -> Iterator[KernelCase]:
         a, b = (self._codes(rng, rows, shape.depth) for rows in (shape.tokens, shape.columns))
         left, right = e4m3_values(a), e4m3_values(b).T
         limit = shape.depth / 32 * 2.0**-13
-        yield Case("random", {"a": a, "b": b}, left @ right, np.abs(left) @ np.abs(right), limit)
+        yield KernelCase("random", {"a": a, "b": b}, left @ right, np.abs(left) @ np.abs(right), limit)
 
     @staticmethod
     def _codes(rng: np.random.Generator, rows: int, depth: int) -> NDArray[np.uint8]:
         codes = rng.integers(0, 256, (rows, depth), np.uint8)
         return np.where(codes & 127 == 127, codes - 1, codes).astype(np.uint8)
 
-    def filled(self, shape: Shape) -> dict[str, Filled]:
+    def filled(self, shape: GemmShape) -> dict[str, Filled]:
         return {
             "a": Filled((shape.tokens, shape.depth), "u1", "e4m3"),
             "b": Filled((shape.columns, shape.depth), "u1", "e4m3"),
         }
 
-    def results(self, shape: Shape) -> dict[str, Result]:
+    def results(self, shape: GemmShape) -> dict[str, OutputArray]:
         return {
-            "c": Result((shape.tokens, shape.columns), self.output),
+            "c": OutputArray((shape.tokens, shape.columns), self.output),
             "partial": partial_sums(self.splits, shape, "f4"),
         }
 
-    def launches(self, shape: Shape) -> tuple[Launch, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch, ...]:
         return (self.product(shape, 128), *finish(self.splits, shape, "f32", self.output))
 
 
@@ -134,5 +137,5 @@ class Fp8Wgmma(Fp8):
     def shared_bytes(self) -> int:
         return self.stages * (128 * 128 + -(-self.tokens * 128 // 1024) * 1024)
 
-    def launches(self, shape: Shape) -> tuple[Launch, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch, ...]:
         return (self.product(shape, 256), *finish(self.splits, shape, "f32", self.output))

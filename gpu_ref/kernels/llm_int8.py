@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_ref.kernel import Case, Kernel, Output, partial_sums, require_multiple
-from gpu_ref.program import Filled, Launch, Module, Result, Shape
+from gpu_ref.kernel import Kernel, KernelCase, Output, partial_sums, require_multiple
+from gpu_ref.program import Filled, GemmShape, KernelModule, Launch, OutputArray
 
 THRESHOLD = 6.0
 Float32 = NDArray[np.float32]
@@ -53,41 +53,41 @@ class LlmInt8(Kernel):
     streamed: ClassVar[tuple[str, ...]] = ("weights",)
 
     @property
-    def modules(self) -> tuple[Module, ...]:
+    def modules(self) -> tuple[KernelModule, ...]:
         tiling = (("TOKENS", self.tokens), ("STAGES", self.stages), ("OUTPUT_F16", int(self.output == "float16")))
-        return (Module(self.source, tiling),)
+        return (KernelModule(self.source, tiling),)
 
-    def refuse(self, shape: Shape) -> None:
+    def refuse(self, shape: GemmShape) -> None:
         require_multiple(self.source, shape.columns, 1, "columns")
         require_multiple(self.source, shape.depth, 16, "depth")
 
-    def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
+    def cases(self, rng: np.random.Generator, shape: GemmShape) -> Iterator[KernelCase]:
         weights, scales = quantise_columns(rng.standard_normal((shape.columns, shape.depth)).astype(np.float32))
         for label, outliers in (("no outliers", 0), ("outliers", max(2, shape.depth // 100))):
             x = np.clip(rng.standard_normal((shape.tokens, shape.depth)), -5, 5)
             x[rng.integers(0, shape.tokens, outliers), rng.integers(0, shape.depth, outliers)] = THRESHOLD
             half = x.astype(np.float16)
             expected = golden(half, weights, scales).astype(self.output)
-            yield Case(label, {"x": half, "weights": weights, "column_scales": scales}, expected)
+            yield KernelCase(label, {"x": half, "weights": weights, "column_scales": scales}, expected)
 
-    def filled(self, shape: Shape) -> dict[str, Filled]:
+    def filled(self, shape: GemmShape) -> dict[str, Filled]:
         return {
             "x": Filled((shape.tokens, shape.depth), "f2", "outliers"),
             "weights": Filled((shape.columns, shape.depth), "u1", "bytes"),
             "column_scales": Filled((shape.columns,), "f4", "normal"),
         }
 
-    def results(self, shape: Shape) -> dict[str, Result]:
+    def results(self, shape: GemmShape) -> dict[str, OutputArray]:
         return {
-            "c": Result((shape.tokens, shape.columns), self.output),
+            "c": OutputArray((shape.tokens, shape.columns), self.output),
             "partial": partial_sums(self.splits, shape, "i4"),
-            "outlier": Result((shape.depth,), "u1"),
-            "list": Result((1 + shape.depth,), "i4"),
-            "codes": Result((shape.tokens, shape.depth), "u1"),
-            "row_scales": Result((shape.tokens,), "f4"),
+            "outlier": OutputArray((shape.depth,), "u1"),
+            "list": OutputArray((1 + shape.depth,), "i4"),
+            "codes": OutputArray((shape.tokens, shape.depth), "u1"),
+            "row_scales": OutputArray((shape.tokens,), "f4"),
         }
 
-    def launches(self, shape: Shape) -> tuple[Launch, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch, ...]:
         module, sizes = self.modules[0], (shape.tokens, shape.columns, shape.depth)
         scales = ("row_scales", "column_scales", "list")
         grid = (-(-shape.columns // 128), -(-shape.tokens // self.tokens), self.splits)

@@ -16,19 +16,19 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_ref.kernel import Case, Kernel, Output, finish, finish_module, partial_sums, require_multiple
+from gpu_ref.kernel import Kernel, KernelCase, Output, finish, finish_module, partial_sums, require_multiple
 from gpu_ref.layouts import w4_awq, w4_fragments
-from gpu_ref.program import Array, Filled, Launch, Module, Result, Shape
+from gpu_ref.program import Array, Filled, GemmShape, KernelModule, Launch, OutputArray
 from sim.formats.int4 import Int4Tensor
 
 
-def random_weights(rng: np.random.Generator, shape: Shape, scheme: str = "zero-point") -> Int4Tensor:
+def random_weights(rng: np.random.Generator, shape: GemmShape, scheme: str = "zero-point") -> Int4Tensor:
     """Random INT4 weights of shape (columns, depth) in groups of 128."""
     values = rng.standard_normal((shape.columns, shape.depth)).astype(np.float32)
     return Int4Tensor.quantise(values + (0.5 if scheme == "zero-point" else 0.0), scheme)  # type: ignore[arg-type]
 
 
-def one_hot(rng: np.random.Generator, shape: Shape) -> tuple[NDArray[np.float16], NDArray[np.intp]]:
+def one_hot(rng: np.random.Generator, shape: GemmShape) -> tuple[NDArray[np.float16], NDArray[np.intp]]:
     """Rows with a single 1, and where it stands."""
     at = rng.integers(0, shape.depth, shape.tokens)
     rows = np.zeros((shape.tokens, shape.depth), np.float16)
@@ -37,20 +37,20 @@ def one_hot(rng: np.random.Generator, shape: Shape) -> tuple[NDArray[np.float16]
 
 
 def w4_cases(
-    rng: np.random.Generator, shape: Shape, output: Output, pack: Callable[[Int4Tensor], dict[str, Array]]
-) -> Iterator[Case]:
+    rng: np.random.Generator, shape: GemmShape, output: Output, pack: Callable[[Int4Tensor], dict[str, Array]]
+) -> Iterator[KernelCase]:
     """One-hot and random activations over random weights with zero points."""
     weights = random_weights(rng, shape)
     halves = weights.dequantise_fp16()
     rows, at = one_hot(rng, shape)
-    yield Case("one-hot", {"a": rows, **pack(weights)}, np.ascontiguousarray(halves[:, at].T.astype(output)))
+    yield KernelCase("one-hot", {"a": rows, **pack(weights)}, np.ascontiguousarray(halves[:, at].T.astype(output)))
     a = rng.standard_normal((shape.tokens, shape.depth)).astype(np.float16)
     left, right = a.astype(np.float64), halves.astype(np.float64).T
     deviation, expected = np.sqrt(left**2 @ right**2), left @ right
     limit = shape.depth / 8 * 2.0**-23 * 4
     if output == "float16":  # and half a unit in the last place for the rounding of the output
         deviation = deviation + np.abs(expected) * 2.0**-11 / limit
-    yield Case("random", {"a": a, **pack(weights)}, expected, deviation, limit)
+    yield KernelCase("random", {"a": a, **pack(weights)}, expected, deviation, limit)
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class W4a16(Kernel):
     streamed: ClassVar[tuple[str, ...]] = ("codes", "scales", "zeros")
 
     @property
-    def modules(self) -> tuple[Module, ...]:
+    def modules(self) -> tuple[KernelModule, ...]:
         tiling = {"TOKENS": self.tokens, "WARPS_N": self.warps_n, "WARPS_K": self.warps_k, "STAGES": self.stages}
-        product = Module(self.source, (*tiling.items(), ("OUTPUT_F16", int(self.output == "float16"))))
+        product = KernelModule(self.source, (*tiling.items(), ("OUTPUT_F16", int(self.output == "float16"))))
         return (product, finish_module(self.output))
 
     @property
@@ -82,14 +82,14 @@ class W4a16(Kernel):
         stage = -(-(self.warps_k * self.tokens * 256 + warps * (4096 + 128 + 32)) // 1024) * 1024
         return max(self.stages * stage, self.warps_k * self.tokens * (64 * self.warps_n + 8) * 4)
 
-    def refuse(self, shape: Shape) -> None:
+    def refuse(self, shape: GemmShape) -> None:
         require_multiple(self.source, shape.columns, 64 * self.warps_n, "columns")
         require_multiple(self.source, shape.depth, 128, "depth")
 
-    def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
+    def cases(self, rng: np.random.Generator, shape: GemmShape) -> Iterator[KernelCase]:
         return w4_cases(rng, shape, self.output, pack_fragments)
 
-    def filled(self, shape: Shape) -> dict[str, Filled]:
+    def filled(self, shape: GemmShape) -> dict[str, Filled]:
         groups, tiles = shape.depth // 128, shape.columns // 64
         return {
             "a": Filled((shape.tokens, shape.depth), "f2", "normal"),
@@ -98,16 +98,18 @@ class W4a16(Kernel):
             "zeros": Filled((groups, tiles, 8), "u4", "bits"),
         }
 
-    def results(self, shape: Shape) -> dict[str, Result]:
+    def results(self, shape: GemmShape) -> dict[str, OutputArray]:
         partial = partial_sums(self.splits, shape, "f4")
-        return {"c": Result((shape.tokens, shape.columns), self.output), "partial": partial}
+        return {"c": OutputArray((shape.tokens, shape.columns), self.output), "partial": partial}
 
-    def launches(self, shape: Shape) -> tuple[Launch, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch, ...]:
         grid = (shape.columns // (64 * self.warps_n), -(-shape.tokens // self.tokens), self.splits)
         threads = 32 * self.warps_n * self.warps_k
         return self.product(shape, grid, threads, self.shared_bytes)
 
-    def product(self, shape: Shape, grid: tuple[int, int, int], threads: int, shared_bytes: int) -> tuple[Launch, ...]:
+    def product(
+        self, shape: GemmShape, grid: tuple[int, int, int], threads: int, shared_bytes: int
+    ) -> tuple[Launch, ...]:
         sizes = (shape.tokens, shape.columns, shape.depth)
         arguments = ("a", "codes", "scales", "zeros", "c", "partial", *sizes)
         first = Launch(self.modules[0], self.source, grid, threads, arguments, shared_bytes)
@@ -125,22 +127,22 @@ class W4a16Awq(W4a16):
     source: ClassVar[str] = "w4a16_awq"
 
     @property
-    def modules(self) -> tuple[Module, ...]:
+    def modules(self) -> tuple[KernelModule, ...]:
         defines = (("TOKENS", self.tokens), ("OUTPUT_F16", int(self.output == "float16")))
-        return (Module(self.source, defines), finish_module(self.output))
+        return (KernelModule(self.source, defines), finish_module(self.output))
 
     @property
     def shared_bytes(self) -> int:
         return self.tokens * 128 + 64 * (128 + 8) * 2
 
-    def refuse(self, shape: Shape) -> None:
+    def refuse(self, shape: GemmShape) -> None:
         require_multiple(self.source, shape.columns, 128, "columns")
         require_multiple(self.source, shape.depth, 128, "depth")
 
-    def cases(self, rng: np.random.Generator, shape: Shape) -> Iterator[Case]:
+    def cases(self, rng: np.random.Generator, shape: GemmShape) -> Iterator[KernelCase]:
         return w4_cases(rng, shape, self.output, _pack_awq)
 
-    def filled(self, shape: Shape) -> dict[str, Filled]:
+    def filled(self, shape: GemmShape) -> dict[str, Filled]:
         return {
             "a": Filled((shape.tokens, shape.depth), "f2", "normal"),
             "codes": Filled((shape.depth, shape.columns // 8), "u4", "bits"),
@@ -148,7 +150,7 @@ class W4a16Awq(W4a16):
             "zeros": Filled((shape.depth // 128, shape.columns // 8), "u4", "bits"),
         }
 
-    def launches(self, shape: Shape) -> tuple[Launch, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch, ...]:
         grid = (shape.columns // 128, -(-shape.tokens // self.tokens), self.splits)
         return self.product(shape, grid, 128, self.shared_bytes)
 
@@ -168,9 +170,9 @@ class W4a16Wgmma(W4a16):
     instruction: ClassVar[str] = "HGMMA"
 
     @property
-    def modules(self) -> tuple[Module, ...]:
+    def modules(self) -> tuple[KernelModule, ...]:
         tiling = (("TOKENS", self.tokens), ("STAGES", self.stages), ("OUTPUT_F16", int(self.output == "float16")))
-        return (Module(self.source, tiling), finish_module(self.output))
+        return (KernelModule(self.source, tiling), finish_module(self.output))
 
     @property
     def shared_bytes(self) -> int:
@@ -178,7 +180,7 @@ class W4a16Wgmma(W4a16):
         stage = -(-(tile + 2 * (2048 + 128 + 32)) // 1024) * 1024
         return max(self.stages * stage, self.tokens * (128 + 4) * 4)
 
-    def launches(self, shape: Shape) -> tuple[Launch, ...]:
+    def launches(self, shape: GemmShape) -> tuple[Launch, ...]:
         grid = (shape.columns // 128, -(-shape.tokens // self.tokens), self.splits)
         return self.product(shape, grid, 256, self.shared_bytes)
 

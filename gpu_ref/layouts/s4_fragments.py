@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_ref.layouts.w4_fragments import Packed
+from gpu_ref.layouts.w4_fragments import PackedFragments
 from sim.formats.int4 import Int4Tensor
 
 _NIBBLE_OF = np.array([0, 2, 4, 6, 1, 3, 5, 7])
@@ -31,7 +31,7 @@ def _k_index() -> NDArray[np.intp]:
     return np.arange(4)[:, np.newaxis] + 8 * (element % 4) + 4 * (element // 4)
 
 
-def pack(weights: Int4Tensor, zero_points: bool) -> Packed:
+def pack(weights: Int4Tensor, zero_points: bool) -> PackedFragments:
     """Pack weights of shape (columns, depth), columns a multiple of 32, depth of 128, groups of 128.
 
     Without `zero_points` all zeros must be 8.
@@ -43,14 +43,14 @@ def pack(weights: Int4Tensor, zero_points: bool) -> Packed:
     words = (picked << (4 * _NIBBLE_OF).astype(np.uint32)).sum(axis=-1, dtype=np.uint32)
     words = words.transpose(4, 0, 1, 3, 6, 2, 5)  # k64, n32, p, g, t, i, h
     zeros = weights.zeros.T.reshape(depth // 128, columns // 32, 4, 8).astype(np.uint16)
-    return Packed(
+    return PackedFragments(
         np.ascontiguousarray(words).reshape(depth // 64, columns // 32, 2, 32, 4),
         np.ascontiguousarray(weights.scales.T).view(np.uint16),
         (zeros << np.arange(0, 16, 4, dtype=np.uint16)[:, np.newaxis]).sum(axis=2, dtype=np.uint16),
     )
 
 
-def unpack(packed: Packed, zero_points: bool) -> Int4Tensor:
+def unpack(packed: PackedFragments, zero_points: bool) -> Int4Tensor:
     """Undo `pack`."""
     k64, n32 = packed.codes.shape[:2]
     columns, depth = 32 * n32, 64 * k64

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_ref.layouts.w4_fragments import Packed
+from gpu_ref.layouts.w4_fragments import PackedFragments
 from sim.formats.int4 import Int4Tensor
 
 _SHIFTS = np.array([0, 16, 4, 20, 8, 24, 12, 28], np.uint32)  # of columns 0 .. 7
@@ -27,14 +27,14 @@ def _nibbles(words: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return (words[..., np.newaxis] >> _SHIFTS & 15).astype(np.uint8).reshape(len(words), -1)
 
 
-def pack(weights: Int4Tensor) -> Packed:
+def pack(weights: Int4Tensor) -> PackedFragments:
     """Pack weights of shape (columns, depth), columns a multiple of 8, depth of 128, groups of 128."""
     columns, depth = weights.shape
     scales = np.ascontiguousarray(weights.scales.T).view(np.uint16)
-    return Packed(_words(weights.codes.reshape(columns, depth).T), scales, _words(weights.zeros.T))
+    return PackedFragments(_words(weights.codes.reshape(columns, depth).T), scales, _words(weights.zeros.T))
 
 
-def unpack(packed: Packed) -> Int4Tensor:
+def unpack(packed: PackedFragments) -> Int4Tensor:
     """Undo `pack`."""
     codes = _nibbles(packed.codes).T
     columns, depth = codes.shape

@@ -25,7 +25,7 @@ _NIBBLE_OF = np.array([0, 4, 1, 5, 2, 6, 3, 7])  # of the eight codes in the ord
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
+class PackedFragments:
     """Codes uint32, scales uint16 (the bits of FP16), zeros of 16 or 32 bits; shapes as in the module's diagram."""
 
     codes: NDArray[np.uint32]
@@ -40,7 +40,7 @@ def _index() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return 2 * t + element % 2 + 8 * (element // 2 % 2), g + 8 * (element // 4)
 
 
-def pack(weights: Int4Tensor) -> Packed:
+def pack(weights: Int4Tensor) -> PackedFragments:
     """Pack weights of shape (columns, depth), columns a multiple of 64, depth of 128, groups of 128."""
     columns, depth = weights.shape
     k, column = _index()
@@ -49,14 +49,14 @@ def pack(weights: Int4Tensor) -> Packed:
     words = (picked << (4 * _NIBBLE_OF).astype(np.uint32).reshape(1, 8, 1, 1, 1, 1)).sum(axis=1, dtype=np.uint32)
     by_group = weights.scales.T.reshape(depth // 128, columns // 64, 8, 8).transpose(0, 1, 3, 2)
     zeros = weights.zeros.T.reshape(depth // 128, columns // 64, 8, 8).transpose(0, 1, 3, 2).astype(np.uint32)
-    return Packed(
+    return PackedFragments(
         np.ascontiguousarray(words.transpose(3, 1, 2, 0, 4)),
         np.ascontiguousarray(by_group).view(np.uint16),
         (zeros << np.arange(0, 32, 4, dtype=np.uint32)).sum(axis=-1, dtype=np.uint32),
     )
 
 
-def unpack(packed: Packed) -> Int4Tensor:
+def unpack(packed: PackedFragments) -> Int4Tensor:
     """Undo `pack`."""
     k64, n64 = packed.codes.shape[:2]
     columns, depth = 64 * n64, 64 * k64

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gpu_ref.peers.peer import Made, Peer, Tensor, Torch
 from gpu_ref.peers.torch_kernels import CHECKED_COLUMNS, GROUP
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from sim.errors import InputError
 
 
-def make(torch: Torch, shape: Shape, device: str) -> Made:
+def make(torch: Torch, shape: GemmShape, device: str) -> Made:
     try:
         from gemlite.core import DType, GemLiteLinear
     except ImportError as error:

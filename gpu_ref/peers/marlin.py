@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gpu_ref.peers.peer import Made, Peer, Tensor, Torch
 from gpu_ref.peers.torch_kernels import CHECKED_COLUMNS, GROUP
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from sim.errors import InputError
 
 LIBRARY = Path(__file__).parent / "libmarlin.so"
@@ -68,7 +68,7 @@ def pack_scales(scales: NDArray[np.float16]) -> NDArray[np.float16]:
     return np.ascontiguousarray(scales.reshape(-1, 64)[:, order].reshape(scales.shape))
 
 
-def make(torch: Torch, shape: Shape, device: str) -> Made:
+def make(torch: Torch, shape: GemmShape, device: str) -> Made:
     if not LIBRARY.exists():
         raise InputError("MARLIN is not in this bundle: `gpu bundle --marlin SOURCE` compiles it")
     library = ctypes.CDLL(str(LIBRARY))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpu_ref.kernel import Operand
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 
 Tensor = Any
 Torch = Any
@@ -53,8 +53,8 @@ class Peer:
     operand: Operand
     limit: float
     multiples: tuple[int, int]
-    make: Callable[[Torch, Shape, str], Made]
+    make: Callable[[Torch, GemmShape, str], Made]
 
-    def takes(self, shape: Shape) -> bool:
+    def takes(self, shape: GemmShape) -> bool:
         """Whether it exists for a shape."""
         return shape.columns % self.multiples[0] == 0 and shape.depth % self.multiples[1] == 0

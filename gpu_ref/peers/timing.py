@@ -11,7 +11,7 @@ from gpu_ref.kernels.fp16 import Fp16
 from gpu_ref.nvml import Monitor
 from gpu_ref.peers import gemlite, marlin, torch_kernels
 from gpu_ref.peers.peer import Made, Peer, Torch
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from gpu_ref.record import Ceilings, Row
 from gpu_ref.settings import Settings
 from gpu_ref.timing import quartiles, reading
@@ -77,7 +77,7 @@ class Batch:
         return float(start.elapsed_time(end)) * 1e-3 / self.runs
 
 
-def row(peer: Peer, shape: Shape, settings: Settings, ceilings: Ceilings, layers: tuple[str, ...]) -> Row:
+def row(peer: Peer, shape: GemmShape, settings: Settings, ceilings: Ceilings, layers: tuple[str, ...]) -> Row:
     """Verify and time a peer.
 
     Raises

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from gpu_ref.peers.peer import Made, Peer, Tensor, Torch
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 
 CHECKED_COLUMNS = 64
 GROUP = 128
 
 
-def _normal(torch: Torch, shape: Shape, device: str) -> tuple[Tensor, Tensor]:
+def _normal(torch: Torch, shape: GemmShape, device: str) -> tuple[Tensor, Tensor]:
     left = torch.randn(shape.tokens, shape.depth, device=device, dtype=torch.float16)
     return left, torch.randn(shape.columns, shape.depth, device=device, dtype=torch.float16)
 
 
-def fp16(torch: Torch, shape: Shape, device: str) -> Made:
+def fp16(torch: Torch, shape: GemmShape, device: str) -> Made:
     left, right = _normal(torch, shape, device)
     values = right[:CHECKED_COLUMNS].double().cpu()
     return Made(left, (right,), lambda a, w: a @ w[0].t(), left.double().cpu(), values)
 
 
-def int8(torch: Torch, shape: Shape, device: str) -> Made:
+def int8(torch: Torch, shape: GemmShape, device: str) -> Made:
     """_int_mm wants more than 16 rows: fewer are padded."""
     rows = max(shape.tokens, 17)
     left, right = (
@@ -31,7 +31,7 @@ def int8(torch: Torch, shape: Shape, device: str) -> Made:
     return Made(left, (right,), lambda a, w: torch._int_mm(a, w[0].t()), *values)
 
 
-def fp8(torch: Torch, shape: Shape, device: str) -> Made:
+def fp8(torch: Torch, shape: GemmShape, device: str) -> Made:
     left, right = (one.to(torch.float8_e4m3fn) for one in _normal(torch, shape, device))
     one = torch.ones((), device=device)
 
@@ -41,7 +41,7 @@ def fp8(torch: Torch, shape: Shape, device: str) -> Made:
     return Made(left, (right,), call, left.double().cpu(), right[:CHECKED_COLUMNS].double().cpu())
 
 
-def int4(torch: Torch, shape: Shape, device: str) -> Made:
+def int4(torch: Torch, shape: GemmShape, device: str) -> Made:
     """(code - 8) * scale + zero, groups of 128, all in BF16."""
     left = torch.randn(shape.tokens, shape.depth, device=device, dtype=torch.bfloat16)
     codes = torch.randint(0, 16, (shape.columns, shape.depth), device=device, dtype=torch.uint8)

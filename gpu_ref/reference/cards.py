@@ -6,21 +6,18 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sim import source
 from sim.errors import InputError, nearest_name
+from sim.section import Section
 
 FOLDER = Path(__file__).parent / "measured"
 
 Positive = Annotated[float, Field(gt=0)]
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Die(Part):
+class Die(Section):
     """Silicon of the card; the area is None where the maker does not publish it."""
 
     name: str
@@ -30,14 +27,14 @@ class Die(Part):
     source: str
 
 
-class Figure(Part):
+class Figure(Section):
     """One number and where it stands."""
 
     value: Positive
     source: str
 
 
-class Peaks(Part):
+class Peaks(Section):
     """Dense operations a second by operand; None where the card has no such unit."""
 
     bfloat16: Positive
@@ -46,7 +43,7 @@ class Peaks(Part):
     source: str
 
 
-class Card(Part):
+class TabulatedCard(Section):
     """One card of the tables."""
 
     product: str
@@ -63,10 +60,10 @@ class Card(Part):
         return float(value)
 
 
-class Cards(Part):
+class Cards(Section):
     """What measured/cards.yaml says."""
 
-    cards: dict[str, Card]
+    cards: dict[str, TabulatedCard]
     dram_picojoules_per_bit: Figure
     transistors_per_square_millimetre: Figure
 

@@ -10,11 +10,12 @@ from functools import cache
 from math import exp, log
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gpu_ref.reference.cards import FOLDER
 from sim import source
 from sim.errors import InputError
+from sim.section import Section
 
 WIDEST_GAP = 4
 
@@ -23,10 +24,8 @@ class OutsideTableError(InputError):
     """What was asked for is not in the measured tables, nor between their rows; the message says why."""
 
 
-class ErrorBar(BaseModel):
+class ErrorBar(Section):
     """Relative errors of held-out rows: the median, and what 95 % of them stay below."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rows: Annotated[int, Field(gt=0)]
     median: Annotated[float, Field(gt=0)]
@@ -36,9 +35,7 @@ class ErrorBar(BaseModel):
         return f"{100 * self.median:.0f} / {100 * self.most:.0f} %"
 
 
-class _ErrorBars(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _ErrorBars(Section):
     how: str
     bars: dict[str, dict[str, ErrorBar]]
 

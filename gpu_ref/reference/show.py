@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gpu_ref.reference.cards import Card, shipped
+from gpu_ref.reference.cards import TabulatedCard, shipped
 from gpu_ref.reference.estimate import error_bars
 from gpu_ref.reference.gemm import LARGEST, SMALLEST
 from gpu_ref.reference.tables import FRAMEWORKS, ORIGIN, TYPES, gemm_tables, types_of
@@ -88,7 +88,7 @@ def _of_powers_of_two(shape: tuple[int, int]) -> bool:
     return all(size & (size - 1) == 0 for size in shape)
 
 
-def _card_cells(card: Card) -> tuple[str, ...]:
+def _card_cells(card: TabulatedCard) -> tuple[str, ...]:
     area = card.die.area_square_millimetres
     return (
         si(card.bytes_per_second.value, "B/s"),
@@ -100,7 +100,7 @@ def _card_cells(card: Card) -> tuple[str, ...]:
     )
 
 
-def _operands(card: Card) -> list[str]:
+def _operands(card: TabulatedCard) -> list[str]:
     given = card.operations_per_second
     return [name for name in ("bfloat16", "fp8", "fp4") if getattr(given, name) is not None]
 

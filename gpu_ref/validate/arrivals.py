@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sim.engine.channel import Channel, Credits
 from sim.engine.environment import Environment
 from sim.laws.expectation import expect
-from sim.machine.assembly import Options
+from sim.machine.assembly import SimulationOptions
 from sim.machine.execution import assemble
 from sim.mapping.piece import Piece
 from sim.units.buffer import Buffer
@@ -36,7 +36,7 @@ class Arrivals:
 def arrivals(piece: Piece) -> Arrivals:
     """Run a GeMM at the beat grain and note them."""
     expected = expect(piece)
-    assembly = assemble(piece, expected, Options("beat", fast_forward=False))
+    assembly = assemble(piece, expected, SimulationOptions("beat", fast_forward=False))
     buffers = {unit.name: unit for unit in assembly.units if isinstance(unit, Buffer)}
     environment, writer = assembly.bench.environment, assembly.writer
     chunks = {name: _NotedChannel(environment) for name in buffers}

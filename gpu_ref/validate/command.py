@@ -27,12 +27,12 @@ def validate(
     from rich.console import Console
 
     from gpu_ref.validate import show
-    from gpu_ref.validate.validate import Request
+    from gpu_ref.validate.validate import ValidationRequest
     from gpu_ref.validate.validate import validate as checks
     from gpu_ref.validate.witnesses import KernelRunner
     from sim.report.folder import new_folder, refuse_existing
 
-    request = Request(trace, arch, precision, tokens, outputs, every)
+    request = ValidationRequest(trace, arch, precision, tokens, outputs, every)
     if out is not None:
         refuse_existing(out.expanduser().resolve(), out, overwrite)
     told = Console(stderr=True)

@@ -13,14 +13,14 @@ from sim.errors import InputError, Place
 from sim.formats.int4 import Int4Tensor
 from sim.formats.weights.integer import IntegerWeights
 from sim.workload.gemm import INT4, Gemm
-from sim.workload.manifest import Record
+from sim.workload.manifest import GemmRecord
 from sim.workload.precision import Precision
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import Trace
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class GemmPart:
     """A GeMM of a trace and the part of it that is computed.
 
     Attributes
@@ -31,7 +31,7 @@ class Part:
     weights : (outputs, K)
     """
 
-    record: Record
+    record: GemmRecord
     gemm: Gemm
     activations: NDArray[np.float16]
     weights: Int4Tensor
@@ -59,7 +59,7 @@ class Part:
         return bool((self.weights.zeros != 8).any())
 
 
-def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: bool) -> Iterator[Part]:
+def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: bool) -> Iterator[GemmPart]:
     """Parts of the recorded GeMMs with INT4 weights.
 
     Parameters
@@ -90,7 +90,7 @@ def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: 
         gemm = gemm_of(record, precision, IntegerWeights(group_size=manifest.weights.group_size))
         bits, weights = gemm.mantissa_bits, trace.weights(record).rows(slice(0, outputs))
         assert bits is not None
-        yield Part(
+        yield GemmPart(
             record,
             gemm,
             trace.activations(record)[:tokens],

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_ref.validate.arrivals import Arrivals, arrivals
-from gpu_ref.validate.parts import Part
+from gpu_ref.validate.parts import GemmPart
 from gpu_ref.validate.witnesses import Witness
 from sim.arch.schema import Arch, Schedule
 from sim.errors import InputError
@@ -26,7 +26,7 @@ from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
 from sim.mapping.piece import Piece
 from sim.rtl.checks import bench, matrix
-from sim.rtl.checks.bench import BenchError, Case, Handshakes
+from sim.rtl.checks.bench import BenchError, Handshakes, RtlCase
 from sim.rtl.checks.comparison import first_difference
 from sim.rtl.checks.reference import Stalls
 from sim.rtl.checks.shape import Shape
@@ -38,7 +38,7 @@ PUBLISHED = "anda-hpca25"
 """The machine whose PE the RTL is; its sizes are those of the machine that is validated."""
 
 
-def rtl(part: Part, machine: Machine) -> Witness:
+def rtl(part: GemmPart, machine: Machine) -> Witness:
     """Run a part on the RTL."""
     begun = time.perf_counter()
     count = machine.arch.mxu.count
@@ -49,7 +49,7 @@ def rtl(part: Part, machine: Machine) -> Witness:
     work = _work(part, machine.arch, piece)
     try:
         prepared = matrix.prepare(work.shape.design(), work, _stalls(work, served))
-        case: Case = replace(prepared.case, max_cycles=2 * served.cycles + 10_000)
+        case: RtlCase = replace(prepared.case, max_cycles=2 * served.cycles + 10_000)
         [seen] = bench.run(work.shape.design(), [case])
     except InputError as error:
         return Witness("RTL", f"not run: {error.problem}")
@@ -65,7 +65,7 @@ def rtl(part: Part, machine: Machine) -> Witness:
     return Witness("RTL", about, _outputs(work, seen["output"]), time.perf_counter() - begun, differences)
 
 
-def _work(part: Part, arch: Arch, piece: Piece) -> Work:
+def _work(part: GemmPart, arch: Arch, piece: Piece) -> Work:
     assert arch.bpc is not None
     encoded, exponent_port = part.gemm.output_mantissa_bits, arch.activation_dispatcher.exponent_port_bits
     assert exponent_port is not None

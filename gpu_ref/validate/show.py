@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gpu_ref.validate.validate import Checked, Request
+from gpu_ref.validate.validate import Checked, ValidationRequest
 from sim.report.quantities import si
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def verdict(checked: Sequence[Checked]) -> str:
     return f"{len(checked)} GeMMs, {outputs:,} outputs: {len(asked)} witnesses agree on every bit{less}"
 
 
-def print_checked(checked: Sequence[Checked], request: Request, note: str, console: Console) -> None:
+def print_checked(checked: Sequence[Checked], request: ValidationRequest, note: str, console: Console) -> None:
     """A block a GeMM, the verdict last."""
     from rich.table import Table
     from rich.text import Text
@@ -78,7 +78,7 @@ def times(one: Checked) -> list[str]:
     return [machine, *(gpu or ["GPU: no time; the tables lack the shape, and no forecast can be made of it"])]
 
 
-def as_dict(checked: Sequence[Checked], request: Request, note: str) -> dict[str, Any]:
+def as_dict(checked: Sequence[Checked], request: ValidationRequest, note: str) -> dict[str, Any]:
     """Everything as plain data."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -116,7 +116,7 @@ def as_dict(checked: Sequence[Checked], request: Request, note: str) -> dict[str
     }
 
 
-def page(checked: Sequence[Checked], request: Request, note: str) -> str:
+def page(checked: Sequence[Checked], request: ValidationRequest, note: str) -> str:
     """The page's text."""
     from sim.report.document import document
     from sim.report.markup import join, tag

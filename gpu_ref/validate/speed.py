@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from gpu_ref.forecast.model import forecast
 from gpu_ref.forecast.silicon import silicon
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from gpu_ref.reference.estimate import OutsideTableError
 from gpu_ref.reference.gemm import gemm_estimate
-from gpu_ref.validate.parts import Part
+from gpu_ref.validate.parts import GemmPart
 from gpu_ref.validate.witnesses import KernelRunner, kernel_of
 from sim.arch.schema import Arch
 from sim.errors import InputError
@@ -45,15 +45,15 @@ class Speed:
     gpu: tuple[Time, ...]
 
 
-def speed(part: Part, arch: Arch, runner: KernelRunner) -> Speed:
+def speed(part: GemmPart, arch: Arch, runner: KernelRunner) -> Speed:
     """Simulate the whole GeMM, and find out what a GPU takes for it."""
     workload = Workload(part.record.name, (Phase(part.record.phase, (part.gemm,)),))
     result = simulate(arch, workload)
     return Speed(result.totals.cycles, result.totals.seconds, tuple(_gpu(part, runner)))
 
 
-def _gpu(part: Part, runner: KernelRunner) -> list[Time]:
-    shape = Shape(part.gemm.m, part.gemm.n, part.gemm.k)
+def _gpu(part: GemmPart, runner: KernelRunner) -> list[Time]:
+    shape = GemmShape(part.gemm.m, part.gemm.n, part.gemm.k)
     found = []
     try:
         if runner.device is not None:

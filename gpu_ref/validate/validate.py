@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gpu_ref.validate import rtl, witnesses
-from gpu_ref.validate.parts import Part, parts
+from gpu_ref.validate.parts import GemmPart, parts
 from gpu_ref.validate.speed import Speed, speed
 from gpu_ref.validate.witnesses import KernelRunner, Witness
 from sim.arch.load import load_arch
@@ -23,7 +23,7 @@ from sim.workload.trace_file import open_trace
 class Checked:
     """A part and what its witnesses say; the first witness is the golden model."""
 
-    part: Part
+    part: GemmPart
     witnesses: tuple[Witness, ...]
     speed: Speed
 
@@ -45,7 +45,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Request:
+class ValidationRequest:
     """What is validated, and how much of it; see `parts`."""
 
     trace: Path
@@ -57,7 +57,7 @@ class Request:
 
 
 def validate(
-    request: Request, runner: KernelRunner, say: Callable[[str], None] = lambda text: None
+    request: ValidationRequest, runner: KernelRunner, say: Callable[[str], None] = lambda text: None
 ) -> Iterator[Checked]:
     """Ask all witnesses about the GeMMs of a trace, one after the other.
 

@@ -22,8 +22,8 @@ from gpu_ref import dispatch
 from gpu_ref.card import Card, Device
 from gpu_ref.forecast.silicon import silicon
 from gpu_ref.kernels.anda import Anda
-from gpu_ref.program import Program, Shape
-from gpu_ref.validate.parts import Part
+from gpu_ref.program import GemmShape, Program
+from gpu_ref.validate.parts import GemmPart
 from sim.errors import InputError
 from sim.formats import contract
 from sim.formats.anda import AndaTensor
@@ -68,7 +68,7 @@ class Witness:
         return hashlib.sha256(np.ascontiguousarray(self.outputs).tobytes()).hexdigest()[:16]
 
 
-def golden(part: Part, group_size: int) -> Witness:
+def golden(part: GemmPart, group_size: int) -> Witness:
     """The numeric contract."""
     begun = time.perf_counter()
     encoded = AndaTensor.encode(part.activations, part.mantissa_bits, group_size)
@@ -76,7 +76,7 @@ def golden(part: Part, group_size: int) -> Witness:
     return Witness("golden model", "numeric contract, NumPy", outputs, time.perf_counter() - begun)
 
 
-def simulator(part: Part, machine: Machine) -> Witness:
+def simulator(part: GemmPart, machine: Machine) -> Witness:
     """The machine's own tiles and rounding."""
     begun = time.perf_counter()
     plan = blocks_of(machine.piece(part.computed)).plan()
@@ -139,7 +139,7 @@ class KernelRunner:
         return HostExecutor(Path(self._folder.name))
 
 
-def kernel(part: Part, runner: KernelRunner, group_size: int) -> Witness:
+def kernel(part: GemmPart, runner: KernelRunner, group_size: int) -> Witness:
     """The CUDA kernel that the dispatcher picks for the part."""
     begun = time.perf_counter()
     if group_size != KERNEL_GROUP:
@@ -154,11 +154,11 @@ def kernel(part: Part, runner: KernelRunner, group_size: int) -> Witness:
     return Witness("CUDA kernel", f"{chosen.label} {runner.where}", outputs, time.perf_counter() - begun)
 
 
-def kernel_of(part: Part, card: Card) -> Anda:
+def kernel_of(part: GemmPart, card: Card) -> Anda:
     """What the dispatcher picks; InputError where no kernel takes the shape or the length."""
     return dispatch.anda(_shape(part), card, part.mantissa_bits, zero_points=part.has_zero_points)
 
 
-def _shape(part: Part) -> Shape:
+def _shape(part: GemmPart) -> GemmShape:
     tokens, k, outputs = part.shape
-    return Shape(tokens, outputs, k)
+    return GemmShape(tokens, outputs, k)

@@ -26,7 +26,7 @@ STRETCH, STRETCHES = 64, 16
 
 
 @dataclass(frozen=True)
-class Loss:
+class FormatLoss:
     """What a format loses against a reference.
 
     Attributes

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.accuracy.loss import Loss
+from sim.accuracy.loss import FormatLoss
 from sim.accuracy.perplexity import Evaluator, Format, perplexity
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredPerplexity:
     """The perplexity of a format, and of FP16 activations with the same weights."""
 
     name: str
     format: Format
     perplexity: float
-    loss: Loss
+    loss: FormatLoss
 
     def row(self) -> dict[str, Any]:
         """As it is written to JSON."""
@@ -34,17 +34,17 @@ class Measured:
         }
 
 
-def measure(evaluator: Evaluator, formats: Mapping[str, Format]) -> list[Measured]:
+def measure(evaluator: Evaluator, formats: Mapping[str, Format]) -> list[MeasuredPerplexity]:
     """Measure every format; the first is the reference."""
     scores = {name: evaluator.scores(format) for name, format in formats.items()}
     reference = next(iter(scores.values()))
     return [
-        Measured(name, format, perplexity(scores[name]), Loss.of(scores[name], reference))
+        MeasuredPerplexity(name, format, perplexity(scores[name]), FormatLoss.of(scores[name], reference))
         for name, format in formats.items()
     ]
 
 
-def print_measured(measured: list[Measured]) -> None:
+def print_measured(measured: list[MeasuredPerplexity]) -> None:
     """A line a format."""
     from rich.console import Console
     from rich.table import Table
@@ -58,7 +58,7 @@ def print_measured(measured: list[Measured]) -> None:
     Console().print(table)
 
 
-def shown(loss: Loss) -> tuple[str, str]:
+def shown(loss: FormatLoss) -> tuple[str, str]:
     """A relative loss of perplexity and its standard error, as tables show them."""
     error = loss.relative(1) - loss.relative()
     return f"{loss.relative():+.2%}", f"{error:.2%}" if math.isfinite(error) else "unknown"

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from sim.arch.section import Count, NotNegative, NotNegativeCount, Positive, Section, Share
+from sim.arch.section import Count, MachineSection, NotNegative, NotNegativeCount, Positive, Share
 
 WHOLE = 1 + 1e-9
 """Shares may add up to all, in figures that people round."""
 
 
-class Process(Section):
+class Process(MachineSection):
     """The clock and the process that a figure is of."""
 
     frequency_megahertz: Positive
@@ -43,7 +43,7 @@ class PeShape(Process):
     collector_port_bits: Count
 
 
-class PeGrowth(Section):
+class PeGrowth(MachineSection):
     """Shares of a PE's area and energy that grow with its shape, each in proportion; the rest is there once a PE."""
 
     with_lanes: Share = 0.0
@@ -58,7 +58,7 @@ class PeGrowth(Section):
         return self
 
 
-class PeCost(Section):
+class PeCost(MachineSection):
     energy_picojoules_per_cycle: Positive
     """Of one PE at work for one cycle; PEs without a row or column to compute are gated."""
     area_square_millimetres: Positive
@@ -77,7 +77,7 @@ class BpcShape(Process):
     group_size: Count
 
 
-class BpcCost(Section):
+class BpcCost(MachineSection):
     energy_picojoules_per_group: NotNegative
     """Of a group of FP16 outputs gathered, aligned and handed on."""
     power_milliwatts_per_lane: NotNegative
@@ -92,7 +92,7 @@ class VectorShape(Process):
     fpus: Count
 
 
-class VectorCost(Section):
+class VectorCost(MachineSection):
     power_milliwatts_per_fpu: NotNegative
     """Standing power, at work or not."""
     energy_picojoules_per_operation: Positive
@@ -104,7 +104,7 @@ class VectorCost(Section):
     describes: VectorShape
 
 
-class ControllerShape(Section):
+class ControllerShape(MachineSection):
     launch_cycles: Count
     writer_blocks: Count
     writer_block_values: Count
@@ -112,7 +112,7 @@ class ControllerShape(Section):
     outstanding_loads: Count
 
 
-class ControllerCost(Section):
+class ControllerCost(MachineSection):
     """The controller, and with it all that moves data and is not printed apart: loaders and writer."""
 
     power_milliwatts: NotNegative
@@ -126,7 +126,7 @@ class ControllerCost(Section):
     describes: ControllerShape
 
 
-class SramCost(Section):
+class SramCost(MachineSection):
     node_nanometres: Literal[16, 22]
     """Which rows of the CACTI table (16 or 22)."""
     activation_square_millimetres_per_mebibyte: Positive | None = None
@@ -136,11 +136,11 @@ class SramCost(Section):
     """Registers of a fill port that a printed area contains; the table's areas contain none."""
 
 
-class DramCost(Section):
+class DramCost(MachineSection):
     energy_picojoules_per_bit: Positive
 
 
-class LogicCost(Section):
+class LogicCost(MachineSection):
     """What logic is made of that a machine has beside the described."""
 
     volts: Positive
@@ -159,7 +159,7 @@ def _or_recorded(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [section, {"const": "rtl"}]
 
 
-class Cost(Section):
+class Cost(MachineSection):
     pe: Annotated[PeCost, Field(json_schema_extra=_or_recorded)]
     """Figures, or `rtl`: those recorded from the synthesis of sim/rtl."""
     bpc: BpcCost | None = None

@@ -8,14 +8,14 @@ from typing import Any
 from pydantic import ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import InitErrorDetails
 
-from sim.arch.section import Count, Section
+from sim.arch.section import Count, MachineSection
 from sim.plugins import Seam
 
 DRAM: Seam[Any] = Seam("dram", "kind of DRAM", "sim.units.dram", "kind")
 ARBITRATION: Seam[Any] = Seam("arbitration", "arbitration policy", "sim.units.dram.arbitration")
 
 
-class DramConfig(Section):
+class DramConfig(MachineSection):
     """What every kind of DRAM has; the other keys are those of the kind, in its file of sim/units/dram."""
 
     kind: str = "channel"
@@ -24,7 +24,7 @@ class DramConfig(Section):
     """Chunks that each loader may have asked for and not yet received."""
 
     @classmethod
-    def described_by(cls, values: Mapping[str, Any]) -> type[Section]:
+    def described_by(cls, values: Mapping[str, Any]) -> type[MachineSection]:
         kind = values.get("kind", "channel")
         found = DRAM.find(kind) if isinstance(kind, str) else None
         return found.section if found else cls

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from sim import expression, source
 from sim.arch.schema import Arch
-from sim.arch.section import Section
+from sim.arch.section import MachineSection
 from sim.errors import InputError, nearest_name
 from sim.expression import Expression
 from sim.source import Source
@@ -161,7 +161,7 @@ def _size(value: Any) -> Any:
     return value
 
 
-def _texts(model: type[Section], values: Mapping[str, Any], path: Path_) -> Iterator[tuple[Path_, str]]:
+def _texts(model: type[MachineSection], values: Mapping[str, Any], path: Path_) -> Iterator[tuple[Path_, str]]:
     """Texts that stand where a number belongs."""
     fields = _fields(model)
     for key, value in values.items():
@@ -174,12 +174,12 @@ def _texts(model: type[Section], values: Mapping[str, Any], path: Path_) -> Iter
 
 
 @cache
-def _fields(model: type[Section]) -> dict[str, tuple[bool, tuple[type[Section], ...]]]:
+def _fields(model: type[MachineSection]) -> dict[str, tuple[bool, tuple[type[MachineSection], ...]]]:
     """Of every key whether it takes a number, and the sections it may hold."""
     found = {}
     for name, field in model.model_fields.items():
         types = set(_types(field.annotation))
-        sections = tuple(one for one in types if isinstance(one, type) and issubclass(one, Section))
+        sections = tuple(one for one in types if isinstance(one, type) and issubclass(one, MachineSection))
         found[field.alias or name] = bool(types & {int, float}) and str not in types, sections
     return found
 
@@ -192,7 +192,7 @@ def _types(annotation: Any) -> Iterator[Any]:
         yield from _types(argument)
 
 
-def _keys(model: type[Section], values: Any, prefix: str = "") -> list[str]:
+def _keys(model: type[MachineSection], values: Any, prefix: str = "") -> list[str]:
     """Every dotted key that holds a single value, in sections with these values."""
     found: list[str] = []
     for name, (_, sections) in _fields(model).items():
@@ -202,7 +202,7 @@ def _keys(model: type[Section], values: Any, prefix: str = "") -> list[str]:
     return found
 
 
-def _default(model: type[Section], path: Path_, values: Any) -> Any:
+def _default(model: type[MachineSection], path: Path_, values: Any) -> Any:
     """What a key that is not written has; None for the keys of a section that is absent."""
     name = str(path[0])
     field, inside = model.model_fields.get(name), _inside(values, name)

@@ -15,12 +15,12 @@ from pydantic import Discriminator, Field, PrivateAttr, SerializeAsAny, Tag, Wra
 
 from sim.arch.cost import Cost
 from sim.arch.dram import DramConfig, every_kind, of_its_kind
-from sim.arch.section import Count, Positive, Section
+from sim.arch.section import Count, MachineSection, Positive
 from sim.errors import InputError
 from sim.source import Source
 
 
-class Clock(Section):
+class Clock(MachineSection):
     frequency_megahertz: Positive
     """Frequency of the one clock domain."""
 
@@ -29,7 +29,7 @@ class Clock(Section):
         return Fraction(str(self.frequency_megahertz)) * 10**6
 
 
-class MxuConfig(Section):
+class MxuConfig(MachineSection):
     """The matrix unit: rows take tokens, columns take outputs, a PE takes `dot_length` values of K at a time."""
 
     pe: str
@@ -54,7 +54,7 @@ class MxuConfig(Section):
     """From the last value of a dot product entering a PE to its sum standing in the output register."""
 
 
-class BufferConfig(Section):
+class BufferConfig(MachineSection):
     bytes: Count
     banks: Count = 1
     """SRAM macros; energy and area are those of one macro of bytes / banks."""
@@ -69,51 +69,51 @@ class ActivationBufferConfig(BufferConfig):
     """Memory of the shared exponents; 0 on machines that keep FP16."""
 
 
-class Buffers(Section):
+class Buffers(MachineSection):
     activation: ActivationBufferConfig
     weight: BufferConfig
 
 
-class WeightDispatcherConfig(Section):
+class WeightDispatcherConfig(MachineSection):
     port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
     """Weights into each MXU a cycle."""
 
 
-class ActivationDispatcherConfig(Section):
+class ActivationDispatcherConfig(MachineSection):
     port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
     """Activations to all rows a cycle."""
     exponent_port_bits: Annotated[int, Field(ge=5)] | None = None
     """Shared exponents to all rows a cycle; only with an Anda-format PE."""
 
 
-class CollectorConfig(Section):
+class CollectorConfig(MachineSection):
     port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
     """FP16 outputs an MXU hands on a cycle."""
 
 
-class BpcConfig(Section):
+class BpcConfig(MachineSection):
     lanes: Count
     """Groups that the compressor of an MXU takes at a time."""
     group_size: Annotated[int, Field(ge=16, le=128, multiple_of=16)] = 64
     """Values in a lane: the group size of the encoded output."""
 
 
-class VectorConfig(Section):
+class VectorConfig(MachineSection):
     fpus: Count
     """FP16 operations (or multiply-accumulates) a cycle, of the whole machine."""
 
 
-class WriterConfig(Section):
+class WriterConfig(MachineSection):
     blocks: Count
     """Output blocks that may wait for DRAM."""
 
 
-class ControllerConfig(Section):
+class ControllerConfig(MachineSection):
     launch_cycles: Count
     """From the start of a GeMM to the first load request."""
 
 
-class Schedule(Section):
+class Schedule(MachineSection):
     """How a GeMM is cut: blocks of tokens and outputs, chunks of K, and which blocks the outer loop runs over."""
 
     token_block: Count
@@ -125,11 +125,11 @@ class Schedule(Section):
     """tokens_outer keeps activations and streams weights once a token block; outputs_outer the other way round."""
 
 
-class Named(Section):
+class Named(MachineSection):
     name: Annotated[str, Field(min_length=1)]
 
 
-class Hardware(Section):
+class Hardware(MachineSection):
     """All of a machine that its units can see."""
 
     clock: Clock

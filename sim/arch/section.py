@@ -25,7 +25,7 @@ def _or_expression(schema: dict[str, Any]) -> None:
             schema["properties"][key] = {"anyOf": [*types, {"type": "string"}], **told}
 
 
-class Section(sim.section.Section):
+class MachineSection(sim.section.Section):
     """A group of keys of a machine: their sources beside them, and expressions where numbers stand."""
 
     model_config = ConfigDict(json_schema_extra=_or_expression)
@@ -33,6 +33,6 @@ class Section(sim.section.Section):
     """Where the numbers of this section come from."""
 
     @classmethod
-    def described_by(cls, values: Mapping[str, Any]) -> type[Section]:
+    def described_by(cls, values: Mapping[str, Any]) -> type[MachineSection]:
         """The class of a section with these values: this one, unless the section has kinds."""
         return cls

@@ -19,7 +19,7 @@ from sim.errors import InputError, nearest_name
 
 if TYPE_CHECKING:
     from sim.arch.schema import Arch
-    from sim.machine.assembly import Options
+    from sim.machine.assembly import SimulationOptions
     from sim.mapping.plan import Plan
     from sim.report.exporter import Exporter
     from sim.report.sections import PageSection
@@ -180,8 +180,8 @@ def _scheduled(machines: list[Arch], schedule: str) -> list[Arch]:
     return [machine for pair in zip(machines, searched, strict=True) for machine in pair]
 
 
-def _options(how: shared.How) -> Options:
-    from sim.machine.assembly import Options
+def _options(how: shared.How) -> SimulationOptions:
+    from sim.machine.assembly import SimulationOptions
 
     if how.grain not in GRAINS:
         raise InputError(
@@ -190,7 +190,7 @@ def _options(how: shared.How) -> Options:
             nearest=nearest_name(how.grain, GRAINS),
             facts={"allowed": ", ".join(GRAINS)},
         )
-    return Options("beat" if how.grain == "beat" else "tile", how.fast_forward, how.verify)
+    return SimulationOptions("beat" if how.grain == "beat" else "tile", how.fast_forward, how.verify)
 
 
 def _free(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sim.arch.schema import Arch
-from sim.cost.sram import Macro, OutsideTableError, macro
+from sim.cost.sram import Macro, OutsideSramTableError, macro
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def memory(arch: Arch, field: str, size: int, banks: int, width: int) -> Memory:
     """
     try:
         figures: Macro = macro(arch.cost.sram.node_nanometres, size // banks, width)
-    except OutsideTableError as error:
+    except OutsideSramTableError as error:
         raise arch.refuse(
             field,
             f"a macro of {size // banks} bytes x {width} bits is outside the SRAM table",

@@ -25,7 +25,7 @@ class Macro:
     leakage_milliwatts: float
 
 
-class OutsideTableError(LookupError):
+class OutsideSramTableError(LookupError):
     """A macro that the table does not cover: what was asked for and what there is."""
 
     def __init__(self, quantity: str, asked: int, smallest: int, largest: int) -> None:
@@ -70,7 +70,7 @@ def macro(node_nanometres: int, capacity_bytes: int, width_bits: int) -> Macro:
 def _neighbours(quantity: str, known: list[int], asked: int) -> list[tuple[int, float]]:
     """The known values on both sides, and the share of each."""
     if not known[0] <= asked <= known[-1]:
-        raise OutsideTableError(quantity, asked, known[0], known[-1])
+        raise OutsideSramTableError(quantity, asked, known[0], known[-1])
     above = bisect_left(known, asked)
     if known[above] == asked:
         return [(asked, 1.0)]

@@ -83,7 +83,7 @@ class _Period:
     delta: tuple[int, ...]
 
 
-class FastForward:
+class FastForwarder:
     """Watches one run.
 
     Parameters

@@ -29,7 +29,7 @@ FORMAT = FormatCard("anda", "bit planes of M mantissa bits and a sign, 5-bit exp
 
 
 @dataclass(frozen=True)
-class MemoryImage:
+class ActivationImage:
     """What lies in the two memories of the activation buffer."""
 
     rows: bytes
@@ -73,13 +73,15 @@ class AndaTensor(BlockFloat):
         rows = np.ascontiguousarray(planes.astype("<u8", copy=False)).view(np.uint8)
         return cls._from_rows(rows[..., : group_size // 8], exponents, length)
 
-    def memory_image(self) -> MemoryImage:
+    def memory_image(self) -> ActivationImage:
         """The bytes of both memories; the last byte of the exponents is filled up with zeros."""
         bits = np.unpackbits(self.exponents.reshape(-1, 1), axis=1, count=EXPONENT_BITS, bitorder="little")
-        return MemoryImage(self._rows().tobytes(), np.packbits(bits, bitorder="little").tobytes())
+        return ActivationImage(self._rows().tobytes(), np.packbits(bits, bitorder="little").tobytes())
 
     @classmethod
-    def from_memory(cls, image: MemoryImage, shape: Sequence[int], mantissa_bits: int, group_size: int = 64) -> Self:
+    def from_memory(
+        cls, image: ActivationImage, shape: Sequence[int], mantissa_bits: int, group_size: int = 64
+    ) -> Self:
         """Undo `memory_image` for a tensor of `shape` (..., K).
 
         Raises

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sim.formats.integer import IntegerTensor, MemoryImage, Scheme, check_group_size
+from sim.formats.integer import IntegerTensor, Scheme, check_group_size
 from sim.formats.registry import FormatCard
 
-__all__ = ["GROUP_BITS", "Int4Tensor", "MemoryImage", "Scheme", "bits_a_value"]
+__all__ = ["GROUP_BITS", "Int4Tensor", "Scheme", "bits_a_value"]
 
 GROUP_BITS = 16 + 4
 

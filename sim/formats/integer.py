@@ -33,7 +33,7 @@ _SMALLEST = np.float16(2.0**-24)
 
 
 @dataclass(frozen=True)
-class MemoryImage:
+class WeightImage:
     """The bytes of a weight tensor, by part."""
 
     codes: bytes
@@ -235,14 +235,14 @@ class IntegerTensor:
             self, codes=self.codes[which], scales=self.scales[which], zeros=self.zeros[which], minimums=minimums
         )
 
-    def memory_image(self) -> MemoryImage:
+    def memory_image(self) -> WeightImage:
         """The bytes in memory."""
         minimums = b"" if self.minimums is None else self.minimums.astype("<f2").tobytes()
         scales = self.scales.astype("<f2").tobytes()
-        return MemoryImage(packed(self.codes, self.bits), scales, packed(self.zeros, self.bits), minimums)
+        return WeightImage(packed(self.codes, self.bits), scales, packed(self.zeros, self.bits), minimums)
 
     @classmethod
-    def from_memory(cls, image: MemoryImage, shape: tuple[int, ...], group_size: int = 128, bits: int = 4) -> Self:
+    def from_memory(cls, image: WeightImage, shape: tuple[int, ...], group_size: int = 128, bits: int = 4) -> Self:
         """Undo `memory_image` for weights of `shape` (..., K).
 
         Raises

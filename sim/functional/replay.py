@@ -20,7 +20,7 @@ from sim.functional.quality import Quality
 from sim.functional.tiles import Panel
 from sim.mapping.plan import Plan
 from sim.workload.gemm import Gemm
-from sim.workload.manifest import Record
+from sim.workload.manifest import GemmRecord
 from sim.workload.precision import Precision
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import Trace
@@ -30,7 +30,7 @@ from sim.workload.trace_file import Trace
 class Replayed:
     """One GeMM of a trace, computed."""
 
-    record: Record
+    record: GemmRecord
     mantissa_bits: int | None
     tiles: int
     quality: Quality
@@ -62,7 +62,7 @@ def replay(
 
 
 def _replayed(
-    record: Record, gemm: Gemm, pe: Multiplier, plan: Plan, activations: NDArray[np.float16], weights: IntegerTensor
+    record: GemmRecord, gemm: Gemm, pe: Multiplier, plan: Plan, activations: NDArray[np.float16], weights: IntegerTensor
 ) -> Replayed:
     qualities = []
 

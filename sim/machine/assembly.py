@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sim.arch.schema import Hardware, Schedule
 from sim.engine.activity import Recorder, State
 from sim.engine.environment import Environment
-from sim.engine.fast_forward import Cursor, FastForward, Skip
+from sim.engine.fast_forward import Cursor, FastForwarder, Skip
 from sim.laws.conservation import BrokenLawError
 from sim.mapping.operands import Operand
 from sim.units.buffer import Buffer
@@ -24,7 +24,7 @@ from sim.units.writer import Writer
 
 
 @dataclass(frozen=True)
-class Options:
+class SimulationOptions:
     """How to simulate; none of it changes a counter.
 
     Parameters
@@ -71,7 +71,7 @@ class Run:
 class Assembly:
     """The units that every kind of work needs; the others join `units`."""
 
-    def __init__(self, hardware: Hardware, options: Options, recorder: Recorder | None) -> None:
+    def __init__(self, hardware: Hardware, options: SimulationOptions, recorder: Recorder | None) -> None:
         self.hardware, self.options, self.recorder = hardware, options, recorder
         shifted = _Shifted(recorder, self) if recorder else None
         self.bench = Bench(Environment(), options.grain, shifted)
@@ -79,7 +79,7 @@ class Assembly:
         self.dram = model_of(hardware).unit(self.bench)
         self.activation_buffer = Buffer(self.bench, "activation_buffer", hardware.buffers.activation)
         self.units: list[Unit] = [self.controller, self.activation_buffer]
-        self.fast_forward: FastForward | None = None
+        self.fast_forward: FastForwarder | None = None
         self.skipped: list[int] = []
 
     def add_writer(self, output: Operand, group_size: int, blocks: int) -> Writer:
@@ -89,10 +89,10 @@ class Assembly:
         return self.writer
 
     def watch(self, leader: WeightDispatcher | Vector, followers: Sequence[Cursor]) -> None:
-        """Have the loops of a unit's cursor watched for periods to skip; see `FastForward`."""
+        """Have the loops of a unit's cursor watched for periods to skip; see `FastForwarder`."""
         if self.options.grain != "tile" or not self.options.fast_forward:
             return
-        self.fast_forward = leader.watch = FastForward(
+        self.fast_forward = leader.watch = FastForwarder(
             self.bench.environment,
             leader.cursor,
             followers,

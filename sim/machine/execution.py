@@ -7,7 +7,7 @@ from dataclasses import replace
 from sim.arch.schema import Schedule
 from sim.engine.activity import Recorder
 from sim.laws.expectation import Expectation, GemmExpectation, VectorExpectation, expect
-from sim.machine.assembly import Assembly, Options, Run
+from sim.machine.assembly import Assembly, Run, SimulationOptions
 from sim.mapping.nest import LoadCursor, TileCursor
 from sim.mapping.operands import RawBytes
 from sim.mapping.pace import Pace
@@ -25,7 +25,7 @@ from sim.units.vector import Vector
 from sim.units.weight_dispatcher import WeightDispatcher
 
 
-def run_piece(piece: Piece, options: Options = Options(), recorder: Recorder | None = None) -> Run:
+def run_piece(piece: Piece, options: SimulationOptions = SimulationOptions(), recorder: Recorder | None = None) -> Run:
     """Simulate a piece, from an empty pipeline to its last write.
 
     Raises
@@ -41,7 +41,9 @@ def run_piece(piece: Piece, options: Options = Options(), recorder: Recorder | N
     return replace(run, schedule=piece.schedule) if isinstance(piece.schedule, Schedule) else run
 
 
-def assemble(piece: Piece, expected: Expectation, options: Options, recorder: Recorder | None = None) -> Assembly:
+def assemble(
+    piece: Piece, expected: Expectation, options: SimulationOptions, recorder: Recorder | None = None
+) -> Assembly:
     """The units of a piece, put together and not yet started."""
     assembly = Assembly(piece.hardware, options, recorder)
     if isinstance(expected, GemmExpectation):

@@ -8,7 +8,7 @@ from functools import cached_property
 from sim.arch.schema import Arch, Schedule
 from sim.engine.activity import Recorder
 from sim.laws.words import check_words
-from sim.machine.assembly import Options, Run
+from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.costs import Costs
 from sim.machine.execution import run_piece
 from sim.mapping.pace import Pace
@@ -134,6 +134,8 @@ class Machine:
             passes=self.pe.passes(gemm),
         )
 
-    def run(self, item: Item, options: Options = Options(), recorder: Recorder | None = None) -> Run:
+    def run(
+        self, item: Item, options: SimulationOptions = SimulationOptions(), recorder: Recorder | None = None
+    ) -> Run:
         """Simulate one instance of an item; see `run_piece`."""
         return run_piece(self.piece(item), options, recorder)

@@ -48,7 +48,7 @@ class TileOp(NamedTuple):
     """Columns of the run if this tile is its last, else 0."""
 
 
-class Cursor:
+class LoopCursor:
     """A position in the loop nest outer > inner > row > column > chunk."""
 
     __slots__ = ("_chunk_count", "chunk", "column", "columns", "inner", "outer", "plan", "row", "rows")
@@ -143,7 +143,7 @@ class Cursor:
         return True
 
 
-class LoadCursor(Cursor):
+class LoadCursor(LoopCursor):
     """The chunks of one operand in the order in which the MXU first needs them.
 
     A chunk belongs to one row tile of activations, or column tile of weights, so that the first tile of a block waits
@@ -202,7 +202,7 @@ class LoadCursor(Cursor):
                 self.next_inner()
 
 
-class TileCursor(Cursor):
+class TileCursor(LoopCursor):
     """The tile operations in the order in which the MXU does them.
 
     A tile that neither takes nor frees a chunk is one operation over all of K; the others go chunk by chunk.

@@ -14,13 +14,13 @@ from functools import cached_property
 from typing import TypeVar
 
 from sim.arch.schema import Arch, Hardware, Objective, Schedule
-from sim.arch.section import Section
+from sim.arch.section import MachineSection
 from sim.mapping.operands import GroupedWeights, Operand
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan, make_plan
 from sim.workload.gemm import Gemm, VectorWork
 
-AnySection = TypeVar("AnySection", bound=Section)
+AnySection = TypeVar("AnySection", bound=MachineSection)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ class Pieces:
 def unsourced(section: AnySection) -> AnySection:
     """A section, and those in it, without the texts that nothing computes with."""
     inner = {name: getattr(section, name) for name in type(section).model_fields}
-    changed = {name: unsourced(value) for name, value in inner.items() if isinstance(value, Section)}
+    changed = {name: unsourced(value) for name, value in inner.items() if isinstance(value, MachineSection)}
     return section.model_copy(update={**changed, "source": ""})
 
 

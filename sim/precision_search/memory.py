@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.accuracy.loss import Loss
+from sim.accuracy.loss import FormatLoss
 from sim.accuracy.perplexity import Scores, perplexity
 from sim.errors import InputError, Place
 from sim.precision_search.search import lengths
@@ -29,7 +29,7 @@ class Evaluation:
     """What a precision does to a model."""
 
     perplexity: float
-    loss: Loss
+    loss: FormatLoss
 
 
 class Remembered:
@@ -68,7 +68,7 @@ class Remembered:
         key = lengths(precision)
         if key not in self._known:
             scores = self._measure(precision)
-            self._known[key] = Evaluation(perplexity(scores), Loss.of(scores, self._reference))
+            self._known[key] = Evaluation(perplexity(scores), FormatLoss.of(scores, self._reference))
             self._write()
         return self._known[key]
 
@@ -108,4 +108,4 @@ class Remembered:
 
 
 def _evaluation(values: dict[str, Any]) -> Evaluation:
-    return Evaluation(float(values["perplexity"]), Loss(**values["loss"]))
+    return Evaluation(float(values["perplexity"]), FormatLoss(**values["loss"]))

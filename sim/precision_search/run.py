@@ -24,7 +24,7 @@ PRECISION, REPORT = "precision.yaml", "search.json"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SearchOutcome:
     """What a search found.
 
     Attributes
@@ -109,7 +109,7 @@ def run(
     confidence: float | None = None,
     like: Format = FP16,
     on_visit: Callable[[], None] = lambda: None,
-) -> Outcome:
+) -> SearchOutcome:
     """Search and write to the folder `out`; one that an interrupted search of the same kind left is gone on with.
 
     Parameters
@@ -146,12 +146,12 @@ def run(
     evaluations = {visit.precision: remembered(visit.precision) for visit in visits}
     seconds = time.perf_counter() - begun
     reference = remembered.reference
-    outcome = Outcome(evaluator.name, tolerance, confidence, reference, cost, visits, evaluations, seconds)
+    outcome = SearchOutcome(evaluator.name, tolerance, confidence, reference, cost, visits, evaluations, seconds)
     _write(outcome, out)
     return outcome
 
 
-def _write(outcome: Outcome, out: Path) -> None:
+def _write(outcome: SearchOutcome, out: Path) -> None:
     (out / REPORT).write_text(json.dumps(outcome.report(), indent=1) + "\n", encoding="utf-8")
     if outcome.best is not None:
         source = (

@@ -20,7 +20,7 @@ from sim.report.vocabulary import state_words
 _SCALE = "1 us is 1 cycle"
 
 
-class TraceWriter:
+class PerfettoWriter:
     """Writes `path` when its context ends without an exception.
 
     with TraceWriter(path) as trace:

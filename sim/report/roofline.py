@@ -14,7 +14,7 @@ from sim.result import Layer, Result
 
 
 @dataclass(frozen=True)
-class Point:
+class RooflinePoint:
     """GeMMs of one module that do equally well: MAC a DRAM byte, MAC a second, their names, and the first of them."""
 
     module: str
@@ -37,7 +37,7 @@ class Ceiling:
         return self.speed / self.bandwidth
 
 
-def points(result: Result) -> list[Point]:
+def points(result: Result) -> list[RooflinePoint]:
     """The GeMMs that read or write DRAM, equal ones together."""
     alike: dict[tuple[str, float, float], list[Layer]] = {}
     for layer in result.layers:
@@ -45,7 +45,7 @@ def points(result: Result) -> list[Point]:
             speed = layer.macs / layer.cycles * result.clock_hertz
             alike.setdefault((layer.module, layer.macs / layer.dram_bytes, speed), []).append(layer)
     return [
-        Point(module, intensity, speed, tuple(dict.fromkeys(layer.name for layer in layers)), layers[0])
+        RooflinePoint(module, intensity, speed, tuple(dict.fromkeys(layer.name for layer in layers)), layers[0])
         for (module, intensity, speed), layers in alike.items()
     ]
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from sim.accuracy.loss import CONFIDENCE
 from sim.accuracy.report import shown
-from sim.precision_search.run import PRECISION, Outcome
+from sim.precision_search.run import PRECISION, SearchOutcome
 from sim.precision_search.search import Visit, lengths
 from sim.report.document import document, drawn
 from sim.report.figures.search import path_of_search
 from sim.report.markup import join, table, tag
 
 
-def print_outcome(outcome: Outcome, out: Path) -> None:
+def print_outcome(outcome: SearchOutcome, out: Path) -> None:
     """A line a visited tuple, then the best."""
     from rich.console import Console
     from rich.table import Table
@@ -36,7 +36,7 @@ def print_outcome(outcome: Outcome, out: Path) -> None:
         console.print(remark, highlight=False)
 
 
-def search_page(outcome: Outcome) -> str:
+def search_page(outcome: SearchOutcome) -> str:
     """The page's text: perplexity against bit operations with the path, and every visited tuple."""
     title = f"Precision search on {outcome.model}"
     best = outcome.best
@@ -55,7 +55,7 @@ def search_page(outcome: Outcome) -> str:
     return document(title, body)
 
 
-def _cells(outcome: Outcome, visit: Visit) -> tuple[str, ...]:
+def _cells(outcome: SearchOutcome, visit: Visit) -> tuple[str, ...]:
     return (
         lengths(visit.precision),
         f"{outcome.cost.saving(visit.precision):.3f}",
@@ -66,12 +66,12 @@ def _cells(outcome: Outcome, visit: Visit) -> tuple[str, ...]:
     )
 
 
-def _asked(outcome: Outcome) -> str:
+def _asked(outcome: SearchOutcome) -> str:
     sure = f", at a confidence of {outcome.confidence:.1%}" if outcome.confidence else ""
     return f"{outcome.tolerance:.2%}{sure}"
 
 
-def _open(outcome: Outcome) -> list[str]:
+def _open(outcome: SearchOutcome) -> list[str]:
     """What the text is too short to settle, and how much would do."""
     noisy = [visit.precision for visit in outcome.visits if outcome.within_noise(visit.precision)]
     if not noisy:

@@ -19,7 +19,7 @@ from sim.workload.load import load_workload
 
 
 @dataclass(frozen=True)
-class Case:
+class PaperCase:
     """One machine on one workload: shipped names, and what differs from them (see `load_arch`, `load_workload`)."""
 
     arch: str
@@ -37,7 +37,7 @@ def arch_of(name: str, overrides: tuple[str, ...] = ()) -> Arch:
     return load_arch(name, overrides)
 
 
-def workload_of(case: Case) -> Workload:
+def workload_of(case: PaperCase) -> Workload:
     """The workload of a case, whichever its machine; read once."""
     return _workload(case.model, case.precision, case.model_overrides, case.options)
 
@@ -52,7 +52,7 @@ def _machine(name: str, overrides: tuple[str, ...]) -> Machine:
     return Machine(arch_of(name, overrides))
 
 
-class Bench:
+class CaseResults:
     """Results of cases.
 
     Parameters
@@ -65,9 +65,9 @@ class Bench:
         self._runs = runs
         self.progress: Callable[[int, int], None] = lambda done, total: None
         """Called with the number of pieces done and in all, of the cases in hand."""
-        self._results: dict[Case, Result] = {}
+        self._results: dict[PaperCase, Result] = {}
 
-    def __call__(self, cases: Sequence[Case]) -> list[Result]:
+    def __call__(self, cases: Sequence[PaperCase]) -> list[Result]:
         """Results of the cases, in their order."""
         new = [case for case in dict.fromkeys(cases) if case not in self._results]
         machines = {case: _machine(case.arch, case.arch_overrides) for case in new}

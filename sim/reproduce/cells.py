@@ -58,7 +58,7 @@ UNEXPLAINED = "unexplained"
 
 
 @dataclass(frozen=True)
-class Cell:
+class PaperCell:
     """One number; `reason` says why it differs by more than `tolerance.reason_above`."""
 
     row: str
@@ -94,9 +94,9 @@ class Cell:
         return abs(self.difference) > self.tolerance.reason_above
 
 
-def alone(row: str, column: str, simulated: float) -> Cell:
+def alone(row: str, column: str, simulated: float) -> PaperCell:
     """A simulated number that the paper has no counterpart of."""
-    return Cell(row, column, simulated, tolerance=None)
+    return PaperCell(row, column, simulated, tolerance=None)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Table:
 
     name: str
     quantity: str
-    cells: tuple[Cell, ...]
+    cells: tuple[PaperCell, ...]
     digits: int = 2
     unit: str = ""
     picture: str = ""
@@ -134,12 +134,12 @@ class Table:
     def columns(self) -> list[str]:
         return list(dict.fromkeys(cell.column for cell in self.cells))
 
-    def at(self, row: str, column: str) -> Cell | None:
+    def at(self, row: str, column: str) -> PaperCell | None:
         return next((cell for cell in self.cells if (cell.row, cell.column) == (row, column)), None)
 
 
 @dataclass(frozen=True)
-class Section:
+class PaperSection:
     """One part of the reproduction; `place` is where the paper has it, empty beyond the paper."""
 
     name: str
@@ -148,5 +148,5 @@ class Section:
     place: str = ""
     note: str = ""
 
-    def with_tables(self, tables: Sequence[Table]) -> Section:
+    def with_tables(self, tables: Sequence[Table]) -> PaperSection:
         return replace(self, tables=tuple(tables))

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.errors import InputError, Place
 from sim.report.folder import writing
-from sim.reproduce.cells import Cell, Table
+from sim.reproduce.cells import PaperCell, Table
 from sim.reproduce.page import page
 from sim.reproduce.reproduction import Reproduction
 
@@ -78,7 +78,7 @@ def _table(table: Table) -> dict[str, Any]:
     }
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
+def _cell(cell: PaperCell) -> dict[str, Any]:
     return {
         "row": cell.row,
         "column": cell.column,

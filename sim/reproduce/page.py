@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from sim.report.markup import Html, join, tag
-from sim.reproduce.cells import Cell, Section, Table, Verdict
+from sim.reproduce.cells import PaperCell, PaperSection, Table, Verdict
 from sim.reproduce.pictures import drawn, shown
 from sim.reproduce.reproduction import Reproduction
 
@@ -65,11 +65,11 @@ def _summary(reproduction: Reproduction) -> Iterator[Html]:
     yield tag("p", *(tag("span", words, class_=verdict.value) for verdict, words in KEY.items()), class_="key")
 
 
-def _link(section: Section) -> Html:
+def _link(section: PaperSection) -> Html:
     return tag("a", section.title, href=f"#{section.name}")
 
 
-def section_html(section: Section) -> Iterator[Html]:
+def section_html(section: PaperSection) -> Iterator[Html]:
     """The parts of a section, in their order."""
     beyond = [] if section.place else [tag("span", " beyond the paper", class_="beyond")]
     yield tag("h2", section.title, *beyond, id=section.name)
@@ -101,7 +101,7 @@ def _matrix(table: Table) -> Html:
     return tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide")
 
 
-def _field(table: Table, cell: Cell | None) -> Html:
+def _field(table: Table, cell: PaperCell | None) -> Html:
     if cell is None:
         return tag("td", "")
     paper = [] if cell.paper is None else [tag("span", shown(table, cell.paper), class_="paper")]
@@ -109,7 +109,7 @@ def _field(table: Table, cell: Cell | None) -> Html:
     return tag("td", shown(table, cell.simulated), *paper, class_=f"number {kind}".strip(), title=_told(table, cell))
 
 
-def _told(table: Table, cell: Cell) -> str:
+def _told(table: Table, cell: PaperCell) -> str:
     """What the pointer shows: difference, tolerance, verdict and reason."""
     if cell.difference is None:
         return "simulated; no counterpart in the paper"
@@ -119,7 +119,7 @@ def _told(table: Table, cell: Cell) -> str:
     return "; ".join([*parts, *([cell.reason] if cell.reason else [])])
 
 
-def _difference(table: Table, cell: Cell) -> str:
+def _difference(table: Table, cell: PaperCell) -> str:
     difference = cell.difference or 0.0
     relative = cell.tolerance is None or cell.tolerance.relative
     return f"{100 * difference:+.1f} %" if relative else f"{difference:+.{max(table.digits, 2)}f}"

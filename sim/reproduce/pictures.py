@@ -8,7 +8,7 @@ from itertools import cycle
 from sim.report.markup import Html
 from sim.report.vocabulary import SPARE
 from sim.reproduce import svg
-from sim.reproduce.cells import Cell, Table
+from sim.reproduce.cells import PaperCell, Table
 from sim.reproduce.svg import Frame
 
 PAPER = ("paper", "")
@@ -119,6 +119,6 @@ def _colours(names: list[str]) -> dict[str, str]:
     return dict(zip(names, cycle(SPARE), strict=False))
 
 
-def _told(table: Table, cell: Cell) -> str:
+def _told(table: Table, cell: PaperCell) -> str:
     paper = "" if cell.paper is None else f", paper {shown(table, cell.paper)}"
     return f"{cell.row}, {cell.column}: {shown(table, cell.simulated)}{paper}"

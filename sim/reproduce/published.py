@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 
-from pydantic import BaseModel, ConfigDict
-
 from sim import shipped, source
+from sim.section import Section
 
 FILE = "anda-hpca2025.yaml"
 
 
-class Part(BaseModel):
-    """A frozen group of keys; unknown ones are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Placed(Part):
+class Placed(Section):
     place: str
     """Where in the paper the numbers stand."""
     derived: str = ""
@@ -34,7 +27,7 @@ class PeByLength(Placed):
     energy_efficiency_times_cycles: float
 
 
-class PeRow(Part):
+class PeRow(Section):
     area: float
     power: float
     area_efficiency: float | None = None
@@ -45,7 +38,7 @@ class Pe(Placed):
     machines: dict[str, PeRow]
 
 
-class SystemRow(Part):
+class SystemRow(Section):
     arch: str
     tolerance: str | None = None
     """Loss of accuracy that the mantissa lengths were chosen for; absent on machines of one precision."""
@@ -65,7 +58,7 @@ class Energy(Placed):
     machines: dict[str, dict[str, float]]
 
 
-class Block(Part):
+class Block(Section):
     square_millimetres: float
     milliwatts: float
 
@@ -92,7 +85,7 @@ class WeightShare(Placed):
     above: float
 
 
-class Step(Part):
+class Step(Section):
     mantissa_bits: list[int]
     accepted: bool
 
@@ -102,17 +95,17 @@ class Search(Placed):
     steps: list[Step]
 
 
-class Combination(Part):
+class Combination(Section):
     mantissa_bits: list[int]
     bit_operation_saving: float
 
 
-class Combinations(Part):
+class Combinations(Section):
     source: str
     models: dict[str, dict[str, Combination]]
 
 
-class Published(Part):
+class Published(Section):
     """Every number of the paper's evaluation that has a simulated counterpart."""
 
     storage: Storage

@@ -7,15 +7,15 @@ from functools import cache
 from importlib.resources import files
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
-from sim.reproduce.cells import UNEXPLAINED, Cell, Section
+from sim.reproduce.cells import UNEXPLAINED, PaperCell, PaperSection
+from sim.section import Section
 
 
-class Remark(BaseModel):
+class Remark(Section):
     """A reason and the cells it is about; `rows` and `columns` name them, all where absent."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     section: str
     table: str
     rows: list[str] | None = None
@@ -23,7 +23,7 @@ class Remark(BaseModel):
     reason: str
     exempt: bool = False
 
-    def about(self, section: str, table: str, cell: Cell) -> bool:
+    def about(self, section: str, table: str, cell: PaperCell) -> bool:
         return (
             (self.section, self.table) == (section, table)
             and (self.rows is None or cell.row in self.rows)
@@ -38,7 +38,7 @@ def remarks() -> list[Remark]:
     return TypeAdapter(list[Remark]).validate_python(yaml.safe_load(text))
 
 
-def explained(section: Section) -> Section:
+def explained(section: PaperSection) -> PaperSection:
     """The section with a reason in every cell that needs one."""
     tables = (
         replace(table, cells=tuple(_explained(section.name, table.name, cell) for cell in table.cells))
@@ -47,7 +47,7 @@ def explained(section: Section) -> Section:
     return replace(section, tables=tuple(tables))
 
 
-def _explained(section: str, table: str, cell: Cell) -> Cell:
+def _explained(section: str, table: str, cell: PaperCell) -> PaperCell:
     if not cell.needs_reason:
         return cell
     remark = next((remark for remark in remarks() if remark.about(section, table, cell)), None)

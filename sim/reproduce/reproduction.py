@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from sim.errors import InputError, nearest_name
-from sim.reproduce.bench import Bench
-from sim.reproduce.cells import Section, Verdict
+from sim.reproduce.bench import CaseResults
+from sim.reproduce.cells import PaperSection, Verdict
 from sim.reproduce.published import Published, published
 from sim.reproduce.remarks import explained
 from sim.reproduce.sections import (
@@ -30,9 +30,9 @@ from sim.reproduce.sections import (
 )
 from sim.runs.code import code_version
 from sim.runs.runs import Runs
-from sim.runs.store import Store, default_path
+from sim.runs.store import RunStore, default_path
 
-SECTIONS: dict[str, Callable[[Published, Bench], Section | None]] = {
+SECTIONS: dict[str, Callable[[Published, CaseResults], PaperSection | None]] = {
     "speedup": speed.section,
     "area": area.section,
     "energy": energy.section,
@@ -58,7 +58,7 @@ SECTIONS: dict[str, Callable[[Published, Bench], Section | None]] = {
 class Reproduction:
     """Sections with every cell judged and explained, and the version of the code that simulated them."""
 
-    sections: tuple[Section, ...]
+    sections: tuple[PaperSection, ...]
     code: str
 
     @property
@@ -98,8 +98,8 @@ def reproduce(
             raise InputError(f"no section `{name}`", field="--only", nearest=nearest, facts=facts)
     report = progress or (lambda name, done, total: None)
     made = []
-    with Store(cache or default_path()) as store, Runs(jobs=jobs, store=store) as runs:
-        bench = Bench(runs)
+    with RunStore(cache or default_path()) as store, Runs(jobs=jobs, store=store) as runs:
+        bench = CaseResults(runs)
         for name in only or SECTIONS:
             bench.progress = partial(report, name)
             section = SECTIONS[name](published(), bench)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sim.reproduce.bench import Bench, Case
+from sim.reproduce.bench import CaseResults, PaperCase
 from sim.reproduce.published import Published
 from sim.result import Module, Result
 
@@ -40,10 +40,10 @@ class System:
     def label(self) -> str:
         return f"{LABELS[self.arch]} {self.tolerance.replace('%', ' %')}" if self.tolerance else LABELS[self.arch]
 
-    def case(self, model: str, dataset: str = "wikitext2", **more: Any) -> Case:
+    def case(self, model: str, dataset: str = "wikitext2", **more: Any) -> PaperCase:
         """This system on a model, with the mantissa lengths of a data set."""
         precision = f"{dataset}-{self.tolerance}" if self.tolerance else "fp16"
-        return Case(self.arch, model, precision, **more)
+        return PaperCase(self.arch, model, precision, **more)
 
 
 def systems(paper: Published) -> list[System]:
@@ -51,7 +51,7 @@ def systems(paper: Published) -> list[System]:
     return [System(name, row.arch, row.tolerance) for name, row in paper.systems.machines.items()]
 
 
-def run_all(bench: Bench, chosen: Sequence[System], models: Sequence[str], **more: Any) -> list[list[Result]]:
+def run_all(bench: CaseResults, chosen: Sequence[System], models: Sequence[str], **more: Any) -> list[list[Result]]:
     """Results by system, then model."""
     cases = [[system.case(model, **more) for model in models] for system in chosen]
     results = iter(bench([case for row in cases for case in row]))

@@ -138,7 +138,7 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Phase:
+class PhaseTotals:
     """The layers of one phase (prefill, decode) together; of each port, the share of its bits that it moved."""
 
     cycles: Count
@@ -208,7 +208,7 @@ class Result:
     fast_forward: FastForward
     peak: Peak
     bounds: Bounds
-    phases: Mapping[str, Phase]
+    phases: Mapping[str, PhaseTotals]
     modules: Mapping[str, Module]
     layers: tuple[Layer, ...]
 

@@ -11,7 +11,7 @@ from sim.laws import ports, waterfall
 from sim.laws.bounds import Bounds
 from sim.limits import Limit, limit_of
 from sim.machine.machine import Machine
-from sim.result import FastForward, Module, Peak, Phase, Totals, UnitTime
+from sim.result import FastForward, Module, Peak, PhaseTotals, Totals, UnitTime
 from sim.result.layer import Done
 from sim.result.times import unit_times
 from sim.units.dram import model_of
@@ -90,8 +90,8 @@ class Sum:
             waterfall=self.waterfall,
         )
 
-    def phase(self) -> Phase:
-        return Phase(
+    def phase(self) -> PhaseTotals:
+        return PhaseTotals(
             cycles=self._cycles,
             seconds=float(self._cycles / self._arch.clock.hertz),
             macs=self._macs,

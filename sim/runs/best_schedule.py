@@ -34,7 +34,7 @@ PUBLISHED_K = 2048
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RankedCandidate:
     """A candidate, and what it is ranked by."""
 
     schedule: Schedule
@@ -93,11 +93,11 @@ def _objective(piece: Piece) -> Objective:
     return piece.schedule
 
 
-def candidates(piece: Piece, refined: int) -> list[Estimate]:
+def candidates(piece: Piece, refined: int) -> list[RankedCandidate]:
     """Schedules that fit, the most promising first; of the first `refined` all sizes of chunks."""
     gemm, group, rank = _gemm(piece), piece.hardware.mxu.dot_length, _rank(_objective(piece))
     chunks = sorted({min(size, _round_up(gemm.k, group)) for size in (PUBLISHED_K, group)}, reverse=True)
-    found: list[Estimate] = []
+    found: list[RankedCandidate] = []
     for chunk in chunks:
         for blocks in _blocks(piece.hardware, gemm):
             found += _estimated(piece, Schedule(k_block=chunk, **blocks))
@@ -115,15 +115,15 @@ def candidates(piece: Piece, refined: int) -> list[Estimate]:
     return sorted({entry.schedule: entry for entry in (*found, *more)}.values(), key=rank)
 
 
-def _estimated(piece: Piece, schedule: Schedule) -> Iterator[Estimate]:
+def _estimated(piece: Piece, schedule: Schedule) -> Iterator[RankedCandidate]:
     try:
         expected = GemmExpectation(piece.scheduled(schedule))
     except InputError:
         return
-    yield Estimate(schedule, expected.bounds.lower_cycles, expected.traffic.bytes, expected.traffic.requests)
+    yield RankedCandidate(schedule, expected.bounds.lower_cycles, expected.traffic.bytes, expected.traffic.requests)
 
 
-def _rank(objective: Objective) -> Callable[[Estimate], tuple[int, ...]]:
+def _rank(objective: Objective) -> Callable[[RankedCandidate], tuple[int, ...]]:
     if objective == "best-cycles":
         return lambda entry: (entry.cycles, entry.dram_bytes, entry.requests)
     return lambda entry: (entry.dram_bytes, entry.cycles, entry.requests)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from sim.engine.activity import Recorder
 from sim.errors import InputError
-from sim.machine.assembly import Options, Run
+from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.execution import run_piece
 from sim.mapping.piece import Piece
 from sim.runs.best_schedule import blocks_of
-from sim.runs.store import Store
+from sim.runs.store import RunStore
 
 if TYPE_CHECKING:
     from sim.runs.workers import LocalWorkers
@@ -55,9 +55,9 @@ class Runs:
     def __init__(
         self,
         *,
-        options: Options = Options(),
+        options: SimulationOptions = SimulationOptions(),
         jobs: int = 1,
-        store: Store | None = None,
+        store: RunStore | None = None,
         tracer: Tracer | None = None,
         remembered: int | None = None,
     ) -> None:
@@ -137,6 +137,6 @@ class Runs:
             self._workers.close()
 
 
-def simulated(piece: Piece, options: Options, recorder: Recorder | None = None) -> Run:
+def simulated(piece: Piece, options: SimulationOptions, recorder: Recorder | None = None) -> Run:
     """Simulate a piece, its schedule searched first where it names no blocks."""
     return run_piece(blocks_of(piece), options, recorder)

@@ -15,7 +15,7 @@ from sim.arch.schema import Schedule
 from sim.engine.activity import State
 from sim.engine.fast_forward import Skip
 from sim.errors import InputError, Place
-from sim.machine.assembly import Options, Run
+from sim.machine.assembly import Run, SimulationOptions
 from sim.runs.code import code_version
 
 
@@ -24,7 +24,7 @@ def default_path() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anda-sim" / "runs.sqlite"
 
 
-class Store:
+class RunStore:
     """Runs in one SQLite file; those of other code versions are dropped.
 
     Raises
@@ -48,25 +48,25 @@ class Store:
                 f"cannot be used as a cache: {error}", place=Place(str(path)), facts={"allowed": "another --cache"}
             ) from None
 
-    def get(self, key: str, options: Options) -> Run | None:
+    def get(self, key: str, options: SimulationOptions) -> Run | None:
         """The run kept for a piece, simulated with these options."""
         row = self._database.execute("select run from runs where key = ?", (_hashed(key, options),)).fetchone()
         return None if row is None else _read(row[0])
 
-    def put(self, key: str, options: Options, run: Run) -> None:
+    def put(self, key: str, options: SimulationOptions, run: Run) -> None:
         """Keep a run."""
         with self._database:
             row = (_hashed(key, options), code_version(), _written(run))
             self._database.execute("insert or replace into runs values (?, ?, ?)", row)
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> RunStore:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
 
-def _hashed(key: str, options: Options) -> str:
+def _hashed(key: str, options: SimulationOptions) -> str:
     return hashlib.sha256(f"{code_version()} {plugins.fingerprint()} {options!r} {key}".encode()).hexdigest()
 
 

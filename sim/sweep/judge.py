@@ -14,7 +14,7 @@ from sim.sweep.space import reason
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PointVerdict:
     """What the sweep's expressions say of a point.
 
     Parameters
@@ -37,19 +37,21 @@ class Verdict:
         return self.objectives is not None and not self.broken
 
 
-def judge(formulas: Formulas, config: Callable[[str], Any], totals: PointTotals | None, failure: str | None) -> Verdict:
+def judge(
+    formulas: Formulas, config: Callable[[str], Any], totals: PointTotals | None, failure: str | None
+) -> PointVerdict:
     """Judge a stored point; `config` gives the value of a key of it."""
     if totals is None:
-        return Verdict(None, failure=failure)
+        return PointVerdict(None, failure=failure)
     look = formulas.lookup(config, partial(quantity, totals))
     try:
-        return Verdict(
+        return PointVerdict(
             objectives=tuple(_number(one(look), one.text) for one in formulas.objectives),
             derived={name: expression(look) for name, expression in formulas.derived.items()},
             broken=tuple(one.text for one in (*formulas.before, *formulas.after) if not one(look)),
         )
     except InputError as error:
-        return Verdict(None, failure=reason(error))
+        return PointVerdict(None, failure=reason(error))
 
 
 def _number(value: Any, text: str) -> float:

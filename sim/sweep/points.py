@@ -14,8 +14,8 @@ from sim.errors import InputError
 from sim.runs.workers import WORKER_DIED, Workers
 from sim.sweep.evaluate import Outcome, Task
 from sim.sweep.formulas import at
-from sim.sweep.judge import Verdict, judge
-from sim.sweep.space import Design, Space, reason
+from sim.sweep.judge import PointVerdict, judge
+from sim.sweep.space import ResolvedPoint, Space, reason
 from sim.sweep.store import Store
 
 MOST_WITHOUT_ASKING = 1_000_000
@@ -63,7 +63,7 @@ class Points:
             facts = {"found": f"{self.tally.total:,} points", "allowed": f"{MOST_WITHOUT_ASKING:,}, or --yes"}
             raise InputError(f"sweep `{sweep.name}` is very large", facts=facts)
 
-    def admitted(self, numbers: Iterable[int]) -> Iterator[Design]:
+    def admitted(self, numbers: Iterable[int]) -> Iterator[ResolvedPoint]:
         """Designs of the points that the constraints allow, as far as that is known without simulation."""
         for number in numbers:
             begin = time.perf_counter()
@@ -78,18 +78,18 @@ class Points:
             else:
                 self.tally.pruned += self.space.sweep.mode == "grid"
 
-    def compute(self, designs: Iterable[Design], most: int) -> None:
+    def compute(self, designs: Iterable[ResolvedPoint], most: int) -> None:
         """Have every point in the store that is not there yet; `most` bounds the number of designs."""
-        in_flight: dict[str, Design] = {}
+        in_flight: dict[str, ResolvedPoint] = {}
         for task, outcome in self._workers.outcomes(self._missing(designs, in_flight), most):
             self._keep(in_flight.pop(task.key), outcome or Outcome(task.key, None, WORKER_DIED, 0.0))
 
-    def verdict(self, design: Design) -> Verdict:
+    def verdict(self, design: ResolvedPoint) -> PointVerdict:
         """How a point that is in the store is judged."""
         totals, failure = self._store.find(design.key) or (None, "not in the store")
         return judge(self.space.formulas, partial(at, design.config), totals, failure)
 
-    def _missing(self, designs: Iterable[Design], in_flight: dict[str, Design]) -> Iterator[Task]:
+    def _missing(self, designs: Iterable[ResolvedPoint], in_flight: dict[str, ResolvedPoint]) -> Iterator[Task]:
         for design in designs:
             if design.key in in_flight or self._store.find(design.key) is not None:
                 self._store.add(self.space.sweep.name, design)
@@ -101,7 +101,7 @@ class Points:
                 in_flight[design.key] = design
                 yield Task(design.key, design.arch, design.workload)
 
-    def _keep(self, design: Design, outcome: Outcome) -> None:
+    def _keep(self, design: ResolvedPoint, outcome: Outcome) -> None:
         begin = time.perf_counter()
         self._store.add(self.space.sweep.name, design, outcome)
         self.tally.storing_seconds += time.perf_counter() - begin

@@ -30,7 +30,7 @@ from sim.yaml_reader import Path_
 
 
 @dataclass(frozen=True)
-class Design:
+class ResolvedPoint:
     """A point resolved.
 
     Parameters
@@ -92,7 +92,7 @@ class Space:
             number = number * len(axis.levels) + level
         return number
 
-    def design(self, number: int) -> Design:
+    def design(self, number: int) -> ResolvedPoint:
         """The point of a number; one that its schemas refuse comes with the reason."""
         levels = self.levels(number)
         overrides: Overrides = {}
@@ -103,11 +103,11 @@ class Space:
         except InputError as error:
             bases = [axis.levels[level] for axis, level in zip(self.axes[:2], levels, strict=False)]
             refused = {"bases": bases, "levels": levels, "overrides": overrides}
-            return Design(number, key_of(refused), overrides, refused, None, None, reason(error))
+            return ResolvedPoint(number, key_of(refused), overrides, refused, None, None, reason(error))
         config = {"arch": unsourced(arch.model_dump(mode="json")), "workload": unsourced(workload.resolved)}
-        return Design(number, key_of(config), overrides, config, arch, workload)
+        return ResolvedPoint(number, key_of(config), overrides, config, arch, workload)
 
-    def allowed(self, design: Design) -> bool:
+    def allowed(self, design: ResolvedPoint) -> bool:
         """Whether the constraints that need no simulation hold.
 
         Raises

@@ -22,7 +22,7 @@ from sim.runs.workers import WORKER_DIED
 from sim.sweep.evaluate import Outcome
 from sim.sweep.formulas import at
 from sim.sweep.schema import Sweep
-from sim.sweep.space import Design
+from sim.sweep.space import ResolvedPoint
 
 VERSION = 2
 APPLICATION = 0x616E6461  # "anda" in the header of the file
@@ -125,7 +125,7 @@ class Store:
             return None
         return row[0] and json.loads(row[0]), row[1]
 
-    def add(self, sweep: str, design: Design, outcome: Outcome | None = None) -> None:
+    def add(self, sweep: str, design: ResolvedPoint, outcome: Outcome | None = None) -> None:
         """Enter a point into a sweep, and with an outcome store it, at once and for good."""
         with self._transaction():
             member = (sweep, design.number, design.key, _json(design.overrides))

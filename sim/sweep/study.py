@@ -10,10 +10,10 @@ import warnings
 from typing import Any
 
 from sim.sweep.axes import Axis
-from sim.sweep.judge import Verdict
+from sim.sweep.judge import PointVerdict
 from sim.sweep.points import Points
 from sim.sweep.schema import Sweep
-from sim.sweep.space import Design
+from sim.sweep.space import ResolvedPoint
 
 TRIALS_PER_POINT = 20
 """Asks, those that are told as failed included, before a search ends short of its points."""
@@ -43,10 +43,10 @@ def search(points: Points) -> None:
             _tell(study, trial, points, wanted.pop(number, None))
 
 
-def _tell(study: Any, trial: Any, points: Points, design: Design | None) -> None:
+def _tell(study: Any, trial: Any, points: Points, design: ResolvedPoint | None) -> None:
     from optuna.trial import TrialState
 
-    verdict = Verdict(None) if design is None else points.verdict(design)
+    verdict = PointVerdict(None) if design is None else points.verdict(design)
     if verdict.objectives is None:
         study.tell(trial, state=TrialState.FAIL)
         return

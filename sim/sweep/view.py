@@ -14,7 +14,7 @@ from sim.source import Source
 from sim.sweep.axes import Axis, axes_of
 from sim.sweep.formulas import Formulas
 from sim.sweep.front import front
-from sim.sweep.judge import Verdict, judge
+from sim.sweep.judge import PointVerdict, judge
 from sim.sweep.schema import Sweep
 from sim.sweep.space import levels_of
 from sim.sweep.store import Store, Stored
@@ -29,7 +29,7 @@ class Point:
 
     stored: Stored
     levels: dict[str, Any]
-    verdict: Verdict
+    verdict: PointVerdict
 
     @property
     def objectives(self) -> tuple[float, ...]:

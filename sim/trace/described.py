@@ -18,7 +18,7 @@ from sim.source import Source
 from sim.trace.extract import TraceOptions, load, record_into, record_module_into
 from sim.trace.writer import Recording
 from sim.workload.gemm import Workload
-from sim.workload.model import Run
+from sim.workload.model import InferenceRun
 from sim.workload.model_source import refuse_untaken
 from sim.workload.options import Options
 from sim.workload.precision import resolve
@@ -29,7 +29,7 @@ from sim.yaml_reader import Path_
 class Described(Section):
     """What a caller may say of such a model: how it is run."""
 
-    run: Run = Run()
+    run: InferenceRun = InferenceRun()
 
 
 def read(path: Path, options: Options) -> Workload:
@@ -66,7 +66,7 @@ def read(path: Path, options: Options) -> Workload:
     return Workload(manifest.model.name, phases, precision, resolved)
 
 
-def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = Run().precision) -> Workload:
+def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = InferenceRun().precision) -> Workload:
     """The weight GeMMs of one call `module(**inputs)` of any torch module, on any device, meta included.
 
     Layers that are linear under another name (Conv1D, fused experts) are replaced in `module` by Linears of the same

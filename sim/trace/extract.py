@@ -20,7 +20,7 @@ from sim.trace.classes import blamed_on
 from sim.trace.generate import generate
 from sim.trace.linears import Site, linearise
 from sim.trace.load import Loaded, load_shapes, load_weights
-from sim.trace.record import Recorder
+from sim.trace.record import GemmRecorder
 from sim.trace.text import prompts_of
 from sim.trace.weights import Quantised, integer_sites, quantise
 from sim.trace.writer import Recording, TraceWriter
@@ -54,7 +54,7 @@ class TraceOptions:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TraceSize:
     """What a trace will hold: GeMMs (experts counted as if each saw tokens) and bytes of tensors, rounded up."""
 
     gemms: int
@@ -94,12 +94,12 @@ def load(folder: Path, options: TraceOptions) -> Loaded:
     return loaded
 
 
-def estimate(loaded: Loaded, options: TraceOptions) -> Estimate:
+def estimate(loaded: Loaded, options: TraceOptions) -> TraceSize:
     """The size of the trace to come, from shapes alone."""
     kept = [site for site in loaded.sites if keeps(options, site)]
     gemms = len(kept) * (1 + options.steps)
     if options.text is None:
-        return Estimate(gemms, 0)
+        return TraceSize(gemms, 0)
     rows = options.batch * (options.tokens + options.steps)
     with_integers = {site.name for site in integer_sites(loaded)}
     sizes = [
@@ -107,7 +107,7 @@ def estimate(loaded: Loaded, options: TraceOptions) -> Estimate:
         for site in kept
         if site.name in with_integers
     ]
-    return Estimate(gemms, round(sum(sizes)))
+    return TraceSize(gemms, round(sum(sizes)))
 
 
 def extract(loaded: Loaded, options: TraceOptions, out: Path, on_record: Callable[[], None] = lambda: None) -> Manifest:
@@ -151,7 +151,7 @@ def record_into(
     sites = [site for site in loaded.sites if keeps(options, site)]
     tensors = weights.tensors if weights else None
     fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in integer_sites(loaded)}
-    with Recorder(
+    with GemmRecorder(
         loaded.model,
         sites,
         writer,
@@ -193,7 +193,7 @@ def record_module_into(
     weights = quantise(loaded, scheme) if scheme else None
     tensors = weights.tensors if weights else None
     fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in integer_sites(loaded)}
-    with Recorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
+    with GemmRecorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
         module(**arguments)
     tokens = TracedTokens(prompts=[1], steps=0, identifiers=None)
     unseen = "the tokens of a single module"

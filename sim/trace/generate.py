@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from sim.trace.record import Recorder
+from sim.trace.record import GemmRecorder
 
 
 @torch.inference_mode()
-def generate(model: nn.Module, prompts: list[list[int]], steps: int, recorder: Recorder) -> list[list[int]]:
+def generate(model: nn.Module, prompts: list[list[int]], steps: int, recorder: GemmRecorder) -> list[list[int]]:
     """Run `prompts` of any lengths as one batch, padded on the left, and decode `steps` tokens after each.
 
     Returns

@@ -23,7 +23,7 @@ from sim.trace.classes import blamed_on, class_of, refuse_oversized, refuse_unmo
 from sim.trace.identity import of_files
 from sim.trace.linears import FP16_KINDS, Site, linearise
 from sim.trace.quantised import Packed, unpack
-from sim.workload.quantisation import KEYS, MISSING, Stored, refuse_beside, stored_weights
+from sim.workload.quantisation import KEYS, MISSING, StoredWeights, refuse_beside, stored_weights
 
 # Its notes on generation settings say nothing to someone who runs a GeMM trace.
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -56,7 +56,7 @@ class Loaded:
     sites: list[Site]
     folder: Path | None = None
     revision: str = ""
-    stored: Stored | None = None
+    stored: StoredWeights | None = None
     packed: dict[str, Packed] = field(default_factory=dict)
     decodes: bool = True
 
@@ -166,7 +166,7 @@ def load_weights(folder: Path) -> Loaded:
     return Loaded(_name(folder), model, sites, folder, revision, stored, packed, chosen.decodes)
 
 
-def _stored(config: PretrainedConfig, folder: Path) -> Stored | None:
+def _stored(config: PretrainedConfig, folder: Path) -> StoredWeights | None:
     """Take the `quantization_config` out of a config."""
     found = [config.__dict__.pop(key, None) for key in KEYS]
     described = next((one for one in found if one is not None), None)
@@ -213,7 +213,7 @@ def _named(index: Path) -> set[str]:
     return set(names.values())
 
 
-def _state(files: list[Path], stored: Stored | None) -> tuple[dict[str, torch.Tensor], dict[str, Packed]]:
+def _state(files: list[Path], stored: StoredWeights | None) -> tuple[dict[str, torch.Tensor], dict[str, Packed]]:
     """Tensors by name, packed layers dequantised, and the packed ones as they are."""
     state: dict[str, torch.Tensor] = {}
     parts: defaultdict[str, dict[str, np.ndarray[Any, Any]]] = defaultdict(dict)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import groups
 from sim.formats.integer import IntegerTensor, unpacked
-from sim.workload.quantisation import Stored
+from sim.workload.quantisation import StoredWeights
 
 _AWQ_ORDER = (0, 4, 1, 5, 2, 6, 3, 7)  # place of output i among the eight nibbles
 
@@ -45,7 +45,7 @@ class Packed:
         return values if self.order is None else values[:, np.argsort(self.order)]
 
 
-def unpack(layout: Stored, parts: Mapping[str, NDArray[Any]], name: str) -> Packed:
+def unpack(layout: StoredWeights, parts: Mapping[str, NDArray[Any]], name: str) -> Packed:
     """The weights of a layer.
 
     Parameters

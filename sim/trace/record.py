@@ -21,11 +21,11 @@ from sim.trace.linears import Site, SplitExperts
 from sim.trace.vectors import attention_told, hook_vectors
 from sim.trace.writer import Recording
 from sim.workload.gemm import VectorWork
-from sim.workload.manifest import Record, TracedAttention, TracedVector
+from sim.workload.manifest import GemmRecord, TracedAttention, TracedVector
 
 
 @dataclass
-class Recorder:
+class GemmRecorder:
     """Records the GeMMs of `sites`, and the rest of the layers that `keeps` lets through, while entered.
 
     Attributes
@@ -139,7 +139,7 @@ class Recorder:
                 self.writer.add_weights(weights, self.weights[weights])
                 self._kept.add(weights)
         self.writer.add_record(
-            Record(
+            GemmRecord(
                 phase=self.phase,
                 step=self.step,
                 name=site.name,

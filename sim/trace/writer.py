@@ -17,8 +17,8 @@ from sim.formats.integer import IntegerTensor
 from sim.workload.folders import MANIFEST
 from sim.workload.manifest import (
     FORMAT,
+    GemmRecord,
     Manifest,
-    Record,
     TensorFile,
     TracedAttention,
     TracedModel,
@@ -34,12 +34,12 @@ class Recording:
     """What is recorded, in memory: shapes, without tensors."""
 
     def __init__(self) -> None:
-        self._records: list[Record] = []
+        self._records: list[GemmRecord] = []
         self._vectors: list[TracedVector] = []
         self._attentions: dict[str, TracedAttention] = {}
         self._files: dict[str, TensorFile] = {}
 
-    def add_record(self, record: Record) -> None:
+    def add_record(self, record: GemmRecord) -> None:
         self._records.append(record)
 
     def add_vector(self, work: TracedVector) -> None:

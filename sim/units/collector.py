@@ -23,7 +23,7 @@ from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.formats.widths import FP16_BITS
 from sim.mapping.operands import ceil_div
-from sim.units.mxu import Tile
+from sim.units.mxu import FinishedTile
 from sim.units.unit import Bench, Loss, Steps, Unit
 
 
@@ -65,7 +65,7 @@ class Collector(Unit):
     def __init__(
         self,
         bench: Bench,
-        pipeline: Channel[Tile],
+        pipeline: Channel[FinishedTile],
         registers: Credits,
         sink: Sink,
         *,
@@ -75,7 +75,7 @@ class Collector(Unit):
         super().__init__(bench, "collector")
         self.pipeline, self.registers, self.sink = pipeline, registers, sink
         self.port_bits, self.mxu_columns = port_bits, mxu_columns
-        self.tile = Tile(0, 0, run_opens=False, run_columns=0)
+        self.tile = FinishedTile(0, 0, run_opens=False, run_columns=0)
         self.bits_left = 0
         self.beats = 0
         self._drain = self.beat_drain if bench.grain == "beat" else self.tile_drain

@@ -41,7 +41,7 @@ CAUSES = (State.WEIGHTS, State.ACTIVATIONS, State.OUTPUT_SPACE)
 """What operations wait for."""
 
 
-class Tile(NamedTuple):
+class FinishedTile(NamedTuple):
     """A finished output tile in the pipeline."""
 
     ready_at: int
@@ -49,7 +49,7 @@ class Tile(NamedTuple):
     run_opens: bool
     run_columns: int
 
-    def relative_to(self, now: int) -> Tile:
+    def relative_to(self, now: int) -> FinishedTile:
         """The same tile with the cycles until it is ready."""
         return self._replace(ready_at=max(self.ready_at - now, 0))
 
@@ -126,7 +126,7 @@ class Mxu(Unit):
         self.weights, self.activations, self.activation_buffer = weights, activations, activation_buffer
         self.words, self.pipeline_cycles = words, pipeline_cycles
         self.registers = Credits(bench.environment, output_registers)
-        self.pipeline: Channel[Tile] = Channel(bench.environment)
+        self.pipeline: Channel[FinishedTile] = Channel(bench.environment)
         self.op: TileOp | None = None
         self.started = False
         self.fill_cycles = 0
@@ -193,7 +193,7 @@ class Mxu(Unit):
         if op.closes_tile:
             self.tiles += 1
             ready_at = self.bench.now + self.pipeline_cycles
-            self.pipeline.put(Tile(ready_at, op.rows, op.run_opens, op.run_columns))
+            self.pipeline.put(FinishedTile(ready_at, op.rows, op.run_opens, op.run_columns))
 
     def beat_compute(self) -> Steps:
         assert self.op is not None

@@ -20,7 +20,7 @@ from sim.arch.schema import Arch
 from sim.cost.scaling import check_process, further_stages, registers
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
-from sim.engine.fast_forward import FastForward
+from sim.engine.fast_forward import FastForwarder
 from sim.engine.waits import Waits
 from sim.mapping.operands import ceil_div
 from sim.mapping.vector_blocks import BlockCursor
@@ -91,7 +91,7 @@ class Vector(Unit):
         self.waits = Waits(bench.environment, self.activity, channel_busy, CAUSES)
         self.launched, self.cursor, self.buffer, self.sink, self.fpus = launched, cursor, buffer, sink, fpus
         self.finished = Event(bench.environment)
-        self.watch: FastForward | None = None
+        self.watch: FastForwarder | None = None
         """Told of each block, so that periods can be found and skipped."""
         self.operations_left = self.operations = 0
         self._compute = self.beat_compute if bench.grain == "beat" else self.tile_compute

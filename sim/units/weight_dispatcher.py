@@ -24,7 +24,7 @@ from sim.cost.scaling import port
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel
-from sim.engine.fast_forward import FastForward
+from sim.engine.fast_forward import FastForwarder
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import ceil_div
 from sim.units.buffer import Buffer, weight_memory
@@ -75,7 +75,7 @@ class WeightDispatcher(Unit):
         self.shadow: Channel[TileOp | None] = Channel(bench.environment, capacity=1)
         """Full while a block waits for the MXU to take it; None after the last."""
         self.op: TileOp | None = None
-        self.watch: FastForward | None = None
+        self.watch: FastForwarder | None = None
         """Told of each run of column tiles, so that periods of the loops can be found and skipped."""
         self.groups_left = self.bits_left = 0
         self.beats = self.read_bits = 0

@@ -43,7 +43,7 @@ def _width(bits: int) -> int:
     return bits
 
 
-class Record(Section):
+class GemmRecord(Section):
     """One GeMM as it ran."""
 
     phase: Literal["prefill", "decode"]
@@ -107,7 +107,7 @@ class Manifest(Section):
     weights: TracedWeights | None
     """Of the integer weights; None where the checkpoint has none and only shapes ran."""
     versions: dict[str, str]
-    records: Annotated[list[Record], Field(min_length=1)]
+    records: Annotated[list[GemmRecord], Field(min_length=1)]
     vectors: list[TracedVector]
     attentions: list[TracedAttention]
     unseen: str

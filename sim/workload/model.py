@@ -139,7 +139,7 @@ class NamedPrecision(Section):
     source: str
 
 
-class Run(Section):
+class InferenceRun(Section):
     """What is done with the model. A phase takes its own keys only: see `TAKES`."""
 
     phase: Literal["prefill", "decode", "both", "mixed"] = "prefill"
@@ -186,7 +186,7 @@ class Model(Section):
     weights: Annotated[Weights, Field(default_factory=Weights)]
     precision: dict[str, NamedPrecision] = Field(default={})
     """Mantissa lengths by name."""
-    run: Run = Run()
+    run: InferenceRun = InferenceRun()
 
     @field_validator("precision")
     @classmethod

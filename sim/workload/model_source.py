@@ -9,7 +9,7 @@ from sim import source
 from sim.errors import InputError, Place
 from sim.source import Source
 from sim.workload.gemm import Workload
-from sim.workload.model import TAKES, Model, Run
+from sim.workload.model import TAKES, InferenceRun, Model
 from sim.workload.options import Options
 from sim.workload.phases import build_phases
 from sim.workload.precision import Precision, resolve
@@ -25,7 +25,7 @@ def workload_of(described: Source, options: Options) -> Workload:
         For whatever does not fit the schema, and for an option that the phase does not take.
     """
     written = described.values.get("run")
-    written_phase = written.get("phase", Run().phase) if isinstance(written, dict) else Run().phase
+    written_phase = written.get("phase", InferenceRun().phase) if isinstance(written, dict) else InferenceRun().phase
     described = _with_options(source.with_overrides(described, options.overrides, "--set-workload"), options)
     model = source.validate(Model, described)
     refuse_untaken(model.run, described, same_phase=model.run.phase == written_phase)
@@ -46,7 +46,7 @@ def _with_options(described: Source, options: Options) -> Source:
     return Source({**described.values, "run": {**run, **given}}, {**described.places, **places}, described.file)
 
 
-def refuse_untaken(run: Run, described: Source, *, same_phase: bool) -> None:
+def refuse_untaken(run: InferenceRun, described: Source, *, same_phase: bool) -> None:
     """Refuse keys of another phase, unless a file holds them for the phase that the caller replaced."""
     for key in run.model_fields_set - TAKES[run.phase]:
         place = described.place(("run", key))

@@ -49,7 +49,7 @@ FP16_ANYWAY = r"(^|\.)(lm_head|embed_out|embed_tokens|wte|router|gate|norm)$"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredWeights:
     """Integer weights as a checkpoint stores them.
 
     Attributes
@@ -77,7 +77,7 @@ class Stored:
         return any(re.match(f"(?:{one}){boundary}", name) or name.endswith(one) for one in self.left_out)
 
 
-def stored_weights(config: object) -> Stored:
+def stored_weights(config: object) -> StoredWeights:
     """The weights that a `quantization_config` describes.
 
     Raises
@@ -106,7 +106,7 @@ def stored_weights(config: object) -> Stored:
     for key in ("dynamic", "lm_head"):
         if config.get(key):
             raise _refused(f"`{key}` is not modelled", missing="formats that differ from module to module")
-    return Stored(method, packing, bits, group_size, _left_out(config))
+    return StoredWeights(method, packing, bits, group_size, _left_out(config))
 
 
 def refuse_beside(config: Path) -> None:

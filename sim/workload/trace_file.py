@@ -19,7 +19,7 @@ from sim.errors import InputError, Place
 from sim.reading import LARGEST_RECORD, json_of
 from sim.source import Source
 from sim.workload.folders import MANIFEST
-from sim.workload.manifest import FORMAT, Manifest, Record
+from sim.workload.manifest import FORMAT, GemmRecord, Manifest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ class Trace:
     manifest: Manifest
     _verified: set[str] = field(default_factory=set)
 
-    def activations(self, record: Record) -> NDArray[np.float16]:
+    def activations(self, record: GemmRecord) -> NDArray[np.float16]:
         """FP16 activations of shape (m, k).
 
         Raises
@@ -49,17 +49,17 @@ class Trace:
             raise self._damaged(f"activations of {record.name} are {values.dtype} {values.shape}")
         return values
 
-    def weights(self, record: Record) -> IntegerTensor:
+    def weights(self, record: GemmRecord) -> IntegerTensor:
         """Integer weights of shape (n, k); raises like `activations`."""
-        from sim.formats.integer import IntegerTensor, MemoryImage
+        from sim.formats.integer import IntegerTensor, WeightImage
 
         prefix = self._required(record.weights, record, "weights")
         codes, scales, zeros = (self._tensor(f"{prefix}.{part}").tobytes() for part in ("codes", "scales", "zeros"))
         grouped = self.manifest.weights.group_size if self.manifest.weights else 0
         size, shape = record.k if grouped == "channel" else grouped, (record.n, record.k)
-        return IntegerTensor.from_memory(MemoryImage(codes, scales, zeros), shape, size, record.weight_bits)
+        return IntegerTensor.from_memory(WeightImage(codes, scales, zeros), shape, size, record.weight_bits)
 
-    def _required(self, key: str | None, record: Record, what: str) -> str:
+    def _required(self, key: str | None, record: GemmRecord, what: str) -> str:
         if key is None:
             raise InputError(
                 f"no {what} recorded for {record.name}",

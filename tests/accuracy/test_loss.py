@@ -10,7 +10,7 @@ import torch
 
 from sim.accuracy import likelihood
 from sim.accuracy.likelihood import log_likelihoods
-from sim.accuracy.loss import Loss, quantile
+from sim.accuracy.loss import FormatLoss, quantile
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 256_000}
 
@@ -62,7 +62,7 @@ def test_the_standard_error_is_the_spread_over_drawn_texts():
     losses, tokens = [], 4096
     for _ in range(200):
         hard, noise = rng.normal(3, 2, tokens), rng.normal(0.01, 0.3, tokens // 8).repeat(8)  # eight tokens alike
-        losses.append(Loss.of(-(hard + noise), -hard))
+        losses.append(FormatLoss.of(-(hard + noise), -hard))
     spread = np.std([one.nats for one in losses])
     assert np.mean([one.standard_error for one in losses]) == pytest.approx(spread, rel=0.15)
     inside = np.mean([abs(one.nats - 0.01) < quantile(0.975) * one.standard_error for one in losses])
@@ -71,14 +71,14 @@ def test_the_standard_error_is_the_spread_over_drawn_texts():
 
 def test_what_is_hard_about_a_text_cancels():
     hard = np.random.default_rng(0).normal(3, 2, 1000)
-    assert Loss.of(-hard - 0.01, -hard) == Loss(pytest.approx(0.01), pytest.approx(0, abs=1e-12), 1000)
+    assert FormatLoss.of(-hard - 0.01, -hard) == FormatLoss(pytest.approx(0.01), pytest.approx(0, abs=1e-12), 1000)
 
 
 def test_noise_and_tokens_to_settle_by_hand():
     # log 1.01 = 0.00995; the loss lies 0.00495 below it, 1.645 errors of 0.004 are 0.00658
-    loss = Loss(0.005, 0.004, 1000)
+    loss = FormatLoss(0.005, 0.004, 1000)
     assert loss.within_noise(0.01)
     assert not loss.within_noise(0.02)
     assert loss.tokens_to_settle(0.01) == math.ceil(1000 * (1.6448536 * 0.004 / (math.log(1.01) - 0.005)) ** 2)
-    assert Loss(math.log1p(0.25), 0.1, 10).tokens_to_settle(0.25) is None
-    assert Loss.of(np.array([-1.0]), np.array([-1.0])).standard_error == math.inf
+    assert FormatLoss(math.log1p(0.25), 0.1, 10).tokens_to_settle(0.25) is None
+    assert FormatLoss.of(np.array([-1.0]), np.array([-1.0])).standard_error == math.inf

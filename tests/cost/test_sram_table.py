@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.arch.load import load_arch
-from sim.cost.sram import Macro, OutsideTableError, macro
+from sim.cost.sram import Macro, OutsideSramTableError, macro
 from sim.machine.costs import area_square_millimetres, energy_picojoules
 from sim.units.buffer import activation_memory, exponent_memory, weight_memory
 from tests.cost.cacti import FIGURES, TABLE
@@ -70,7 +70,7 @@ def test_a_size_between_two_is_a_power_law_between_their_figures(node: int, low:
 def test_outside_is_an_error_that_says_what_there_is(
     size: int, width: int, quantity: str, limits: tuple[int, int]
 ) -> None:
-    with pytest.raises(OutsideTableError) as caught:
+    with pytest.raises(OutsideSramTableError) as caught:
         macro(16, size, width)
     assert caught.value.quantity == quantity
     assert (caught.value.smallest, caught.value.largest) == limits

@@ -11,7 +11,7 @@ import pytest
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.laws.conservation import BrokenLawError
-from sim.machine.assembly import Options, Run
+from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.machine import Machine
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.bpc import Bpc
@@ -75,7 +75,7 @@ def counted(run: Run) -> tuple[Any, ...]:
 
 
 def runs(machine: Machine, grain: str) -> tuple[Any, ...]:
-    options = Options(grain=grain, fast_forward=False)  # type: ignore[arg-type]
+    options = SimulationOptions(grain=grain, fast_forward=False)  # type: ignore[arg-type]
     return counted(machine.run(GEMM, options)), counted(machine.run(WORK, options))
 
 

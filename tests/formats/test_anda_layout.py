@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sim.errors import InputError
 from sim.formats import anda, fp16
-from sim.formats.anda import AndaTensor, MemoryImage
+from sim.formats.anda import ActivationImage, AndaTensor
 
 from . import oracle
 from .test_anda_values import assert_same
@@ -79,7 +79,7 @@ def test_the_last_group_takes_as_much_as_a_full_one():
 @pytest.mark.parametrize(("rows", "exponents"), [(-1, 0), (1, 0), (0, -1), (0, 1)])
 def test_an_image_of_another_size_is_refused(rows, exponents):
     image = AndaTensor.encode(np.ones((2, 128), np.float16), 6).memory_image()
-    wrong = MemoryImage(bytes(len(image.rows) + rows), bytes(len(image.exponents) + exponents))
+    wrong = ActivationImage(bytes(len(image.rows) + rows), bytes(len(image.exponents) + exponents))
     with pytest.raises(InputError, match="another size"):
         AndaTensor.from_memory(wrong, (2, 128), 6)
 
@@ -88,7 +88,7 @@ def test_an_image_of_another_size_is_refused(rows, exponents):
 def test_an_image_with_an_exponent_that_no_finite_value_has_is_refused(exponent):
     image = AndaTensor.encode(np.ones((1, 64), np.float16), 6).memory_image()
     with pytest.raises(InputError, match="exponents"):
-        AndaTensor.from_memory(MemoryImage(image.rows, bytes([exponent])), (1, 64), 6)
+        AndaTensor.from_memory(ActivationImage(image.rows, bytes([exponent])), (1, 64), 6)
 
 
 def test_mantissas_too_long_for_the_tensor_are_refused():

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sim.errors import InputError
 from sim.formats import binary_code, fp16, int4
-from sim.formats.int4 import Int4Tensor, MemoryImage
+from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import WeightImage
 
 from . import oracle
 
@@ -196,7 +197,7 @@ def test_an_image_of_another_size_is_refused(part):
     image = random_tensor(0, 2, 128, 64, "symmetric").memory_image()
     parts = {**vars(image), part: getattr(image, part)[:-1]}
     with pytest.raises(InputError, match=f"{part}: the image has another size"):
-        Int4Tensor.from_memory(MemoryImage(**parts), (2, 128), 64)
+        Int4Tensor.from_memory(WeightImage(**parts), (2, 128), 64)
 
 
 def test_parts_that_do_not_belong_together_are_a_value_error():

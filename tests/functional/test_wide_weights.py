@@ -18,7 +18,7 @@ from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
 from sim.formats.weights.integer import IntegerWeights
 from sim.functional.execute import execute
 from sim.laws.expectation import expect
-from sim.machine.assembly import Options
+from sim.machine.assembly import SimulationOptions
 from sim.machine.machine import Machine
 from sim.workload.gemm import FP16, Gemm
 from tests.functional.wide import MACHINES, expected, random_case
@@ -76,7 +76,7 @@ def test_a_group_takes_one_pass_for_every_four_bits_and_the_port_what_it_carries
     digit = -(-bits // passes)
     block = -(-16 * 64 * digit // arch.weight_dispatcher.port_bits)
     tiles, groups = 256 // 16, 1024 // 64
-    runs = [machine.run(gemm, Options(grain=grain)) for grain in ("tile", "beat")]
+    runs = [machine.run(gemm, SimulationOptions(grain=grain)) for grain in ("tile", "beat")]
     assert runs[0].counters == runs[1].counters
     assert runs[0].states == runs[1].states
     counters = runs[0].counters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gpu_ref.card import Card, State
+from gpu_ref.card import Card, CardState
 from gpu_ref.host.executor import HostExecutor
 from gpu_ref.program import Array, CopyBuffer, Matmul, Program
 
@@ -74,8 +74,8 @@ class PretendedDevice:
         self.prepared.append(made)
         return made
 
-    def state(self) -> State:
-        return State(sm_megahertz=1980, throttle_reasons=("power cap",))
+    def state(self) -> CardState:
+        return CardState(sm_megahertz=1980, throttle_reasons=("power cap",))
 
     def free_bytes(self) -> int:
         return self.free

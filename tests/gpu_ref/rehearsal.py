@@ -8,8 +8,8 @@ from dataclasses import replace
 from gpu_ref import cubins, fills, sources
 from gpu_ref.card import Card
 from gpu_ref.contact.job import Job
-from gpu_ref.contact.steps import Step, steps
-from gpu_ref.program import Module
+from gpu_ref.contact.steps import ContactStep, steps
+from gpu_ref.program import KernelModule
 from gpu_ref.settings import MantissaBits, load_settings
 
 CARD = Card("Strict", "sm_90a", 4, 2**15, 2**34, 232448)
@@ -34,7 +34,7 @@ def small_job() -> Job:
     return Job(settings, {(128, 128): ["some layer"]}, 1, texts)
 
 
-def prepared_code(job: Job) -> list[Step]:
+def prepared_code(job: Job) -> list[ContactStep]:
     """All steps; machine code for them lies where it is looked for."""
     planned = steps(job, CARD)
     kernels = [item.kernel for step in planned for item in step.items if item.kernel is not None]
@@ -42,7 +42,7 @@ def prepared_code(job: Job) -> list[Step]:
     return planned
 
 
-def compiled_for_nothing(modules: Iterable[Module], architecture: str = "sm_90a") -> None:
+def compiled_for_nothing(modules: Iterable[KernelModule], architecture: str = "sm_90a") -> None:
     """Machine code that no one reads: the strict card runs sources."""
     for module in modules:
         path = cubins.cache() / architecture / f"{module}.{sources.fingerprint(module.source)}.cubin"

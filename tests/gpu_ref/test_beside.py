@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from gpu_ref import record as records
 from gpu_ref.beside.comparison import Beside, request
-from gpu_ref.beside.cost import Cost, Step
-from gpu_ref.beside.standing import NORMALISATIONS, Part, ratios, verdict
+from gpu_ref.beside.cost import PlaceCost, SimulatedLayer
+from gpu_ref.beside.standing import NORMALISATIONS, PhaseStanding, ratios, verdict
 from gpu_ref.beside.terminal import print_beside
 from gpu_ref.beside.work import Gemms
 from gpu_ref.reference.cards import shipped
@@ -43,7 +43,7 @@ def beside(results: list[Any], gpu: str = "H200", scale: str | None = None) -> B
     return request(gpu, scale).answer(results, labels(results))
 
 
-def part(found: Beside, name: str) -> Part:
+def part(found: Beside, name: str) -> PhaseStanding:
     return next(one for one in found.parts if one.name == name)
 
 
@@ -118,7 +118,7 @@ def test_every_normalisation_is_what_its_name_says(llama: Beside) -> None:
 
 
 def test_a_rebuilt_machine_scales_compute_and_dram_apart() -> None:
-    bound_by_dram = Step(seconds=12.0, compute_seconds=4.0, memory_seconds=10.0)
+    bound_by_dram = SimulatedLayer(seconds=12.0, compute_seconds=4.0, memory_seconds=10.0)
     # compute 4 / 2 = 2 and DRAM 10 / 10 = 1: now compute is the larger, and the overhead of 12 / 10 stays
     assert bound_by_dram.rebuilt_seconds(1 / 2, 1 / 10) == pytest.approx(2 * 12 / 10)
     assert bound_by_dram.rebuilt_seconds(1, 1) == 12.0
@@ -142,7 +142,7 @@ def test_products_of_one_input_are_taken_together_where_that_is_faster(llama: Be
     together, apart = (gemm_estimate("H200", "BF16", 1, n, 4096).seconds for n in (12288, 4096))
     platform = next(one for one in llama.platforms if one.name == "H200 BF16")
     cost = platform.costs[index]
-    assert isinstance(cost, Cost)
+    assert isinstance(cost, PlaceCost)
     assert cost.seconds == pytest.approx(LAYERS * min(together, 3 * apart))
     assert platform.how[index] == ("together" if together < 3 * apart else "apart")
     assert cost.bytes == LAYERS * (2 * 12288 * 4096 + 2 * 4096 + 2 * 12288)
@@ -186,7 +186,7 @@ def test_attention_counts_every_step_of_decoding() -> None:
     assert attention in decode.covered
     platform = next(one for one in found.platforms if one.name == "H200 W4A16")
     cost = platform.costs[attention]
-    assert isinstance(cost, Cost)
+    assert isinstance(cost, PlaceCost)
     from gpu_ref.reference.attention import attention_estimate
 
     both = [attention_estimate("H200", "decode", 32, 32, 1, tokens).seconds for tokens in (2048, 2049)]

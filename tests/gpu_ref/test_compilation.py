@@ -13,7 +13,7 @@ from gpu_ref.kernels.bytes_product import Fp8, Fp8Wgmma, Int8
 from gpu_ref.kernels.dequantise import Dequantised
 from gpu_ref.kernels.llm_int8 import LlmInt8
 from gpu_ref.kernels.w4a16 import W4a16, W4a16Awq, W4a16Wgmma
-from gpu_ref.program import Module, Shape
+from gpu_ref.program import GemmShape, KernelModule
 
 pytestmark = pytest.mark.skipif(not nvrtc.is_installed(), reason="the package nvidia-cuda-nvrtc is not installed")
 needs_sass = pytest.mark.skipif(sass.disassembler() is None, reason="nvdisasm is not installed")
@@ -69,9 +69,9 @@ def test_the_tilings_for_few_tokens_do_not_spill_either(kernel: Kernel) -> None:
         assert all(one.stack_bytes == one.spilled_bytes == 0 for one in usage.values())
 
 
-@pytest.mark.parametrize("module", [Module("finish", (("OUTPUT_F16", 1),)), Dequantised().modules[0]], ids=str)
+@pytest.mark.parametrize("module", [KernelModule("finish", (("OUTPUT_F16", 1),)), Dequantised().modules[0]], ids=str)
 @pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
-def test_kernels_without_products_compile_everywhere(module: Module, architecture: str) -> None:
+def test_kernels_without_products_compile_everywhere(module: KernelModule, architecture: str) -> None:
     assert nvrtc.compile_module(module, architecture).usage
 
 
@@ -113,13 +113,13 @@ def test_the_longest_mantissas_with_zero_points_do_not_spill_on_hopper() -> None
 def test_a_source_that_does_not_compile_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpu_ref.sources.text", lambda name: "this is no kernel")
     with pytest.raises(RuntimeError, match=r"NVRTC refused it\n.*error"):
-        nvrtc.compile_module(Module("w4a16"), "sm_80")
+        nvrtc.compile_module(KernelModule("w4a16"), "sm_80")
 
 
 def test_shared_memory_of_the_largest_tilings_fits_their_cards() -> None:
     # CUDA C++ Programming Guide, compute capabilities: KiB of shared memory that a block may have.
     limit = {"sm_80": 163, "sm_86": 99, "sm_89": 99, "sm_90": 227, "sm_90a": 227, "sm_100": 227, "sm_120": 99}
-    shape = Shape(256, 4096, 4096)
+    shape = GemmShape(256, 4096, 4096)
     for kernel, architecture in PAIRS:
         for launch in kernel.launches(shape):
             assert getattr(launch, "shared_bytes", 0) <= limit[architecture] * 1024, (kernel, architecture)

@@ -18,18 +18,18 @@ from gpu_ref import record
 from gpu_ref.contact import run as contact
 from gpu_ref.contact.job import Job
 from gpu_ref.contact.journal import Journal
-from gpu_ref.contact.steps import Step, steps
+from gpu_ref.contact.steps import ContactStep, steps
 from gpu_ref.contact.supervisor import Supervisor
 from sim.errors import InputError
 
 Strict = Callable[..., Any]
 
 
-def stage(step: Step) -> str:
+def stage(step: ContactStep) -> str:
     return step.stage.split()[0]
 
 
-def meet(job: Job, folder: Path, stages: Iterable[str], minutes: float = 10, **more: Any) -> record.Record:
+def meet(job: Job, folder: Path, stages: Iterable[str], minutes: float = 10, **more: Any) -> record.BenchRecord:
     told: list[str] = []
     contact.first_contact(job, folder, minutes, stages=list(stages), say=told.append, **more)
     found = record.load(folder / contact.RECORD)
@@ -37,7 +37,7 @@ def meet(job: Job, folder: Path, stages: Iterable[str], minutes: float = 10, **m
     return found
 
 
-def unsettled(planned: list[Step], stages: Iterable[str], folder: Path) -> set[tuple[str, str]]:
+def unsettled(planned: list[ContactStep], stages: Iterable[str], folder: Path) -> set[tuple[str, str]]:
     entries = Journal(folder / contact.JOURNAL).entries
     settled = {(entry["step"], entry["item"]) for entry in entries if entry["kind"] == "settled"}
     return {(step.name, item.name) for step in planned if stage(step) in stages for item in step.items} - settled

@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 from gpu_ref import cli, nvrtc, sass
 from gpu_ref import record as records
 from gpu_ref.forecast import table
-from gpu_ref.forecast.code import Product, product, read
+from gpu_ref.forecast.code import TensorInstruction, product, read
 from gpu_ref.forecast.model import forecast
 from gpu_ref.forecast.silicon import find, silicon
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.anda import Anda, AndaWgmma
 from gpu_ref.kernels.fp16 import Fp16
 from gpu_ref.kernels.w4a16 import W4a16, W4a16Wgmma
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from gpu_ref.reference.gemm import gemm_estimate
 from sim.errors import InputError
 from tests.gpu_ref.test_records import made, row
@@ -51,7 +51,7 @@ def test_the_main_loop_is_the_smallest_around_all_products() -> None:
     code = read(TEXT)
     assert code.iteration == 6  # from LDSM to its branch, the loop inside counted once
     assert code.once == 12 - 6
-    assert code.products == (Product("HMMA", 2048), Product("HMMA", 2048))
+    assert code.products == (TensorInstruction("HMMA", 2048), TensorInstruction("HMMA", 2048))
     # 10 iterations of 4,096 multiplications
     assert code.issued(40960) == 6 + 10 * 6
 
@@ -64,15 +64,15 @@ def test_code_without_products_runs_once() -> None:
 @pytest.mark.parametrize(
     ("opcode", "expected"),
     [
-        ("HMMA.16816.F32", Product("HMMA", 16 * 8 * 16)),
-        ("IMMA.16832.S8.S8", Product("IMMA", 16 * 8 * 32)),
-        ("BMMA.168256.AND.POPC", Product("BMMA", 16 * 8 * 256)),
-        ("HGMMA.64x128x16.F32", Product("HGMMA", 64 * 128 * 16 // 4)),
-        ("QGMMA.64x64x32.F32.E4M3.E4M3", Product("QGMMA", 64 * 64 * 32 // 4)),
+        ("HMMA.16816.F32", TensorInstruction("HMMA", 16 * 8 * 16)),
+        ("IMMA.16832.S8.S8", TensorInstruction("IMMA", 16 * 8 * 32)),
+        ("BMMA.168256.AND.POPC", TensorInstruction("BMMA", 16 * 8 * 256)),
+        ("HGMMA.64x128x16.F32", TensorInstruction("HGMMA", 64 * 128 * 16 // 4)),
+        ("QGMMA.64x64x32.F32.E4M3.E4M3", TensorInstruction("QGMMA", 64 * 64 * 32 // 4)),
         ("FFMA", None),
     ],
 )
-def test_products_are_known_by_their_opcode(opcode: str, expected: Product | None) -> None:
+def test_products_are_known_by_their_opcode(opcode: str, expected: TensorInstruction | None) -> None:
     assert product(opcode) == expected
 
 
@@ -88,7 +88,7 @@ KERNELS: list[Kernel] = [W4a16(), W4a16Wgmma(tokens=64), Anda(6), AndaWgmma(8)]
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: str(kernel.modules[0]))
 def test_a_warp_owes_whole_iterations(kernel: Kernel) -> None:
     """What the code does in an iteration divides what the shape asks of a warp."""
-    shape, architecture = Shape(64, 4096, 4096), "sm_90a"
+    shape, architecture = GemmShape(64, 4096, 4096), "sm_90a"
     text = sass.functions(nvrtc.compile_module(kernel.modules[0], architecture).cubin)[kernel.source]
     code = read(text)
     (launch,) = kernel.launches(shape)
@@ -103,7 +103,7 @@ def test_a_warp_owes_whole_iterations(kernel: Kernel) -> None:
 def test_the_library_was_never_measured_faster_than_its_forecast(card: str) -> None:
     """The forecast of cuBLAS is a roofline, so others' measurements must lie above it, and at few tokens near it."""
     for tokens in (1, 16, 64, 2048):
-        shape = Shape(tokens, 28672, 8192)
+        shape = GemmShape(tokens, 28672, 8192)
         measured = gemm_estimate(card, "BF16", tokens, 28672, 8192)
         roof = forecast(Fp16(), shape, find(card)[1]).seconds
         assert roof * 0.97 <= measured.seconds <= roof * 1.6
@@ -114,7 +114,7 @@ def test_the_library_was_never_measured_faster_than_its_forecast(card: str) -> N
 @needs_tools
 def test_a_forecast_is_never_below_its_bytes_and_its_products() -> None:
     card = find("H200")[1]
-    shape = Shape(16, 4096, 4096)
+    shape = GemmShape(16, 4096, 4096)
     one = forecast(W4a16(), shape, card)
     assert one.least_seconds >= 4096 * 4096 / 2 / card.sustained_bytes_per_second
     assert one.seconds >= one.least_seconds
@@ -173,4 +173,4 @@ def test_a_record_of_another_card_is_refused(tmp_path: Path) -> None:
 def test_a_missing_disassembler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpu_ref.sass.disassembler", lambda: None)
     with pytest.raises(InputError, match="nvdisasm"):
-        forecast(W4a16(tokens=32, stages=3), Shape(32, 4096, 4096), find("A100")[1])
+        forecast(W4a16(tokens=32, stages=3), GemmShape(32, 4096, 4096), find("A100")[1])

@@ -14,34 +14,36 @@ from gpu_ref.kernels.dequantise import Dequantised
 from gpu_ref.kernels.fp16 import Fp16
 from gpu_ref.kernels.llm_int8 import LlmInt8
 from gpu_ref.kernels.w4a16 import W4a16, W4a16Awq, W4a16Wgmma
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 
 # Ragged tokens, several groups of K, more stages than steps and fewer, K split over blocks and over warps.
-CASES: list[tuple[Kernel, Shape]] = [
-    (Fp16(), Shape(5, 48, 160)),
-    (Dequantised(), Shape(5, 128, 256)),
-    (W4a16(), Shape(5, 128, 640)),
-    (W4a16(splits=3), Shape(17, 64, 1920)),
-    (W4a16(tokens=32, warps_n=2, warps_k=2, stages=3, splits=2, output="float16"), Shape(33, 128, 768)),
-    (W4a16(tokens=64, warps_n=4, warps_k=1), Shape(70, 256, 128)),
-    (W4a16Awq(splits=2), Shape(21, 128, 384)),
-    (W4a16Awq(tokens=32, output="float16"), Shape(40, 128, 256)),
-    (W4a16Wgmma(tokens=16, splits=2), Shape(3, 128, 640)),
-    (W4a16Wgmma(tokens=64, stages=3, output="float16"), Shape(70, 256, 256)),
-    (W4a16Wgmma(tokens=256), Shape(200, 128, 128)),
-    (Int8(splits=2), Shape(5, 136, 528)),
-    (Int8(tokens=64, stages=3), Shape(70, 128, 256)),
-    (Fp8(splits=2), Shape(17, 130, 400)),
-    (Fp8Wgmma(tokens=32, splits=2), Shape(33, 130, 400)),
-    (LlmInt8(splits=2), Shape(5, 130, 400)),
-    (LlmInt8(tokens=64, stages=3, output="float16"), Shape(66, 128, 256)),
-    *((Bipolar(a, b, splits), Shape(18, 40, 2176)) for a, b, splits in ((1, 1, 1), (2, 3, 2), (8, 8, 1))),
-    *((Bipolar(bits, 9 - bits), Shape(3, 32, 128)) for bits in (3, 4)),
+CASES: list[tuple[Kernel, GemmShape]] = [
+    (Fp16(), GemmShape(5, 48, 160)),
+    (Dequantised(), GemmShape(5, 128, 256)),
+    (W4a16(), GemmShape(5, 128, 640)),
+    (W4a16(splits=3), GemmShape(17, 64, 1920)),
+    (W4a16(tokens=32, warps_n=2, warps_k=2, stages=3, splits=2, output="float16"), GemmShape(33, 128, 768)),
+    (W4a16(tokens=64, warps_n=4, warps_k=1), GemmShape(70, 256, 128)),
+    (W4a16Awq(splits=2), GemmShape(21, 128, 384)),
+    (W4a16Awq(tokens=32, output="float16"), GemmShape(40, 128, 256)),
+    (W4a16Wgmma(tokens=16, splits=2), GemmShape(3, 128, 640)),
+    (W4a16Wgmma(tokens=64, stages=3, output="float16"), GemmShape(70, 256, 256)),
+    (W4a16Wgmma(tokens=256), GemmShape(200, 128, 128)),
+    (Int8(splits=2), GemmShape(5, 136, 528)),
+    (Int8(tokens=64, stages=3), GemmShape(70, 128, 256)),
+    (Fp8(splits=2), GemmShape(17, 130, 400)),
+    (Fp8Wgmma(tokens=32, splits=2), GemmShape(33, 130, 400)),
+    (LlmInt8(splits=2), GemmShape(5, 130, 400)),
+    (LlmInt8(tokens=64, stages=3, output="float16"), GemmShape(66, 128, 256)),
+    *((Bipolar(a, b, splits), GemmShape(18, 40, 2176)) for a, b, splits in ((1, 1, 1), (2, 3, 2), (8, 8, 1))),
+    *((Bipolar(bits, 9 - bits), GemmShape(3, 32, 128)) for bits in (3, 4)),
 ]
 
 
 @pytest.mark.parametrize(("kernel", "shape"), CASES, ids=lambda value: str(value).split("(")[0])
-def test_a_kernel_agrees_with_its_golden_model_in_every_order(kernel: Kernel, shape: Shape, host: HostExecutor) -> None:
+def test_a_kernel_agrees_with_its_golden_model_in_every_order(
+    kernel: Kernel, shape: GemmShape, host: HostExecutor
+) -> None:
     for case in kernel.cases(np.random.default_rng(shape.depth), shape):
         program = kernel.program(shape, case.buffers)
         first, *others = (host.run(program, order)["c"] for order in (0, 1, 2))
@@ -71,7 +73,7 @@ def test_anda_equals_the_contract_at_every_mantissa_length(
         warps_k=1 if is_wgmma else 4,
         output="float16" if even else "float32",
     )
-    shape = Shape(19 if not is_wgmma else 35, 128, 640)  # 10 groups: the last step of four warps is half empty
+    shape = GemmShape(19 if not is_wgmma else 35, 128, 640)  # 10 groups: the last step of four warps is half empty
     [case] = kernel.cases(np.random.default_rng(mantissa_bits), shape)
     for order in (0, 1, 2):
         assert case.error(host.run(kernel.program(shape, case.buffers), order)["c"]) == 0
@@ -79,7 +81,7 @@ def test_anda_equals_the_contract_at_every_mantissa_length(
 
 @pytest.mark.parametrize("family", [Anda, AndaFp16])
 def test_anda_with_one_warp_along_k_equals_the_contract(family: type[Anda], host: HostExecutor) -> None:
-    kernel, shape = family(9, tokens=32, warps_n=2, warps_k=1), Shape(33, 128, 384)
+    kernel, shape = family(9, tokens=32, warps_n=2, warps_k=1), GemmShape(33, 128, 384)
     [case] = kernel.cases(np.random.default_rng(1), shape)
     for order in (0, 1, 2):
         assert case.error(host.run(kernel.program(shape, case.buffers), order)["c"]) == 0
@@ -90,7 +92,7 @@ def test_anda_with_one_warp_along_k_equals_the_contract(family: type[Anda], host
 def test_a_group_with_inf_or_nan_makes_its_token_nan_and_no_other(
     family: type[Anda], poison: float, host: HostExecutor
 ) -> None:
-    kernel, shape = family(7), Shape(3, 128, 256)
+    kernel, shape = family(7), GemmShape(3, 128, 256)
     [case] = kernel.cases(np.random.default_rng(2), shape)
     values = case.buffers["values"].copy()
     values[1, 130] = poison
@@ -100,7 +102,7 @@ def test_a_group_with_inf_or_nan_makes_its_token_nan_and_no_other(
 
 
 def test_an_output_in_fp16_is_the_fp32_sum_rounded_once(host: HostExecutor) -> None:
-    shape = Shape(5, 128, 256)
+    shape = GemmShape(5, 128, 256)
     case = list(W4a16().cases(np.random.default_rng(3), shape))[1]
     wide, narrow = (
         host.run(W4a16(output=output).program(shape, case.buffers))["c"] for output in ("float32", "float16")

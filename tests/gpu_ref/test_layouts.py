@@ -7,10 +7,10 @@ import pytest
 
 from gpu_ref.kernels.w4a16 import random_weights
 from gpu_ref.layouts import bit_planes, s4_fragments, w4_awq, w4_fragments
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from sim.formats.int4 import Int4Tensor
 
-SHAPE = Shape(1, 192, 384)
+SHAPE = GemmShape(1, 192, 384)
 
 
 def same(a: Int4Tensor, b: Int4Tensor) -> bool:

@@ -14,13 +14,13 @@ import pytest
 
 from gpu_ref.peers import marlin, timing
 from gpu_ref.peers.peer import Made, Peer
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from gpu_ref.record import Ceilings
 from gpu_ref.settings import load_settings
 from sim.errors import InputError
 
 torch = pytest.importorskip("torch")
-SHAPE = Shape(20, 256, 256)
+SHAPE = GemmShape(20, 256, 256)
 CEILINGS = Ceilings(1e12, 1e14)
 LAYERS = ("some layer",)
 
@@ -78,7 +78,7 @@ def test_a_peer_is_checked_and_timed_beside_fp16(name: str, on_the_cpu: None, mo
 def test_a_peer_that_is_off_is_not_timed(on_the_cpu: None) -> None:
     fp16 = timing.find("torch fp16")
 
-    def wrong(t: Any, shape: Shape, _: str) -> Made:
+    def wrong(t: Any, shape: GemmShape, _: str) -> Made:
         return replace(fp16.make(t, shape, "cpu"), call=lambda a, w: 1.01 * (a @ w[0].t()))
 
     peer = Peer("off", "torch", "f16", fp16.limit, (1, 1), wrong)
@@ -87,7 +87,7 @@ def test_a_peer_that_is_off_is_not_timed(on_the_cpu: None) -> None:
 
 
 def test_integer_products_of_few_rows_are_padded() -> None:
-    made = timing.find("torch _int_mm").make(torch, Shape(1, 64, 64), "cpu")
+    made = timing.find("torch _int_mm").make(torch, GemmShape(1, 64, 64), "cpu")
     assert made.left.shape[0] == 17
     assert timing.error(torch, made) == 0
 
@@ -95,7 +95,7 @@ def test_integer_products_of_few_rows_are_padded() -> None:
 def test_four_bit_weights_of_pytorch_stand_for_what_their_codes_say(monkeypatch: pytest.MonkeyPatch) -> None:
     # The packing itself is the card's; what it is given is two codes a byte, the first one above.
     monkeypatch.setattr(torch, "_convert_weight_to_int4pack", lambda packed, _: packed)
-    made = timing.find("torch _weight_int4pack_mm").make(torch, Shape(2, 64, 128), "cpu")
+    made = timing.find("torch _weight_int4pack_mm").make(torch, GemmShape(2, 64, 128), "cpu")
     packed, scales = made.weights
     codes = torch.stack([packed >> 4, packed & 15], dim=-1).reshape(64, 128).double()
     assert torch.equal(made.weight_values, (codes - 8) * scales[0, :, :1].double() + scales[0, :, 1:].double())

@@ -11,12 +11,12 @@ import pytest
 
 from gpu_ref import sources
 from gpu_ref.host.executor import HostError, HostExecutor
-from gpu_ref.kernel import Case, Kernel
+from gpu_ref.kernel import Kernel, KernelCase
 from gpu_ref.kernels.anda import Anda, AndaFp16, AndaFp16Wgmma
 from gpu_ref.kernels.bipolar import Bipolar
 from gpu_ref.kernels.llm_int8 import LlmInt8
 from gpu_ref.kernels.w4a16 import W4a16, W4a16Awq, W4a16Wgmma
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class Fault:
 
     name: str
     kernel: Kernel
-    shape: Shape
+    shape: GemmShape
     was: str
     now: str
     found: str | None = None
 
 
-W4 = (W4a16(), Shape(5, 64, 1280))
-ANDA = (Anda(11), Shape(5, 64, 640))
-WGMMA = (W4a16Wgmma(tokens=16), Shape(5, 128, 640))
+W4 = (W4a16(), GemmShape(5, 64, 1280))
+ANDA = (Anda(11), GemmShape(5, 64, 640))
+WGMMA = (W4a16Wgmma(tokens=16), GemmShape(5, 128, 640))
 FAULTS = [
     Fault(
         "no barrier before a stage is read", *W4, "__syncthreads();  // the step has landed", "// the step has landed"
@@ -42,7 +42,7 @@ FAULTS = [
     Fault("a stage is refilled one step early", *W4, "copies.next(refilled)", "copies.next(stage)"),
     Fault("rows after the last token are read", *W4, "pass * kRowsAPass < rows_left &&", "", "outside every buffer"),
     Fault("rows after the last token are written", *W4, "if (token >= m.tokens) break;", "", None),
-    Fault("one split is left out", W4a16(splits=2), Shape(5, 64, 1280), "split < splits", "split < splits - 1"),
+    Fault("one split is left out", W4a16(splits=2), GemmShape(5, 64, 1280), "split < splits", "split < splits - 1"),
     Fault(
         "nibbles of two columns exchanged",
         *W4,
@@ -63,7 +63,7 @@ FAULTS = [
     Fault(
         "half a warp at a shuffle",
         AndaFp16(5),
-        Shape(5, 64, 256),
+        GemmShape(5, 64, 256),
         "exponent = max(exponent, shuffle_xor(exponent, 2));",
         "if (threadIdx.x % 32 < 16) exponent = max(exponent, shuffle_xor(exponent, 2));",
         "deadlock",
@@ -71,7 +71,7 @@ FAULTS = [
     Fault(
         "weights not written back in time",
         W4a16Awq(),
-        Shape(5, 128, 256),
+        GemmShape(5, 128, 256),
         "wait_copies<0>();\n    __syncthreads();",
         "wait_copies<0>();",
     ),
@@ -95,11 +95,11 @@ FAULTS = [
         "__fmul_rn(exact_float(d),",
         "__fmul_rn(half_to_float(float_to_half(exact_float(d))),",
     ),
-    Fault("subnormals given exponent 0", AndaFp16(5), Shape(5, 64, 256), "max(field, 1u)", "field"),
+    Fault("subnormals given exponent 0", AndaFp16(5), GemmShape(5, 64, 256), "max(field, 1u)", "field"),
     Fault(
         "rounded where the format truncates",
         AndaFp16(5),
-        Shape(5, 64, 256),
+        GemmShape(5, 64, 256),
         "<< 5;",
         "<< 5;\n      justified += 1 << 10;",
     ),
@@ -115,7 +115,7 @@ FAULTS = [
     Fault(
         "tile refilled under a running wgmma",
         AndaFp16Wgmma(9, tokens=16),
-        Shape(5, 128, 640),
+        GemmShape(5, 128, 640),
         "      warpgroup_commit();\n      warpgroup_wait<0>();\n",
         "      warpgroup_commit();\n      warpgroup_wait<1>();\n",
     ),
@@ -148,11 +148,15 @@ FAULTS = [
         "    sums[0] = 0;\n    warpgroup_wait<0>();\n  };",
         "sums of thread",
     ),
-    Fault("planes weighted by one side only", Bipolar(3, 2), Shape(5, 32, 256), "sums[i + j]", "sums[i]"),
+    Fault("planes weighted by one side only", Bipolar(3, 2), GemmShape(5, 32, 256), "sums[i + j]", "sums[i]"),
     Fault(
-        "no correction by the codes' sums", Bipolar(3, 2), Shape(5, 32, 256), "- 2 * kMostB * m.code_sums_a[token]", ""
+        "no correction by the codes' sums",
+        Bipolar(3, 2),
+        GemmShape(5, 32, 256),
+        "- 2 * kMostB * m.code_sums_a[token]",
+        "",
     ),
-    Fault("outliers quantised, too", LlmInt8(), Shape(5, 128, 256), "outlier[k] ? 0 :", ""),
+    Fault("outliers quantised, too", LlmInt8(), GemmShape(5, 128, 256), "outlier[k] ? 0 :", ""),
 ]
 
 
@@ -165,7 +169,7 @@ def planted(fault: Fault) -> Callable[[str], str]:
     return text
 
 
-def verdicts(kernel: Kernel, shape: Shape, cases: list[Case], executor: HostExecutor) -> list[str]:
+def verdicts(kernel: Kernel, shape: GemmShape, cases: list[KernelCase], executor: HostExecutor) -> list[str]:
     """What is wrong: values, orders, or what the host reports; empty where nothing is."""
     found: list[str] = []
     for case in cases:

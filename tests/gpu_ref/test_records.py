@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from gpu_ref import cli, record, show, sources
 from gpu_ref.cupy_card import read_card
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from sim.errors import InputError
 
-SHAPE = Shape(16, 4096, 11008)
+SHAPE = GemmShape(16, 4096, 11008)
 READING = [field.name for field in fields(record.Reading)]
 
 
@@ -39,7 +39,7 @@ def row(kernel: str, seconds: float, **more: Any) -> dict[str, Any]:
     return {**values, **more}
 
 
-def made(**more: Any) -> record.Record:
+def made(**more: Any) -> record.BenchRecord:
     card = {"multiprocessors": 1, "l2_bytes": 1, "memory_bytes": 1, "shared_bytes": 1}
     anda = row("anda M=6", 1e-5, mantissa_bits=6, speedup_over_fp16=4.0)
     content = {
@@ -56,7 +56,7 @@ def made(**more: Any) -> record.Record:
         "failures": [],
         "rows": [row("fp16", 4e-5, speedup_over_fp16=1.0), anda],
     }
-    return record.checked(record.Record, {**content, **more}, Path("made"), "a record")
+    return record.checked(record.BenchRecord, {**content, **more}, Path("made"), "a record")
 
 
 def test_a_record_survives_being_saved(tmp_path: Path) -> None:

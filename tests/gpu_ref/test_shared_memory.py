@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from gpu_ref import sources
-from gpu_ref.host.executor import HostExecutor, Traffic
+from gpu_ref.host.executor import HostExecutor, SharedMemoryAccesses
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.anda import Anda, AndaFp16, AndaWgmma
 from gpu_ref.kernels.bipolar import Bipolar
 from gpu_ref.kernels.bytes_product import Int8
 from gpu_ref.kernels.w4a16 import W4a16, W4a16Awq, W4a16Wgmma
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 
-SHAPE = Shape(16, 128, 512)
+SHAPE = GemmShape(16, 128, 512)
 
 
-def traffic(kernel: Kernel, executor: HostExecutor, shape: Shape = SHAPE) -> Traffic:
+def traffic(kernel: Kernel, executor: HostExecutor, shape: GemmShape = SHAPE) -> SharedMemoryAccesses:
     case = next(iter(kernel.cases(np.random.default_rng(1), shape)))
     executor.run(kernel.program(shape, case.buffers))
     return executor.traffic(kernel.modules[0])

@@ -18,10 +18,10 @@ from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.anda import Anda
 from gpu_ref.kernels.fp16 import Fp16
 from gpu_ref.kernels.w4a16 import W4a16
-from gpu_ref.program import CopyBuffer, Launch, Program, Result, Shape
+from gpu_ref.program import CopyBuffer, GemmShape, Launch, OutputArray, Program
 from sim.errors import InputError
 
-SHAPE = Shape(3, 64, 256)
+SHAPE = GemmShape(3, 64, 256)
 Strict = Callable[..., Any]
 
 
@@ -82,7 +82,7 @@ def test_a_launch_beyond_the_limits_is_refused_and_nothing_else_suffers(strict: 
 def test_a_kernel_is_launched_with_the_shared_memory_it_wants_and_computes(strict: Strict) -> None:
     strict()
     kernel = W4a16(splits=2)
-    shape = Shape(3, 64, 1024)
+    shape = GemmShape(3, 64, 1024)
     device = opened(kernel)
     launch = kernel.launches(shape)[0]
     assert isinstance(launch, Launch)
@@ -94,13 +94,13 @@ def test_a_kernel_is_launched_with_the_shared_memory_it_wants_and_computes(stric
 
 def test_a_copy_arrives(strict: Strict) -> None:
     strict()
-    program = Program((CopyBuffer("a", "c"),), {"a": np.arange(8, dtype=np.uint8)}, {"c": Result((8,), "u1")})
+    program = Program((CopyBuffer("a", "c"),), {"a": np.arange(8, dtype=np.uint8)}, {"c": OutputArray((8,), "u1")})
     assert np.array_equal(open_card().prepare(program).run()["c"], np.arange(8))
 
 
 def test_too_little_memory_is_told(strict: Strict) -> None:
     strict()
-    program = Fp16().timed(Shape(2048, 2**17, 2**17))
+    program = Fp16().timed(GemmShape(2048, 2**17, 2**17))
     with pytest.raises(InputError, match="too little memory on the card") as caught:
         open_card().prepare(program)
     assert caught.value.facts == {"needed": f"{program.memory_bytes} bytes", "available": f"{2**34} bytes"}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_ref.kernel import Case
+from gpu_ref.kernel import KernelCase
 from gpu_ref.kernels.w4a16 import W4a16, random_weights
-from gpu_ref.program import Shape
+from gpu_ref.program import GemmShape
 from sim.formats.int4 import Int4Tensor
 
 Float64 = NDArray[np.float64]
@@ -31,8 +31,8 @@ def truncating(left: Float64, right: Float64, at_once: int, guard_bits: int) -> 
 
 
 @pytest.fixture(scope="module", params=[128, 4096], ids=lambda depth: f"depth {depth}")
-def made(request: pytest.FixtureRequest) -> tuple[Case, Float64, Float64]:
-    shape = Shape(8, 64, request.param)
+def made(request: pytest.FixtureRequest) -> tuple[KernelCase, Float64, Float64]:
+    shape = GemmShape(8, 64, request.param)
     kernel = W4a16()
     rng = np.random.default_rng(3)
     weights: Int4Tensor = random_weights(np.random.default_rng(3), shape)
@@ -42,19 +42,19 @@ def made(request: pytest.FixtureRequest) -> tuple[Case, Float64, Float64]:
 
 @pytest.mark.parametrize(("at_once", "guard_bits"), [(8, 0), (8, 1), (16, 1)])
 def test_accumulators_that_truncate_stay_within_half_the_limit(
-    made: tuple[Case, Float64, Float64], at_once: int, guard_bits: int
+    made: tuple[KernelCase, Float64, Float64], at_once: int, guard_bits: int
 ) -> None:
     case, left, right = made
     assert np.array_equal(left @ right, case.expected)
     assert case.error(truncating(left, right, at_once, guard_bits).astype(np.float32)) <= case.limit / 2
 
 
-def test_a_sum_that_passes_through_fp16_is_beyond_the_limit(made: tuple[Case, Float64, Float64]) -> None:
+def test_a_sum_that_passes_through_fp16_is_beyond_the_limit(made: tuple[KernelCase, Float64, Float64]) -> None:
     case, left, right = made
     assert case.error((left @ right).astype(np.float16).astype(np.float32)) > 2 * case.limit
 
 
-def test_one_weight_in_the_wrong_place_is_beyond_the_limit(made: tuple[Case, Float64, Float64]) -> None:
+def test_one_weight_in_the_wrong_place_is_beyond_the_limit(made: tuple[KernelCase, Float64, Float64]) -> None:
     case, left, right = made
     moved = right.copy()
     moved[[0, 5]] = moved[[5, 0]]

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from gpu_ref.validate import rtl, show, validate, witnesses
 from gpu_ref.validate.parts import parts
-from gpu_ref.validate.validate import Checked, Request
+from gpu_ref.validate.validate import Checked, ValidationRequest
 from gpu_ref.validate.witnesses import KernelRunner, Witness
 from sim.cli import app
 from sim.errors import InputError
 from sim.formats.int4 import Int4Tensor
 from sim.rtl.checks.build import missing_tool
 from sim.trace.writer import TraceWriter
-from sim.workload.manifest import Record, TracedModel, TracedTokens, TracedWeights
+from sim.workload.manifest import GemmRecord, TracedModel, TracedTokens, TracedWeights
 from sim.workload.trace_file import open_trace
 
 needs_rtl = pytest.mark.skipif(missing_tool() is not None, reason=str(missing_tool()))
@@ -51,7 +51,7 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.add_weights(f"{name}.w", Int4Tensor.quantise(dense, "zero-point"))
             shape: dict[str, Any] = {"m": m, "k": k, "n": n, "weight_bits": 4}
             keys = {"activations": f"{name}.x", "weights": f"{name}.w"}
-            writer.add_record(Record(phase="prefill", step=0, name=f"layer.{name}", module=module, **shape, **keys))
+            writer.add_record(GemmRecord(phase="prefill", step=0, name=f"layer.{name}", module=module, **shape, **keys))
         writer.finish(
             TracedModel(name="made", architecture="none", revision="", parameters=0),
             TracedTokens(prompts=[5], steps=0, identifiers=None),
@@ -77,7 +77,7 @@ def runner() -> KernelRunner:
 
 @pytest.fixture(scope="module")
 def checked(trace: Path, machine: str, runner: KernelRunner) -> list[Checked]:
-    return list(validate.validate(Request(trace, machine, "6"), runner))
+    return list(validate.validate(ValidationRequest(trace, machine, "6"), runner))
 
 
 def witness(one: Checked, name: str) -> Witness:
@@ -117,7 +117,7 @@ def test_a_block_that_is_late_in_the_complete_run_is_told(
         return replace(found, blocks=found.blocks + (np.arange(len(found.blocks)) == 3))
 
     monkeypatch.setattr(rtl, "arrivals", late)
-    [one, *_] = validate.validate(Request(trace, machine, "6"), runner)
+    [one, *_] = validate.validate(ValidationRequest(trace, machine, "6"), runner)
     assert not one.agree
     assert any(text.startswith("output blocks: handshake 3") for text in witness(one, "RTL").differences)
     assert show.word(one, witness(one, "RTL")) == "cycles differ"
@@ -159,7 +159,7 @@ def test_a_fault_of_the_simulator_is_found_by_the_run(
 
     monkeypatch.setattr(witnesses, "execute", planted)
     monkeypatch.setattr(rtl, "rtl", lambda part, machine: Witness("RTL", "not run: a test"))
-    one = next(validate.validate(Request(trace, machine, "6"), runner))
+    one = next(validate.validate(ValidationRequest(trace, machine, "6"), runner))
     assert one.wrong(witness(one, "simulator")) > 0
     assert one.wrong(witness(one, "CUDA kernel")) == 0
     assert "not asked: RTL" in show.verdict([one])

@@ -11,7 +11,7 @@ import pytest
 from sim.arch.load import load_arch
 from sim.laws.bounds import dram_floor
 from sim.laws.expectation import expect
-from sim.machine.assembly import Options
+from sim.machine.assembly import SimulationOptions
 from sim.machine.execution import run_piece
 from sim.machine.machine import Machine
 from sim.workload.gemm import FP16, Gemm
@@ -106,7 +106,7 @@ def test_one_tile_spelled_out(mantissa_bits: int, output_mantissa_bits: int | No
     arch = load_arch("anda-hpca25", [*UNLIMITED, *latency, "collector.port_bits=1024"])
     gemm = Gemm("tile", "other", 16, 64 * groups, 16, 1, mantissa_bits, output_mantissa_bits)
     piece = Machine(arch).piece(gemm)
-    run = run_piece(piece, Options(grain=grain))  # type: ignore[arg-type]
+    run = run_piece(piece, SimulationOptions(grain=grain))  # type: ignore[arg-type]
     launch, request, channel, fill, block, drain, write = 4, 1, 1, 1, 4, 4, 1
     compute = (groups - 1) * max(mantissa_bits + 1, 4) + mantissa_bits + 1
     compress = 0 if output_mantissa_bits is None else 1 + output_mantissa_bits + 1

@@ -14,7 +14,7 @@ from sim.engine.activity import Activity, State
 from sim.engine.channel import Channel
 from sim.laws.bounds import Bounds, DramFloor, Traffic
 from sim.laws.conservation import BrokenLawError, check_bounds, check_counters, check_floor, check_time
-from sim.machine.assembly import Options
+from sim.machine.assembly import SimulationOptions
 from sim.machine.machine import Machine
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.bpc import Bpc
@@ -44,7 +44,7 @@ def arch() -> Arch:
 
 
 def run(grain: str = "tile", fast_forward: bool = True) -> None:
-    Machine(arch()).run(GEMM, Options(grain=grain, fast_forward=fast_forward))  # type: ignore[arg-type]
+    Machine(arch()).run(GEMM, SimulationOptions(grain=grain, fast_forward=fast_forward))  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["beat", "tile", "tile without fast-forward"])
@@ -222,7 +222,7 @@ WORK = VectorWork("softmax", "softmax", operations=10_000, read_bytes=5_000, wri
 def test_vector_work_obeys_its_laws(
     place: type, method: str, change: Any, unit: str, grain: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine, options = Machine(arch()), Options(grain=grain)  # type: ignore[arg-type]
+    machine, options = Machine(arch()), SimulationOptions(grain=grain)  # type: ignore[arg-type]
     machine.run(WORK, options)
     patch = afterwards(change) if change else lambda old: lambda self: {n: c - 1 for n, c in old(self).items()}
     monkeypatch.setattr(place, method, patch(getattr(place, method)))

@@ -13,7 +13,7 @@ from sim.errors import InputError
 from sim.laws.conservation import BrokenLawError
 from sim.laws.expectation import GemmExpectation, VectorExpectation
 from sim.laws.waterfall import LOSSES, Waterfall, gemm_waterfall, total, vector_waterfall
-from sim.machine.assembly import Options, Run
+from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.execution import run_piece
 from sim.machine.machine import Machine
 from sim.units.mxu import Mxu
@@ -22,12 +22,12 @@ from tests.laws.test_bounds import MACHINES, unlimited_case
 from tests.machines import Case, random_case
 
 CASES, BATCH = 1000, 100
-GRAINS = (Options(), Options(fast_forward=False), Options("beat"))
+GRAINS = (SimulationOptions(), SimulationOptions(fast_forward=False), SimulationOptions("beat"))
 BEATS = 30_000
 """Cycles up to which the beat grain is simulated."""
 
 
-def waterfall(arch: Arch, gemm: Gemm, options: Options = Options()) -> tuple[Waterfall, Run]:
+def waterfall(arch: Arch, gemm: Gemm, options: SimulationOptions = SimulationOptions()) -> tuple[Waterfall, Run]:
     machine = Machine(arch)
     piece = machine.piece(gemm)
     run, expected = run_piece(piece, options), GemmExpectation(piece)

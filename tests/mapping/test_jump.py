@@ -7,7 +7,7 @@ import copy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.mapping.nest import Cursor, LoadCursor, TileCursor
+from sim.mapping.nest import LoadCursor, LoopCursor, TileCursor
 from sim.mapping.plan import Plan
 from tests.mapping.loops import Shape, plans
 
@@ -69,7 +69,7 @@ def test_a_jump_is_as_many_iterations_of_steps(drawn: tuple[Shape, Plan], data: 
 @given(plans(), st.sampled_from(KINDS))
 def test_a_loop_runs_as_often_as_it_is_counted(drawn: tuple[Shape, Plan], kind: str) -> None:
     _, plan = drawn
-    cursor: Cursor = cursor_of(plan, kind)
+    cursor: LoopCursor = cursor_of(plan, kind)
     counts: dict[tuple[int, ...], int] = {}
     seen: dict[tuple[int, ...], set[int]] = {}
     while not cursor.done:

@@ -8,7 +8,7 @@ from sim import plugins
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.errors import InputError
-from sim.machine.assembly import Options
+from sim.machine.assembly import SimulationOptions
 from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
 from sim.units.dram import model_of
@@ -42,7 +42,11 @@ def test_both_grains_and_fast_forward_agree(overrides: list[str]) -> None:
     built = Machine(machine(*overrides))
     tile, plain, beat = (
         built.run(GEMM, options)
-        for options in (Options(), Options(fast_forward=False), Options(grain="beat", fast_forward=False))
+        for options in (
+            SimulationOptions(),
+            SimulationOptions(fast_forward=False),
+            SimulationOptions(grain="beat", fast_forward=False),
+        )
     )
     assert tile.cycles == plain.cycles == beat.cycles
     assert tile.counters == plain.counters == beat.counters

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.errors import InputError
-from sim.report.perfetto import TraceWriter
+from sim.report.perfetto import PerfettoWriter
 
 STATES = ("busy", "idle", "weights", "output_space")
 SHOWN = {"busy": "busy", "weights": "waits for weights", "output_space": "waits for output space"}
@@ -27,7 +27,7 @@ def events_of(path, kind):
 def test_every_cycle_is_shown_in_the_state_it_was_told_in(tmp_path_factory, gemms):
     path = tmp_path_factory.mktemp("trace") / "trace.json"
     expected, offset = {}, 0
-    with TraceWriter(path) as trace:
+    with PerfettoWriter(path) as trace:
         for process, units in enumerate(gemms, 1):
             trace.begin(f"gemm {process}", offset)
             length = 0
@@ -57,7 +57,7 @@ def test_every_cycle_is_shown_in_the_state_it_was_told_in(tmp_path_factory, gemm
 
 
 def test_neighbours_in_one_state_are_one_span(tmp_path):
-    with TraceWriter(tmp_path / "trace.json") as trace:
+    with PerfettoWriter(tmp_path / "trace.json") as trace:
         trace.begin("q", 1000)
         for cycle in range(50):
             trace.span("mxu", "busy", cycle, cycle + 1)
@@ -69,7 +69,7 @@ def test_neighbours_in_one_state_are_one_span(tmp_path):
 
 
 def test_the_scale_is_told(tmp_path):
-    with TraceWriter(tmp_path / "trace.json") as trace:
+    with PerfettoWriter(tmp_path / "trace.json") as trace:
         trace.begin("q", 0)
     told = json.loads((tmp_path / "trace.json").read_text())
     assert told["otherData"] == {"timestamps": "1 us is 1 cycle"}
@@ -77,7 +77,7 @@ def test_the_scale_is_told(tmp_path):
 
 
 def write_spans(path, *spans, then=None):
-    with TraceWriter(path) as trace:
+    with PerfettoWriter(path) as trace:
         trace.begin("q", 0)
         for span in spans:
             trace.span("mxu", *span)
@@ -105,7 +105,7 @@ def test_a_folder_that_is_not_there_is_the_users_message(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_spans(tmp_path):
-    with TraceWriter(tmp_path / "trace.json") as trace:
+    with PerfettoWriter(tmp_path / "trace.json") as trace:
         trace.begin("q", 0)
 
         def grown(first, last):

@@ -11,18 +11,18 @@ import pytest
 
 from sim.errors import InputError
 from sim.reproduce import files
-from sim.reproduce.cells import POINTS, Cell, Section, Table, alone
+from sim.reproduce.cells import POINTS, PaperCell, PaperSection, Table, alone
 from sim.reproduce.page import page
 from sim.reproduce.pictures import bars, lines, stacks
 from sim.reproduce.reproduction import Reproduction, reproduce
 
 CELLS = (
-    Cell("a <b>", "one", 1.0, 1.0),
-    Cell("a <b>", "two", 2.0, 1.0, reason="a reason & more"),
-    Cell("c", "one", 3.0, 4.0, exempt=True, reason="it cannot"),
-    Cell("c", "two", 7.0, 7.5, is_input=True),
+    PaperCell("a <b>", "one", 1.0, 1.0),
+    PaperCell("a <b>", "two", 2.0, 1.0, reason="a reason & more"),
+    PaperCell("c", "one", 3.0, 4.0, exempt=True, reason="it cannot"),
+    PaperCell("c", "two", 7.0, 7.5, is_input=True),
 )
-SECTION = Section("part", "A part", (Table("numbers", "ratio", CELLS, unit="x", picture="bars"),), place="Fig. 1")
+SECTION = PaperSection("part", "A part", (Table("numbers", "ratio", CELLS, unit="x", picture="bars"),), place="Fig. 1")
 MADE = Reproduction((SECTION,), "0123")
 
 
@@ -65,7 +65,7 @@ def test_bars_are_as_high_as_their_numbers() -> None:
 
 
 def test_stacks_are_as_long_as_their_numbers_and_the_paper_lies_below() -> None:
-    cells = (Cell("m", "x", 10.0, 5.0, POINTS), Cell("m", "y", 20.0, 10.0, POINTS))
+    cells = (PaperCell("m", "x", 10.0, 5.0, POINTS), PaperCell("m", "y", 20.0, 10.0, POINTS))
     found = rectangles(stacks(Table("shares", "%", cells)))
     (x1, y1, w1, _, _), (x2, _, w2, _, _), (_, y3, w3, _, pale), _ = found
     assert (w2 / w1, w1 / w3) == pytest.approx((2, 2), rel=0.01)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim.errors import InputError
-from sim.reproduce.bench import Bench
+from sim.reproduce.bench import CaseResults
 from sim.reproduce.published import published
 from sim.reproduce.sections import contradictions, search, shares
 from sim.reproduce.systems import energy_ratio, geometric_mean, speedup, systems
@@ -17,11 +17,11 @@ from tests.results import simulated
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench(Runs())
+def bench() -> CaseResults:
+    return CaseResults(Runs())
 
 
-def test_the_paper_contradicts_itself_where_decisions_say_so(bench: Bench) -> None:
+def test_the_paper_contradicts_itself_where_decisions_say_so(bench: CaseResults) -> None:
     section = contradictions.section(published(), bench)
     implied = {(table.name, cell.row): cell for table in section.tables for cell in table.cells}
     m8 = implied["energy efficiency", "FIGNA-M8"]
@@ -30,7 +30,7 @@ def test_the_paper_contradicts_itself_where_decisions_say_so(bench: Bench) -> No
     assert (area.simulated, area.paper) == (pytest.approx(0.41 + 0.07 + 0.05 + 0.87 + 0.80 + 0.01), 2.17)
 
 
-def test_share_of_weight_gemms_is_that_of_the_shapes(bench: Bench) -> None:
+def test_share_of_weight_gemms_is_that_of_the_shapes(bench: CaseResults) -> None:
     [table] = shares.section(published(), bench).tables
     cell = table.at("llama-7b", "2048")
     d, f, tokens, page, layers, words = 4096, 11008, 2048, 64, 32, 32000

@@ -8,7 +8,7 @@ from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.units.bpc import Bpc
 from sim.units.collector import Collector, OutputBlock
-from sim.units.mxu import Tile
+from sim.units.mxu import FinishedTile
 from tests.units.rig import Rig, Sink, busy, stalls
 
 HAND_OVER = 1
@@ -58,13 +58,13 @@ def test_blocks_leave_at_the_pace_of_the_slower_stage(rig: Rig, mantissa_bits: i
     blocks, tiles = 5, 4
     gather, emit = tiles * 16 * 16 * 16 // port_bits, mantissa_bits + 1
     bpc, sink = make(rig, lanes=16, mantissa_bits=mantissa_bits)
-    pipeline: Channel[Tile] = Channel(rig.environment)
+    pipeline: Channel[FinishedTile] = Channel(rig.environment)
     registers = Credits(rig.environment, blocks * tiles)
     registers.take(blocks * tiles)
     collector = Collector(rig.bench, pipeline, registers, bpc, port_bits=port_bits, mxu_columns=16)
     for _ in range(blocks):
         for i in range(tiles):
-            pipeline.put(Tile(0, 16, run_opens=i == 0, run_columns=64 if i == tiles - 1 else 0))
+            pipeline.put(FinishedTile(0, 16, run_opens=i == 0, run_columns=64 if i == tiles - 1 else 0))
     rig.run(collector, bpc)
     period = HAND_OVER + max(gather, emit)
     assert [cycle for cycle, _ in sink.arrived] == [gather + HAND_OVER + emit + i * period for i in range(blocks)]

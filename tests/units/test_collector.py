@@ -7,7 +7,7 @@ import pytest
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.units.collector import Collector, OutputBlock
-from sim.units.mxu import Tile
+from sim.units.mxu import FinishedTile
 from tests.units.rig import Rig, Sink, busy, stalls
 
 
@@ -16,7 +16,7 @@ class Collecting:
 
     def __init__(self, rig: Rig, *, port_bits: int = 1024, mxu_columns: int = 16, places: int = 100) -> None:
         self.rig = rig
-        self.pipeline: Channel[Tile] = Channel(rig.environment)
+        self.pipeline: Channel[FinishedTile] = Channel(rig.environment)
         self.registers = Credits(rig.environment, 100)
         self.registers.take(100)
         self.sink = Sink(rig, places)
@@ -26,7 +26,7 @@ class Collecting:
 
     def tile(self, cycle: int, ready_at: int, rows: int = 16, *, opens: bool = True, columns: int = 16) -> None:
         """A tile that enters the pipeline at a cycle; `columns` > 0 where it ends a run."""
-        self.rig.at(cycle, lambda: self.pipeline.put(Tile(ready_at, rows, opens, columns)))
+        self.rig.at(cycle, lambda: self.pipeline.put(FinishedTile(ready_at, rows, opens, columns)))
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16])

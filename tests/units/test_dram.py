@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from sim.units.dram import Dram, Port
-from sim.units.dram.channel import Channel, ChannelConfig, ChannelUnit
+from sim.units.dram.channel import ChannelConfig, ChannelUnit, FlatChannel
 from tests.units.rig import Rig
 
 BURST = 64
@@ -38,7 +38,7 @@ def make(rig: Rig, rate: Fraction | int, latency: int = 0, **keys: object) -> Ch
         "arbitration": "first_come",
         "outstanding_loads": 4,
     }
-    model = Channel(SimpleNamespace(dram=ChannelConfig(**config | keys)))  # type: ignore[arg-type]
+    model = FlatChannel(SimpleNamespace(dram=ChannelConfig(**config | keys)))  # type: ignore[arg-type]
     model.bytes_per_cycle, model.latency_cycles = Fraction(rate), latency
     return model.unit(rig.bench)
 

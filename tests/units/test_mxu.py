@@ -15,7 +15,7 @@ from sim.mapping.nest import Chunk, TileOp
 from sim.units import processing_element
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.buffer import Buffer
-from sim.units.mxu import Mxu, Tile
+from sim.units.mxu import FinishedTile, Mxu
 from sim.units.weight_dispatcher import WeightDispatcher
 from tests.units.rig import Rig, Script, busy, stalls, tile_op
 
@@ -66,7 +66,7 @@ class Array:
             channel_busy=lambda: 0,
         )
         self.finished: list[int] = []
-        self.tiles: list[Tile] = []
+        self.tiles: list[FinishedTile] = []
 
     def run(self, drain_cycles: int | None = None) -> Array:
         """Run to the end; tiles are taken at once, or drained one after the other in `drain_cycles`."""
@@ -246,7 +246,7 @@ def test_only_the_operation_that_closes_a_tile_hands_it_on(rig: Rig) -> None:
         tile_op(run_opens=False, run_columns=32),
     ]
     array = Array(rig, ops, words=5, output_registers=2).run()
-    assert array.tiles == [Tile(BLOCK + 10 + 9, 16, True, 0), Tile(BLOCK + 15 + 9, 16, False, 32)]
+    assert array.tiles == [FinishedTile(BLOCK + 10 + 9, 16, True, 0), FinishedTile(BLOCK + 15 + 9, 16, False, 32)]
     # Both tiles took one set each, though the first has two operations.
     assert array.mxu.registers.available == 2
     assert array.mxu.tiles == 2

@@ -14,7 +14,7 @@ from sim import shipped
 from sim.errors import InputError
 from sim.workload.gemm import Workload
 from sim.workload.load import load_workload
-from sim.workload.model import Attention, Experts, Mlp, Model, NamedPrecision, Run, Weights
+from sim.workload.model import Attention, Experts, InferenceRun, Mlp, Model, NamedPrecision, Weights
 
 WriteModel = Callable[[dict[str, Any]], str]
 Path_ = tuple[str | int, ...]
@@ -100,5 +100,5 @@ def test_a_changed_key_changes_the_work_or_is_refused(write_model: WriteModel, m
 
 def test_the_walk_reaches_every_key_of_the_schema() -> None:
     reached = {str(part) for model in MODELS for path in leaves(MODELS[model]) for part in path}
-    for section in (Attention, Experts, Mlp, Model, NamedPrecision, Run, Weights):
+    for section in (Attention, Experts, Mlp, Model, NamedPrecision, InferenceRun, Weights):
         assert set(section.model_fields) <= reached

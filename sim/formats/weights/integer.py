@@ -85,7 +85,7 @@ class IntegerWeights(WeightFormat):
     def from_image(self, image: bytes, shape: tuple[int, int]) -> IntegerTensor:
         import numpy as np
 
-        from sim.formats.integer import IntegerTensor, MemoryImage, packed
+        from sim.formats.integer import IntegerTensor, WeightImage, packed
         from sim.formats.memory import check_size
 
         columns, length = shape
@@ -97,7 +97,7 @@ class IntegerWeights(WeightFormat):
         check_size("weights", image, codes + scales + zeros + (2 * groups if self.minimum else 0))
         stored, rest = image[codes : codes + scales], image[codes + scales :]
         fixed = packed(np.full(groups, 1 << self.bits - 1 if self.scheme == "symmetric" else 0), self.bits)
-        parts = MemoryImage(
+        parts = WeightImage(
             codes=image[:codes],
             scales=stored * (groups if self.group_size == "tensor" else 1),
             zeros=rest if self.zero_point_bits else fixed,

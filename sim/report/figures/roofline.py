@@ -12,7 +12,7 @@ from typing import Any
 
 from sim.report.figures.frame import GREY, Figure, axis, layout, words
 from sim.report.quantities import si
-from sim.report.roofline import Ceiling, Point, ceilings, points
+from sim.report.roofline import Ceiling, RooflinePoint, ceilings, points
 from sim.report.vocabulary import MODULES, label, ordered
 from sim.result import Result
 
@@ -101,7 +101,9 @@ def _line(ceiling: Ceiling, machines: Sequence[str], left: float, right: float) 
     }
 
 
-def _dots(machine: str, group: Sequence[Point], symbol: Mapping[str, str], colour: str, size: int) -> dict[str, Any]:
+def _dots(
+    machine: str, group: Sequence[RooflinePoint], symbol: Mapping[str, str], colour: str, size: int
+) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
@@ -131,7 +133,7 @@ def _key(module: str, symbol: str) -> dict[str, Any]:
     }
 
 
-def _told(machine: str, point: Point) -> str:
+def _told(machine: str, point: RooflinePoint) -> str:
     layer = point.layer
     bits = f", M = {layer.mantissa_bits}" if layer.mantissa_bits else ""
     lines = (

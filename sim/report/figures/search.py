@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from sim.precision_search.memory import Evaluation
-from sim.precision_search.run import Outcome
+from sim.precision_search.run import SearchOutcome
 from sim.precision_search.search import Visit, lengths
 from sim.report.figures.frame import GREY, Figure, axis, layout
 
 
-def path_of_search(outcome: Outcome) -> Figure:
+def path_of_search(outcome: SearchOutcome) -> Figure:
     """Perplexity against bit operations a token."""
     accepted = [visit for visit in outcome.visits if visit.accepted]
     refused = [visit for visit in outcome.visits if not visit.accepted]
@@ -33,7 +33,7 @@ def path_of_search(outcome: Outcome) -> Figure:
     return {"data": traces, "layout": layout(420, **axes)}
 
 
-def _marks(name: str, visits: list[Visit], outcome: Outcome, marker: dict[str, object]) -> Figure:
+def _marks(name: str, visits: list[Visit], outcome: SearchOutcome, marker: dict[str, object]) -> Figure:
     evaluations = [outcome.evaluations[visit.precision] for visit in visits]
     numbers = {visit.precision: number for number, visit in enumerate(outcome.visits, 1)}
     return {

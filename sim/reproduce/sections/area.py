@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from sim.reproduce.bench import Bench
-from sim.reproduce.cells import Cell, Section, Table
+from sim.reproduce.bench import CaseResults
+from sim.reproduce.cells import PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import MEANS, geometric_mean, run_all, speedup, systems
 
 NOTE = "The paper prints a total for Anda only; that of the others is the sum of their blocks."
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """Anda's printed total is less than its rows add up to, so both stand here."""
     chosen, models = systems(paper), paper.systems.models
     results = run_all(bench, chosen, models)
@@ -20,13 +20,13 @@ def section(paper: Published, bench: Bench) -> Section:
     for system, row in zip(chosen, results, strict=True):
         own = row[0].totals.area_square_millimetres
         totals = {"printed total": printed, "rows' sum": own} if system.tolerance else {"printed total": own}
-        areas += [Cell(system.label, total, area, tolerance=None) for total, area in totals.items()]
+        areas += [PaperCell(system.label, total, area, tolerance=None) for total, area in totals.items()]
         for total, area in totals.items():
             for mean, name in MEANS.items():
                 fast = geometric_mean(speedup(base, one, mean) for base, one in zip(results[0], row, strict=True))
                 target = paper.systems.machines[system.name].area_efficiency
-                cells.append(Cell(system.label, f"{total}, {name}", fast * base_area / area, target))
-    return Section(
+                cells.append(PaperCell(system.label, f"{total}, {name}", fast * base_area / area, target))
+    return PaperSection(
         "area",
         "Area efficiency",
         (

@@ -6,18 +6,18 @@ from functools import reduce
 from typing import Any
 
 from sim.report.vocabulary import label
-from sim.reproduce.bench import Bench, Case, arch_of
-from sim.reproduce.cells import Cell, Section, Table
+from sim.reproduce.bench import CaseResults, PaperCase, arch_of
+from sim.reproduce.cells import PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 
 SIMULATED_POWER = ("activation_buffer", "weight_buffer")
 """Blocks whose power follows from accesses counted in the run; the other blocks' power went into the cost tables."""
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """Areas are inputs, and so is the power of logic; that of the memories is simulated."""
     chip = paper.chip
-    [result] = bench([Case("anda-hpca25", chip.model, f"wikitext2-{chip.tolerance}")])
+    [result] = bench([PaperCase("anda-hpca25", chip.model, f"wikitext2-{chip.tolerance}")])
     milliwatts = {
         name: picojoules / result.totals.seconds * 1e-9 for name, picojoules in result.energy.items() if name != "dram"
     }
@@ -25,15 +25,15 @@ def section(paper: Published, bench: Bench) -> Section:
     for name, block in chip.blocks.items():
         areas.append(_input(label(name), "area", result.area[name], block.square_millimetres))
         powers.append(
-            Cell(label(name), "power", milliwatts[name], block.milliwatts, is_input=name not in SIMULATED_POWER)
+            PaperCell(label(name), "power", milliwatts[name], block.milliwatts, is_input=name not in SIMULATED_POWER)
         )
-    powers.append(Cell("leakage", "power", milliwatts["leakage"], tolerance=None))
+    powers.append(PaperCell("leakage", "power", milliwatts["leakage"], tolerance=None))
     total = chip.printed_total
     areas.append(_input("total", "area", sum(result.area.values()), total.square_millimetres))
-    powers.append(Cell("total", "power", sum(milliwatts.values()), total.milliwatts))
+    powers.append(PaperCell("total", "power", sum(milliwatts.values()), total.milliwatts))
     arch = arch_of(paper.machine.arch).model_dump()
     keys = (_input(key, "value", _at(arch, key), printed) for key, printed in paper.machine.keys.items())
-    return Section(
+    return PaperSection(
         "chip",
         "Area and power",
         (
@@ -46,8 +46,8 @@ def section(paper: Published, bench: Bench) -> Section:
     )
 
 
-def _input(row: str, column: str, simulated: float, paper: float) -> Cell:
-    return Cell(row, column, simulated, paper, is_input=True)
+def _input(row: str, column: str, simulated: float, paper: float) -> PaperCell:
+    return PaperCell(row, column, simulated, paper, is_input=True)
 
 
 def _at(values: dict[str, Any], key: str) -> float:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from sim.report.vocabulary import label
-from sim.reproduce.bench import Bench
-from sim.reproduce.cells import Cell, Section, Table
+from sim.reproduce.bench import CaseResults
+from sim.reproduce.cells import PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS, systems
 
 IMPLIED = "what follows, and what is printed"
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """No simulation: both numbers of a cell are the paper's."""
-    return Section(
+    return PaperSection(
         "contradictions",
         "Where the paper disagrees with itself",
         (_energy(paper), _memory_power(paper), _memory_share(paper), _totals(paper), _pe(paper), _figna(paper)),
@@ -23,8 +23,8 @@ def section(paper: Published, bench: Bench) -> Section:
     )
 
 
-def _cell(row: str, implied: float, printed: float) -> Cell:
-    return Cell(row, IMPLIED, implied, printed, tolerance=None)
+def _cell(row: str, implied: float, printed: float) -> PaperCell:
+    return PaperCell(row, IMPLIED, implied, printed, tolerance=None)
 
 
 def _energy(paper: Published) -> Table:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from sim.reproduce.bench import Bench
-from sim.reproduce.cells import ENERGY, POINTS, Cell, Section, Table
+from sim.reproduce.bench import CaseResults
+from sim.reproduce.cells import ENERGY, POINTS, PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import DATASETS, MEANS, energy_ratio, geometric_mean, run_all, systems
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """Means beside the paper's, each model, the other data sets."""
     chosen, models = systems(paper), paper.systems.models
     results = run_all(bench, chosen, models)
     means = (
-        Cell(
+        PaperCell(
             system.label,
             name,
             geometric_mean(energy_ratio(base, own, mean) for base, own in zip(results[0], row, strict=True)),
@@ -24,11 +24,11 @@ def section(paper: Published, bench: Bench) -> Section:
         for mean, name in MEANS.items()
     )
     by_model = (
-        Cell(model, system.label, energy_ratio(base, own, "times"), tolerance=None)
+        PaperCell(model, system.label, energy_ratio(base, own, "times"), tolerance=None)
         for system, row in zip(chosen, results, strict=True)
         for model, base, own in zip(models, results[0], row, strict=True)
     )
-    return Section(
+    return PaperSection(
         "energy",
         "Energy efficiency",
         (
@@ -42,12 +42,12 @@ def section(paper: Published, bench: Bench) -> Section:
     )
 
 
-def _data_sets(paper: Published, bench: Bench) -> tuple[Cell, ...]:
+def _data_sets(paper: Published, bench: CaseResults) -> tuple[PaperCell, ...]:
     models, [base_system, *others] = paper.systems.models, systems(paper)
     [base] = run_all(bench, [base_system], models)
     anda = [system for system in others if system.tolerance]
     return tuple(
-        Cell(
+        PaperCell(
             system.label,
             label,
             geometric_mean(energy_ratio(theirs, mine, "times") for theirs, mine in zip(base, row, strict=True)),
@@ -58,23 +58,23 @@ def _data_sets(paper: Published, bench: Bench) -> tuple[Cell, ...]:
     )
 
 
-def breakdown(paper: Published, bench: Bench) -> Section:
+def breakdown(paper: Published, bench: CaseResults) -> PaperSection:
     """Energy by group in percent of the FP-FP total."""
     model, chosen = paper.energy_breakdown.model, systems(paper)
     results = [row[0] for row in run_all(bench, chosen, [model])]
     whole = results[0].totals.energy_picojoules
     groups = (
-        Cell(system.label, group, 100 * result.energy_groups[group] / whole, printed, POINTS)
+        PaperCell(system.label, group, 100 * result.energy_groups[group] / whole, printed, POINTS)
         for system, result in zip(chosen, results, strict=True)
         for group, printed in paper.energy_breakdown.machines[system.name].items()
     )
     components = (
-        Cell(system.label, component, 100 * energy / whole, tolerance=None)
+        PaperCell(system.label, component, 100 * energy / whole, tolerance=None)
         for system, result in zip(chosen, results, strict=True)
         for component, energy in result.energy.items()
     )
     title = "% of the FP-FP total"
-    return Section(
+    return PaperSection(
         "breakdown",
         "Energy breakdown",
         (

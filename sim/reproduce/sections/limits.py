@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sim.reproduce.bench import Bench, Case
-from sim.reproduce.cells import Cell, Section, Table, alone
+from sim.reproduce.bench import CaseResults, PaperCase
+from sim.reproduce.cells import PaperCell, PaperSection, Table, alone
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS, energy_ratio, speedup
 from sim.result import Result
@@ -21,7 +21,7 @@ CONTEXTS = (1024, 4096, 16384)
 ATTENTION = ("scores", "softmax", "context")
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """Speedup over FP-FP along one axis at a time."""
     prefill, decode = (
         _along(bench, BANDWIDTHS, partial(_bandwidth, options), lambda base, own: speedup(base, own, "times"))
@@ -34,7 +34,7 @@ def section(paper: Published, bench: Bench) -> Section:
         lambda base, own: own.totals.macs / own.totals.seconds * 1e-9,
         with_base=True,
     )
-    return Section(
+    return PaperSection(
         "limits",
         "Where Anda's advantage ends",
         (
@@ -58,7 +58,7 @@ def section(paper: Published, bench: Bench) -> Section:
     )  # fmt: skip
 
 
-def contexts(paper: Published, bench: Bench) -> Section:
+def contexts(paper: Published, bench: CaseResults) -> PaperSection:
     """Everything a layer does: attention products run on the vector unit of every machine but FP-FP."""
     prefill = ((tokens, (("tokens", tokens), ("scope", "all"))) for tokens in CONTEXTS)
     decode = (
@@ -78,7 +78,7 @@ def contexts(paper: Published, bench: Bench) -> Section:
             Table(f"speedup, {phase}", "speedup over FP-FP", tuple(fast), unit="x", **shared),
             Table(f"attention, {phase}", "% of time in attention", tuple(share), unit="%", digits=1, **shared),
         ]
-    return Section(
+    return PaperSection(
         "contexts",
         "Contexts to 16K",
         tuple(tables),
@@ -87,9 +87,9 @@ def contexts(paper: Published, bench: Bench) -> Section:
     )
 
 
-def _precision(bench: Bench) -> tuple[Table, ...]:
+def _precision(bench: CaseResults) -> tuple[Table, ...]:
     base, figna, m8 = bench([_case(arch) for arch in ("fp-fp", "figna", "figna-m8")])
-    runs = dict(zip(LENGTHS, bench([Case("anda-hpca25", MODEL, str(bits)) for bits in LENGTHS]), strict=True))
+    runs = dict(zip(LENGTHS, bench([PaperCase("anda-hpca25", MODEL, str(bits)) for bits in LENGTHS]), strict=True))
     rows = {"FP-FP": base, "FIGNA": figna, "FIGNA-M8": m8}
     return tuple(
         Table(
@@ -116,13 +116,13 @@ def _bandwidth(options: tuple[tuple[str, Any], ...], value: int) -> dict[str, An
 
 
 def _along(
-    bench: Bench,
+    bench: CaseResults,
     values: tuple[int, ...],
     change: Callable[[int], dict[str, Any]],
     measure: Callable[[Result, Result], float],
     *,
     with_base: bool = False,
-) -> tuple[Cell, ...]:
+) -> tuple[PaperCell, ...]:
     """The measure of each machine beside FP-FP, the same change made to both."""
     machines = ("fp-fp", *MACHINES) if with_base else MACHINES
     cells = []
@@ -134,5 +134,5 @@ def _along(
     return tuple(cells)
 
 
-def _case(arch: str, **more: Any) -> Case:
-    return Case(arch, MODEL, PRECISION if arch == "anda-hpca25" else "fp16", **more)
+def _case(arch: str, **more: Any) -> PaperCase:
+    return PaperCase(arch, MODEL, PRECISION if arch == "anda-hpca25" else "fp16", **more)

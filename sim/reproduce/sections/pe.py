@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sim.arch.schema import Arch
-from sim.reproduce.bench import Bench, Case, arch_of
-from sim.reproduce.cells import Cell, Section, Table
+from sim.reproduce.bench import CaseResults, PaperCase, arch_of
+from sim.reproduce.cells import PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS
 from sim.result import Result
@@ -13,12 +13,12 @@ MODEL = "llama-13b"
 ANDA, BASE = "anda-hpca25", "fp-fp"
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """Cycles come out of a run; areas and energies of a PE went into the cost tables."""
     lengths = paper.pe_by_mantissa_length.mantissa_bits
-    base, *others = bench([Case(BASE, MODEL), *(Case(ANDA, MODEL, str(bits)) for bits in lengths)])
+    base, *others = bench([PaperCase(BASE, MODEL), *(PaperCase(ANDA, MODEL, str(bits)) for bits in lengths)])
     by_length = dict(zip(lengths, others, strict=True))
-    return Section(
+    return PaperSection(
         "pe",
         "Processing elements",
         (_cycles(by_length), _efficiencies(paper, base, by_length), _table(paper)),
@@ -30,7 +30,7 @@ def section(paper: Published, bench: Bench) -> Section:
 
 def _cycles(by_length: dict[int, Result]) -> Table:
     cells = (
-        Cell("Anda", str(bits), _cycles_a_group(arch_of(ANDA), result), float(bits + 1))
+        PaperCell("Anda", str(bits), _cycles_a_group(arch_of(ANDA), result), float(bits + 1))
         for bits, result in by_length.items()
     )
     note = "The paper's labels are proportional to 1 / (M + 1): a sign and M planes, one a cycle."
@@ -56,8 +56,8 @@ def _efficiencies(paper: Published, base: Result, by_length: dict[int, Result]) 
         printed_area = labels.area_efficiency_times_cycles / (bits + 1)
         printed_energy = labels.energy_efficiency_times_cycles / (bits + 1)
         cells += [
-            Cell("area efficiency", str(bits), area, printed_area, is_input=True),
-            Cell("energy efficiency", str(bits), energy, printed_energy, is_input=True),
+            PaperCell("area efficiency", str(bits), area, printed_area, is_input=True),
+            PaperCell("energy efficiency", str(bits), energy, printed_energy, is_input=True),
         ]
     return Table(
         "efficiency by mantissa length",
@@ -77,7 +77,7 @@ def _table(paper: Published) -> Table:
         area, power = _area(arch) / _area(arch_of(BASE)), _power(arch) / _power(arch_of(BASE))
         own = {"area": area, "power": power, "area_efficiency": 1 / area, "energy_efficiency": 1 / power}
         cells += [
-            Cell(LABELS[arch.name], column.replace("_", " "), own[column], printed, is_input=True)
+            PaperCell(LABELS[arch.name], column.replace("_", " "), own[column], printed, is_input=True)
             for column, printed in row.model_dump(exclude_none=True).items()
         ]
     note = "Power at equal throughput; of Anda, a cycle. Efficiencies are 1 / area and 1 / power."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.reproduce.bench import Bench, Case
-from sim.reproduce.cells import Section, Table, alone
+from sim.reproduce.bench import CaseResults, PaperCase
+from sim.reproduce.cells import PaperSection, Table, alone
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS, energy_ratio, run_all, speedup, systems
 
@@ -21,7 +21,7 @@ MODELS = ("llama2-70b", "llama3-8b", "llama3-70b", "mixtral-8x7b")
 LENGTHS = (6, 8)
 
 
-def phases(paper: Published, bench: Bench) -> Section:
+def phases(paper: Published, bench: CaseResults) -> PaperSection:
     """The eight systems in the phases of inference."""
     chosen = systems(paper)
     fast, frugal, used = [], [], []
@@ -32,7 +32,7 @@ def phases(paper: Published, bench: Bench) -> Section:
             fast.append(alone(system.label, phase, speedup(base, own, "times")))
             frugal.append(alone(system.label, phase, energy_ratio(base, own, "times")))
             used.append(alone(system.label, phase, 100 * own.totals.utilisation))
-    return Section(
+    return PaperSection(
         "phases",
         "Decode and mixed batches",
         (
@@ -45,7 +45,7 @@ def phases(paper: Published, bench: Bench) -> Section:
     )
 
 
-def models(paper: Published, bench: Bench) -> Section:
+def models(paper: Published, bench: CaseResults) -> PaperSection:
     """Newer models, with mantissa lengths that are assumed, not searched."""
     machines = {
         **{LABELS[name]: (name, "fp16") for name in ("fp-fp", "figna", "figna-m11", "figna-m8")},
@@ -56,11 +56,11 @@ def models(paper: Published, bench: Bench) -> Section:
         for phase in ("prefill 2048", "decode, batch 16"):
             row = f"{model}, {phase}"
             options = tuple(PHASES[phase].items())
-            results = bench([Case(arch, model, bits, options=options) for arch, bits in machines.values()])
+            results = bench([PaperCase(arch, model, bits, options=options) for arch, bits in machines.values()])
             for name, own in zip(machines, results, strict=True):
                 fast.append(alone(row, name, speedup(results[0], own, "times")))
                 frugal.append(alone(row, name, energy_ratio(results[0], own, "times")))
-    return Section(
+    return PaperSection(
         "models",
         "Models that the paper does not run",
         (

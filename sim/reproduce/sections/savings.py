@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from sim.reproduce.bench import Bench, Case
-from sim.reproduce.cells import SAVING, Cell, Section, Table
+from sim.reproduce.bench import CaseResults, PaperCase
+from sim.reproduce.cells import SAVING, PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """Counted in the runs: bit operations of FP-FP over those of Anda."""
     models = paper.precision_combinations.models
     cells = []
     for model, combinations in models.items():
-        base, *others = bench([Case("fp-fp", model), *(Case("anda-hpca25", model, name) for name in combinations)])
+        base, *others = bench(
+            [PaperCase("fp-fp", model), *(PaperCase("anda-hpca25", model, name) for name in combinations)]
+        )
         for name, own in zip(combinations, others, strict=True):
             saving = base.totals.bit_operations / own.totals.bit_operations
-            cells.append(Cell(model, name.replace("-", " "), saving, combinations[name].bit_operation_saving, SAVING))
-    return Section(
+            cells.append(
+                PaperCell(model, name.replace("-", " "), saving, combinations[name].bit_operation_saving, SAVING)
+            )
+    return PaperSection(
         "savings",
         "Bit-operation savings",
         (Table("savings", "bit operations of FP16 over those of Anda", tuple(cells), unit="x", corner="model"),),

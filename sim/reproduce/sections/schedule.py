@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim.reproduce.bench import Bench
-from sim.reproduce.cells import Cell, Section, Table, alone
+from sim.reproduce.bench import CaseResults
+from sim.reproduce.cells import PaperCell, PaperSection, Table, alone
 from sim.reproduce.published import Published
 from sim.reproduce.systems import energy_ratio, run_all, speedup, systems
 from sim.result import Result
@@ -12,7 +12,7 @@ BEST = ("schedule=best",)
 MODELS = ("opt-6.7b", "llama-13b", "opt-30b")
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """The paper's schedule beside the best one."""
     chosen, shown = systems(paper), paper.energy_breakdown.model
     printed = run_all(bench, chosen, MODELS)
@@ -20,7 +20,7 @@ def section(paper: Published, bench: Bench) -> Section:
     which = MODELS.index(shown)
     before, after = [row[which] for row in printed], [row[which] for row in best]
     labels = [system.label for system in chosen]
-    return Section(
+    return PaperSection(
         "schedule",
         "The best schedule",
         (
@@ -37,7 +37,7 @@ def section(paper: Published, bench: Bench) -> Section:
     )  # fmt: skip
 
 
-def _efficiencies(labels: list[str], printed: list[list[Result]], best: list[list[Result]]) -> tuple[Cell, ...]:
+def _efficiencies(labels: list[str], printed: list[list[Result]], best: list[list[Result]]) -> tuple[PaperCell, ...]:
     return tuple(
         alone(label, f"{model}, {name}", energy_ratio(rows[0][index], row[index], "times"))
         for index, model in enumerate(MODELS)
@@ -46,7 +46,7 @@ def _efficiencies(labels: list[str], printed: list[list[Result]], best: list[lis
     )
 
 
-def _gains(labels: list[str], before: list[Result], after: list[Result]) -> tuple[Cell, ...]:
+def _gains(labels: list[str], before: list[Result], after: list[Result]) -> tuple[PaperCell, ...]:
     cells = []
     for label, old, new in zip(labels, before, after, strict=True):
         cells += [
@@ -57,7 +57,7 @@ def _gains(labels: list[str], before: list[Result], after: list[Result]) -> tupl
     return tuple(cells)
 
 
-def _groups(labels: list[str], results: list[Result]) -> tuple[Cell, ...]:
+def _groups(labels: list[str], results: list[Result]) -> tuple[PaperCell, ...]:
     whole = results[0].totals.energy_picojoules
     return tuple(
         alone(label, group, 100 * energy / whole)
@@ -66,7 +66,7 @@ def _groups(labels: list[str], results: list[Result]) -> tuple[Cell, ...]:
     )
 
 
-def _traffic(labels: list[str], before: list[Result], after: list[Result]) -> tuple[Cell, ...]:
+def _traffic(labels: list[str], before: list[Result], after: list[Result]) -> tuple[PaperCell, ...]:
     return tuple(
         alone(label, name, result.totals.dram_bytes * 1e-9)
         for name, results in (("paper's schedule", before), ("best schedule", after))

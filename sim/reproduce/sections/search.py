@@ -15,8 +15,8 @@ from sim import shipped
 from sim.errors import InputError, Place
 from sim.precision_search.search import BitOperations, search
 from sim.reading import json_of
-from sim.reproduce.bench import Bench, Case, workload_of
-from sim.reproduce.cells import EXACT, Cell, Section, Table
+from sim.reproduce.bench import CaseResults, PaperCase, workload_of
+from sim.reproduce.cells import EXACT, PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS, energy_ratio, speedup
 from sim.workload.precision import MODULES
@@ -54,22 +54,22 @@ def _read(path: Path) -> Recorded:
         raise InputError(f"not the record of a search: {error!r}", place=Place(str(path))) from None
 
 
-def order(paper: Published, bench: Bench) -> Section:
+def order(paper: Published, bench: CaseResults) -> PaperSection:
     """The search, told the published outcomes, visits tuples in the published order."""
     steps = paper.search.steps
     cells = (
-        Cell(f"evaluation {number}", "tuple", visited, _digits(step.mantissa_bits), EXACT)
+        PaperCell(f"evaluation {number}", "tuple", visited, _digits(step.mantissa_bits), EXACT)
         for number, (visited, step) in enumerate(zip(_visited(paper), steps, strict=True), start=1)
     )
     note = "The search is told which tuples the paper accepted; the order is its own."
     table = Table("order", "tuple of [qkv, o, up, down]", tuple(cells), digits=0, corner="", note=note)
-    return Section("search", "Order of the precision search", (table,), place=paper.search.place)
+    return PaperSection("search", "Order of the precision search", (table,), place=paper.search.place)
 
 
 def _visited(paper: Published) -> Iterator[float]:
     accepted = {tuple(step.mantissa_bits): step.accepted for step in paper.search.steps}
     macs = dict.fromkeys(MODULES, 0)
-    for gemm in workload_of(Case("", paper.search.model)).gemms:
+    for gemm in workload_of(PaperCase("", paper.search.model)).gemms:
         macs[gemm.module] += gemm.macs
     qkv, o, up, down = macs.values()
     visits = search(lambda lengths: 0.0 if accepted.get(lengths) else 2.0, 1.0, BitOperations((qkv, o, up, down)))
@@ -80,7 +80,7 @@ def _digits(lengths: list[int] | tuple[int, ...]) -> float:
     return float("".join(map(str, lengths)))
 
 
-def tolerances(paper: Published, bench: Bench) -> Section | None:
+def tolerances(paper: Published, bench: CaseResults) -> PaperSection | None:
     """Speed and energy against tolerance on the models that searches were recorded of."""
     searches = recorded(RECORDED)
     if not searches:
@@ -90,17 +90,19 @@ def tolerances(paper: Published, bench: Bench) -> Section | None:
         model = str(shipped.ROOT / "workloads" / one.model / "config.json")
         precision = ",".join(map(str, one.precision))
         archs = ("fp-fp", *MACHINES, "anda-hpca25")
-        base, *others = bench([Case(arch, model, precision if arch == "anda-hpca25" else "fp16") for arch in archs])
+        base, *others = bench(
+            [PaperCase(arch, model, precision if arch == "anda-hpca25" else "fp16") for arch in archs]
+        )
         for arch, own in zip(archs[1:], others, strict=True):
             row, column = f"{one.model}, {LABELS[arch]}", f"{100 * one.tolerance:g}"
-            fast.append(Cell(row, column, speedup(base, own, "times"), tolerance=None))
-            frugal.append(Cell(row, column, energy_ratio(base, own, "times"), tolerance=None))
+            fast.append(PaperCell(row, column, speedup(base, own, "times"), tolerance=None))
+            frugal.append(PaperCell(row, column, energy_ratio(base, own, "times"), tolerance=None))
     shared: dict[str, Any] = {"unit": "x", "picture": "lines", "x_title": "tolerance, %"}
     tables = (
         Table("speedup", "speedup over FP-FP", tuple(fast), **shared),
         Table("energy", "energy efficiency over FP-FP", tuple(frugal), **shared),
     )
-    return Section(
+    return PaperSection(
         "tolerance",
         "Speed and energy against tolerance",
         tables,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from sim.reproduce.bench import Bench, Case, workload_of
-from sim.reproduce.cells import FLOOR, Cell, Section, Table
+from sim.reproduce.bench import CaseResults, PaperCase, workload_of
+from sim.reproduce.cells import FLOOR, PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 from sim.workload.gemm import FP16, Gemm
 
 CONTEXTS = (1024, 2048, 4096, 8192, 16384)
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """Counted from the workloads that the simulator runs; no timing is needed."""
     claim = paper.weight_share
     cells = (
-        Cell(
+        PaperCell(
             model,
             str(tokens),
             100 * _share(model, tokens),
@@ -28,7 +28,7 @@ def section(paper: Published, bench: Bench) -> Section:
         "shares", "% of operations in weight GeMMs", tuple(cells), unit="%", digits=1, picture="lines",
         corner="model", x_title="prompt, tokens", log_x=True,
     )  # fmt: skip
-    return Section(
+    return PaperSection(
         "shares",
         "Share of the weight GeMMs",
         (table,),
@@ -38,7 +38,7 @@ def section(paper: Published, bench: Bench) -> Section:
 
 
 def _share(model: str, tokens: int) -> float:
-    workload = workload_of(Case("", model, options=(("tokens", tokens), ("scope", "all"))))
+    workload = workload_of(PaperCase("", model, options=(("tokens", tokens), ("scope", "all"))))
     items = [item for phase in workload.phases for item in phase.items]
     operations = [item.macs if isinstance(item, Gemm) else item.operations * item.count for item in items]
     weights = (item.macs for item in items if isinstance(item, Gemm) and item.weights != FP16)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from sim.reproduce.bench import Bench
-from sim.reproduce.cells import Cell, Section, Table
+from sim.reproduce.bench import CaseResults
+from sim.reproduce.cells import PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import DATASETS, MEANS, geometric_mean, run_all, speedup, systems
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """Means beside the paper's, then each model, then the other data sets."""
     chosen, models = systems(paper), paper.systems.models
     results = run_all(bench, chosen, models)
     means = (
-        Cell(
+        PaperCell(
             system.label,
             name,
             geometric_mean(speedup(base, own, mean) for base, own in zip(results[0], row, strict=True)),
@@ -23,11 +23,11 @@ def section(paper: Published, bench: Bench) -> Section:
         for mean, name in MEANS.items()
     )
     by_model = (
-        Cell(model, system.label, speedup(base, own, "times"), tolerance=None)
+        PaperCell(model, system.label, speedup(base, own, "times"), tolerance=None)
         for system, row in zip(chosen, results, strict=True)
         for model, base, own in zip(models, results[0], row, strict=True)
     )
-    return Section(
+    return PaperSection(
         "speedup",
         "Speedup",
         (
@@ -41,7 +41,7 @@ def section(paper: Published, bench: Bench) -> Section:
     )
 
 
-def _data_sets(paper: Published, bench: Bench) -> tuple[Cell, ...]:
+def _data_sets(paper: Published, bench: CaseResults) -> tuple[PaperCell, ...]:
     models, [base_system, *others] = paper.systems.models, systems(paper)
     [base] = run_all(bench, [base_system], models)
     cells = []
@@ -50,5 +50,5 @@ def _data_sets(paper: Published, bench: Bench) -> tuple[Cell, ...]:
         for system, row in zip(anda, run_all(bench, anda, models, dataset=dataset), strict=True):
             for mean, name in MEANS.items():
                 value = geometric_mean(speedup(theirs, mine, mean) for theirs, mine in zip(base, row, strict=True))
-                cells.append(Cell(system.label, f"{label}, {name}", value, tolerance=None))
+                cells.append(PaperCell(system.label, f"{label}, {name}", value, tolerance=None))
     return tuple(cells)

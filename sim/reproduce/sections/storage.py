@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from sim.reproduce.bench import Bench, Case
-from sim.reproduce.cells import Cell, Section, Table
+from sim.reproduce.bench import CaseResults, PaperCase
+from sim.reproduce.cells import PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
 from sim.result import Result
 
 MODEL = "llama-13b"
 
 
-def section(paper: Published, bench: Bench) -> Section:
+def section(paper: Published, bench: CaseResults) -> PaperSection:
     """Every activation of a prefill is loaded once on both machines, so the ratio of bytes is that of storage."""
     lengths = list(paper.storage.compression)
-    base, *others = bench([Case("fp-fp", MODEL), *(Case("anda-hpca25", MODEL, str(bits)) for bits in lengths)])
+    base, *others = bench(
+        [PaperCase("fp-fp", MODEL), *(PaperCase("anda-hpca25", MODEL, str(bits)) for bits in lengths)]
+    )
     cells = tuple(
-        Cell("FP16 over Anda", str(bits), _bytes(base) / _bytes(result), paper.storage.compression[bits])
+        PaperCell("FP16 over Anda", str(bits), _bytes(base) / _bytes(result), paper.storage.compression[bits])
         for bits, result in zip(lengths, others, strict=True)
     )
     table = Table(
@@ -27,7 +29,7 @@ def section(paper: Published, bench: Bench) -> Section:
         corner="",
         x_title="mantissa bits",
     )
-    return Section(
+    return PaperSection(
         "storage",
         "Storage by mantissa length",
         (table,),

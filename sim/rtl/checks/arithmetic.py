@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sim.formats import fp16
 from sim.rtl.checks import bench
-from sim.rtl.checks.bench import Case, Offer, Want, pack, to_bits
-from sim.rtl.checks.build import Design, Port
+from sim.rtl.checks.bench import Offer, RtlCase, Want, pack, to_bits
+from sim.rtl.checks.build import Design, StreamPort
 from sim.rtl.checks.comparison import Comparison
 
 INTEGER_BITS = 51
@@ -26,8 +26,8 @@ def design() -> Design:
     return Design(
         "arithmetic",
         {"IntegerBits": INTEGER_BITS},
-        (Port("operands", widths),),
-        (Port("results", results, probe=True),),
+        (StreamPort("operands", widths),),
+        (StreamPort("results", results, probe=True),),
     )
 
 
@@ -46,7 +46,7 @@ def check(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     return found
 
 
-def _case(design: Design, rng: np.random.Generator) -> tuple[Case, dict[str, NDArray[Any]]]:
+def _case(design: Design, rng: np.random.Generator) -> tuple[RtlCase, dict[str, NDArray[Any]]]:
     integers = rng.integers(-(1 << 50), 1 << 50, OPERANDS) >> rng.integers(0, 50, OPERANDS)
     a, b = _operands(rng)
     halves = rng.integers(0, 1 << 16, (2, OPERANDS), dtype=np.uint16)
@@ -70,7 +70,9 @@ def _case(design: Design, rng: np.random.Generator) -> tuple[Case, dict[str, NDA
         "unit_i": to_bits(units[:, np.newaxis], 8),
     }
     none = np.zeros(OPERANDS)
-    return Case({"operands": Offer(pack(design.sources[0], signals), none, none)}, {"results": Want(OPERANDS)}), wanted
+    return RtlCase(
+        {"operands": Offer(pack(design.sources[0], signals), none, none)}, {"results": Want(OPERANDS)}
+    ), wanted
 
 
 def _operands(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

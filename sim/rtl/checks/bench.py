@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.rtl.checks.build import Design, Port, build, signal_bytes
+from sim.rtl.checks.build import Design, StreamPort, build, signal_bytes
 
 Bytes = NDArray[np.uint8]
 Cycles = NDArray[np.int64]
@@ -42,7 +42,7 @@ class Want:
 
 
 @dataclass(frozen=True)
-class Case:
+class RtlCase:
     """One run from reset."""
 
     offers: Mapping[str, Offer]
@@ -63,7 +63,7 @@ class BenchError(RuntimeError):
     """The simulation stopped: an assertion of the design failed."""
 
 
-def pack(port: Port, signals: Mapping[str, NDArray[Any]]) -> Bytes:
+def pack(port: StreamPort, signals: Mapping[str, NDArray[Any]]) -> Bytes:
     """Records of a port from the bits of its signals.
 
     Parameters
@@ -86,7 +86,7 @@ def to_bits(integers: NDArray[Any], width: int) -> NDArray[np.bool_]:
     return bits.astype(np.bool_).reshape(*integers.shape[:-1], -1)
 
 
-def run(design: Design, cases: Sequence[Case]) -> list[dict[str, Handshakes]]:
+def run(design: Design, cases: Sequence[RtlCase]) -> list[dict[str, Handshakes]]:
     """Run cases one after the other; handshakes by port.
 
     Raises
@@ -109,7 +109,7 @@ def run(design: Design, cases: Sequence[Case]) -> list[dict[str, Handshakes]]:
     return results
 
 
-def _encode(design: Design, case: Case) -> bytes:
+def _encode(design: Design, case: RtlCase) -> bytes:
     parts = [np.array([case.max_cycles, *(case.config[name] for name in design.config)], np.uint32).tobytes()]
     for port in design.sources:
         offer = case.offers[port.name]

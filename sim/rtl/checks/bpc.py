@@ -15,15 +15,15 @@ from sim.formats.anda import AndaTensor
 from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import bench
-from sim.rtl.checks.bench import Case, Offer, Want, pack, to_bits
-from sim.rtl.checks.build import Design, Port
+from sim.rtl.checks.bench import Offer, RtlCase, Want, pack, to_bits
+from sim.rtl.checks.build import Design, StreamPort
 from sim.rtl.checks.comparison import Comparison
 from sim.rtl.checks.randomness import arrivals, gaps, pattern, tokens
-from sim.rtl.checks.reference import UNLIMITED, Gather, RowPort, SourcePort, Trace
+from sim.rtl.checks.reference import UNLIMITED, Gather, HandshakeTrace, RowPort, SourcePort
 from sim.rtl.checks.stimulus import planes
 from sim.units.bpc import Bpc
 from sim.units.collector import Collector
-from sim.units.mxu import Tile
+from sim.units.mxu import FinishedTile
 from sim.units.unit import Bench
 
 
@@ -33,11 +33,11 @@ def design(rows: int, columns: int, group_size: int, lanes: int, port: int) -> D
     return Design(
         "bpc",
         parameters,
-        (Port("beat", {"beat_i": port, "last_i": 1, "run_last_i": 1, "rows_i": 8}), Port("slot", {})),
+        (StreamPort("beat", {"beat_i": port, "last_i": 1, "run_last_i": 1, "rows_i": 8}), StreamPort("slot", {})),
         (
-            Port("grant", {}),
-            Port("handover", {}, valid="handover_o", probe=True),
-            Port("row", {"row_o": lanes * group_size, "exponent_o": lanes * EXPONENT_BITS, "sign_row_o": 1}),
+            StreamPort("grant", {}),
+            StreamPort("handover", {}, valid="handover_o", probe=True),
+            StreamPort("row", {"row_o": lanes * group_size, "exponent_o": lanes * EXPONENT_BITS, "sign_row_o": 1}),
         ),
         ("mantissa_bits_i",),
     )
@@ -50,13 +50,13 @@ def check(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     return [_compare(wanted, seen) for (_, wanted), seen in zip(sides, results, strict=True)]
 
 
-def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
+def _case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
     size = {name: int(value) for name, value in design.parameters.items()}
     rows, columns, group, lanes, port = (size[k] for k in ("Rows", "Columns", "GroupSize", "Lanes", "PortBits"))
     mantissa_bits = rng.randint(1, 16)
     runs = [(rng.randint(1, rows), rng.randint(1, group)) for _ in range(rng.randint(1, 6))]
     values = np.random.default_rng(rng.getrandbits(32))
-    tiles: list[Tile] = []
+    tiles: list[FinishedTile] = []
     beats, flags, planes_out, exponents = [], [], [], []
     for height, width in runs:
         codes = values.integers(0, 1 << 16, (height, group), dtype=np.uint16)
@@ -72,7 +72,7 @@ def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
             beats.append(tile)
             last = [(i == len(tile) - 1, i == len(tile) - 1 and t == count - 1, height) for i in range(len(tile))]
             flags += last
-            tiles.append(Tile(0, height, t == 0, width if t == count - 1 else 0))
+            tiles.append(FinishedTile(0, height, t == 0, width if t == count - 1 else 0))
         block = np.zeros((ceil_div(height, lanes) * lanes, group), np.uint16)
         block[:height] = codes
         encoded = AndaTensor.encode(fp16.from_codes(block), mantissa_bits, group)
@@ -90,7 +90,7 @@ def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
     }
     gap, slots, ready = gaps(rng, len(stream)), arrivals(rng, len(runs)), pattern(rng)
     rows_out = np.concatenate(planes_out)
-    case = Case(
+    case = RtlCase(
         {"beat": Offer(pack(design.sources[0], signals), np.zeros(len(stream)), gap), "slot": tokens(slots)},
         {"grant": Want(len(runs)), "handover": Want(len(runs)), "row": Want(len(rows_out), ready)},
         {"mantissa_bits_i": mantissa_bits},
@@ -99,13 +99,15 @@ def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
     return case, {"trace": trace, "rows": rows_out, "exponents": np.concatenate(exponents), "M": mantissa_bits}
 
 
-def _model(size: dict[str, int], mantissa_bits: int, tiles: list[Tile], gap: Any, slots: Any, ready: Any) -> Trace:
-    unit, trace = Bench(Environment(), "beat"), Trace()
+def _model(
+    size: dict[str, int], mantissa_bits: int, tiles: list[FinishedTile], gap: Any, slots: Any, ready: Any
+) -> HandshakeTrace:
+    unit, trace = Bench(Environment(), "beat"), HandshakeTrace()
     environment = unit.environment
     writer: Any = Gather(environment, slots, trace.open("slot"))
     bpc = Bpc(unit, writer, lanes=size["Lanes"], group_size=size["GroupSize"], mantissa_bits=mantissa_bits)
     bpc.activity = RowPort(environment, bpc, ready, trace.open("row"), trace.open("handover"))
-    pipeline: Channel[Tile] = Channel(environment)
+    pipeline: Channel[FinishedTile] = Channel(environment)
     registers = Credits(environment, UNLIMITED)
     registers.available = 0
     collector = Collector(unit, pipeline, registers, bpc, port_bits=size["PortBits"], mxu_columns=size["Columns"])

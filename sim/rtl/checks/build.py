@@ -24,7 +24,7 @@ FLAGS = ("--cc", "--assert", "--unroll-count", "1", "--x-assign", "unique", "--x
 
 
 @dataclass(frozen=True)
-class Port:
+class StreamPort:
     """A valid/ready stream of a module: `<name>_valid`, `<name>_ready`, and its payload.
 
     Parameters
@@ -60,8 +60,8 @@ class Design:
 
     module: str
     parameters: Mapping[str, int | str]
-    sources: tuple[Port, ...]
-    sinks: tuple[Port, ...]
+    sources: tuple[StreamPort, ...]
+    sinks: tuple[StreamPort, ...]
     config: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
@@ -167,7 +167,7 @@ def _runtime(include: str, flags: list[str]) -> list[str]:
 def _bench(design: Design) -> str:
     """The C++ that binds the ports of a design to the driver."""
 
-    def stream(port: Port, output: bool) -> str:
+    def stream(port: StreamPort, output: bool) -> str:
         valid = port.valid or f"{port.name}_valid_{'o' if output else 'i'}"
         ready = port.ready or f"{port.name}_ready_{'i' if output else 'o'}"
         signals = ", ".join(f"{{&top.{name}, {signal_bytes(width)}}}" for name, width in port.payload.items())

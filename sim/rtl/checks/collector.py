@@ -12,13 +12,13 @@ from sim.engine.channel import Channel, Credits
 from sim.engine.environment import Environment
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import bench
-from sim.rtl.checks.bench import Case, Offer, Want, pack, to_bits
-from sim.rtl.checks.build import Design, Port
+from sim.rtl.checks.bench import Offer, RtlCase, Want, pack, to_bits
+from sim.rtl.checks.build import Design, StreamPort
 from sim.rtl.checks.comparison import Comparison
 from sim.rtl.checks.randomness import arrivals, pattern, tokens
-from sim.rtl.checks.reference import UNLIMITED, Gather, SinkPort, Trace
+from sim.rtl.checks.reference import UNLIMITED, Gather, HandshakeTrace, SinkPort
 from sim.units.collector import Collector
-from sim.units.mxu import Tile
+from sim.units.mxu import FinishedTile
 from sim.units.unit import Bench
 
 
@@ -27,8 +27,8 @@ def design(rows: int, columns: int, port: int) -> Design:
     return Design(
         "collector",
         {"Rows": rows, "Columns": columns, "PortBits": port},
-        (Port("tile", {"tile_i": 18, "outputs_i": rows * columns * 16}), Port("grant", {})),
-        (Port("beat", {"beat_o": port, "last_o": 1, "run_last_o": 1, "rows_o": 8}),),
+        (StreamPort("tile", {"tile_i": 18, "outputs_i": rows * columns * 16}), StreamPort("grant", {})),
+        (StreamPort("beat", {"beat_o": port, "last_o": 1, "run_last_o": 1, "rows_o": 8}),),
     )
 
 
@@ -47,7 +47,7 @@ def check(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     return found
 
 
-def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
+def _case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
     size = {name: int(value) for name, value in design.parameters.items()}
     rows, columns, port = size["Rows"], size["Columns"], size["PortBits"]
     values = np.random.default_rng(rng.getrandbits(32))
@@ -57,7 +57,7 @@ def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
         for t in range(count):
             width = rng.randint(1, columns) if t == count - 1 else columns
             opens, closes = t == 0, t == count - 1
-            tiles.append(Tile(0, height, opens, count * columns if closes else 0))
+            tiles.append(FinishedTile(0, height, opens, count * columns if closes else 0))
             shapes.append((closes, opens, width, height))
             registers = values.integers(0, 1 << 16, (rows, columns))
             outputs.append(registers.reshape(-1))
@@ -73,7 +73,7 @@ def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
     tile_bits = np.concatenate([to_bits(fields[:, i : i + 1], w) for i, w in enumerate((1, 1, 8, 8))], axis=1)
     signals = {"tile_i": tile_bits, "outputs_i": to_bits(np.array(outputs), 16)}
     stream, flags = np.concatenate(beats), np.array(marks)
-    case = Case(
+    case = RtlCase(
         {"tile": Offer(pack(design.sources[0], signals), ready_at, np.zeros(len(tiles))), "grant": tokens(room)},
         {"beat": Want(len(stream), ready)},
     )
@@ -87,11 +87,11 @@ def _case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
     }
 
 
-def _model(size: dict[str, int], tiles: list[Tile], room: Any, ready: Any) -> Trace:
-    unit, trace = Bench(Environment(), "beat"), Trace()
+def _model(size: dict[str, int], tiles: list[FinishedTile], room: Any, ready: Any) -> HandshakeTrace:
+    unit, trace = Bench(Environment(), "beat"), HandshakeTrace()
     environment = unit.environment
     sink: Any = Gather(environment, room, trace.open("grant"))
-    pipeline: Channel[Tile] = Channel(environment)
+    pipeline: Channel[FinishedTile] = Channel(environment)
     registers = Credits(environment, UNLIMITED)
     registers.available = 0
     collector = Collector(unit, pipeline, registers, sink, port_bits=size["PortBits"], mxu_columns=size["Columns"])

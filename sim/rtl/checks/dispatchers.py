@@ -15,11 +15,11 @@ from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.nest import TileOp
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import bench
-from sim.rtl.checks.bench import Case, Offer, Want, pack, to_bits
-from sim.rtl.checks.build import Design, Port
+from sim.rtl.checks.bench import Offer, RtlCase, Want, pack, to_bits
+from sim.rtl.checks.build import Design, StreamPort
 from sim.rtl.checks.comparison import Comparison
 from sim.rtl.checks.randomness import arrivals, gaps, pattern
-from sim.rtl.checks.reference import Operations, SourcePort, Trace, supply
+from sim.rtl.checks.reference import HandshakeTrace, Operations, SourcePort, supply
 from sim.rtl.checks.shape import OP_FIELDS
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.unit import Bench, Steps
@@ -36,18 +36,18 @@ def weight_design(columns: int, group_size: int, weight_bits: int, port: int) ->
         "weight_dispatcher",
         {"Columns": columns, "GroupSize": group_size, "WeightBits": weight_bits, "PortBits": port},
         (
-            Port("op", {"op_i": OP_BITS}),
-            Port("beat", {"codes_i": port, "scales_i": columns * 16, "zeros_i": columns * 4}),
+            StreamPort("op", {"op_i": OP_BITS}),
+            StreamPort("beat", {"codes_i": port, "scales_i": columns * 16, "zeros_i": columns * 4}),
         ),
         (
-            Port("block", {"block_op_o": OP_BITS, "block_first_o": 1, "block_last_o": 1}),
-            Port(
+            StreamPort("block", {"block_op_o": OP_BITS, "block_first_o": 1, "block_last_o": 1}),
+            StreamPort(
                 "load",
                 {"load_beat_o": beat_bits, "load_weights_o": codes * weight_bits, "load_scales_o": 1},
                 valid="load_o",
                 probe=True,
             ),
-            Port("scales", {"load_scales_data_o": columns * 19}, valid="load_scales_o", probe=True),
+            StreamPort("scales", {"load_scales_data_o": columns * 19}, valid="load_scales_o", probe=True),
         ),
     )
 
@@ -69,7 +69,7 @@ def check_weights(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     return found
 
 
-def _weight_case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
+def _weight_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
     size = {name: int(value) for name, value in design.parameters.items()}
     columns, group, port = size["Columns"], size["GroupSize"], size["PortBits"]
     symmetric = size["WeightBits"] == 4
@@ -101,7 +101,7 @@ def _weight_case(design: Design, rng: random.Random) -> tuple[Case, dict[str, An
     trace = _weight_model(size, ops, gap, ready, at)
     places = [(i, g == 0, g == op.groups - 1) for i, op in enumerate(ops) for g in range(op.groups)]
     widened = fp16.from_codes(all_scales[first].astype(np.uint16)).astype(np.float32).view(np.uint32) >> 13
-    case = Case(
+    case = RtlCase(
         {
             "op": Offer(pack(design.sources[0], {"op_i": op_bits}), at, np.zeros(len(ops))),
             "beat": Offer(pack(design.sources[1], signals), np.zeros(len(first)), gap),
@@ -148,8 +148,8 @@ def _first_beats(ops: Sequence[TileOp], group: int, port: int) -> Any:
     )
 
 
-def _weight_model(size: dict[str, int], ops: list[TileOp], gap: Any, ready: Any, at: Any) -> Trace:
-    unit, trace = Bench(Environment(), "beat"), Trace()
+def _weight_model(size: dict[str, int], ops: list[TileOp], gap: Any, ready: Any, at: Any) -> HandshakeTrace:
+    unit, trace = Bench(Environment(), "beat"), HandshakeTrace()
     environment = unit.environment
     buffer = supply(unit, "weight_buffer", BufferConfig(bytes=64, fill_port_bits=64), at)
     cursor: Any = Operations(ops)
@@ -194,11 +194,11 @@ def activation_design(rows: int, word_bits: int, port: int, exponent_port: int) 
         "activation_dispatcher",
         {"Rows": rows, "WordBits": word_bits, "PortBits": port, "ExponentBits": exponent_port},
         (
-            Port("word", {"word_rows_i": 8, "word_first_i": 1}),
-            Port("beat", {"beat_i": port, "exponent_beat_i": exponent_port}),
+            StreamPort("word", {"word_rows_i": 8, "word_first_i": 1}),
+            StreamPort("beat", {"beat_i": port, "exponent_beat_i": exponent_port}),
         ),
         (
-            Port(
+            StreamPort(
                 "taken",
                 {"words_o": rows * word_bits, "exponents_o": rows * EXPONENT_BITS},
                 valid="word_ready_o",
@@ -225,7 +225,7 @@ def check_activations(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     return found
 
 
-def _activation_case(design: Design, rng: random.Random) -> tuple[Case, dict[str, Any]]:
+def _activation_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
     size = {name: int(value) for name, value in design.parameters.items()}
     values = np.random.default_rng(rng.getrandbits(32))
     asked = [(rng.randint(1, size["Rows"]), rng.random() < 0.4) for _ in range(rng.randint(1, 60))]
@@ -256,7 +256,7 @@ def _activation_case(design: Design, rng: random.Random) -> tuple[Case, dict[str
         "word_rows_i": to_bits(np.array([[r] for r, _ in asked]), 8),
         "word_first_i": np.array([[f] for _, f in asked]),
     }
-    case = Case(
+    case = RtlCase(
         {
             "word": Offer(pack(design.sources[0], requests), at, pauses),
             "beat": Offer(pack(design.sources[1], signals), np.zeros(count), gap),
@@ -267,8 +267,8 @@ def _activation_case(design: Design, rng: random.Random) -> tuple[Case, dict[str
     return case, {"trace": trace} | {name: (np.array(bits), np.array(mask)) for name, (bits, mask) in wanted.items()}
 
 
-def _activation_model(size: dict[str, int], asked: list[tuple[int, bool]], gap: Any, pauses: Any) -> Trace:
-    unit, trace = Bench(Environment(), "beat"), Trace()
+def _activation_model(size: dict[str, int], asked: list[tuple[int, bool]], gap: Any, pauses: Any) -> HandshakeTrace:
+    unit, trace = Bench(Environment(), "beat"), HandshakeTrace()
     environment = unit.environment
     config = ActivationDispatcherConfig(port_bits=size["PortBits"], exponent_port_bits=size["ExponentBits"])
     dispatcher = ActivationDispatcher(unit, config, size["WordBits"])

@@ -13,22 +13,22 @@ from sim.arch.schema import Schedule
 from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import bench
-from sim.rtl.checks.bench import Case, Handshakes, Offer, Want, pack
+from sim.rtl.checks.bench import Handshakes, Offer, RtlCase, Want, pack
 from sim.rtl.checks.build import Design
 from sim.rtl.checks.comparison import Comparison
 from sim.rtl.checks.randomness import arrivals, gaps, pattern, tokens
-from sim.rtl.checks.reference import Stalls, Trace, run_matrix
+from sim.rtl.checks.reference import HandshakeTrace, Stalls, run_matrix
 from sim.rtl.checks.shape import Shape
 from sim.rtl.checks.stimulus import Work, random_values, random_weights
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedCase:
     """A case for both sides."""
 
     work: Work
     stalls: Stalls
-    case: Case
+    case: RtlCase
 
 
 def random_work(
@@ -88,7 +88,7 @@ def no_stalls(work: Work) -> Stalls:
     )
 
 
-def prepare(design: Design, work: Work, stalls: Stalls) -> Prepared:
+def prepare(design: Design, work: Work, stalls: Stalls) -> PreparedCase:
     """The beats of a GeMM, and what holds them up."""
     ports = {port.name: port for port in design.sources}
     ops, shape = work.operations, work.shape
@@ -118,10 +118,10 @@ def prepare(design: Design, work: Work, stalls: Stalls) -> Prepared:
         config["output_mantissa_bits_i"] = work.output_mantissa_bits
     else:
         offers["grant"] = tokens(stalls.space)
-    return Prepared(work, stalls, Case(offers, wants, config))
+    return PreparedCase(work, stalls, RtlCase(offers, wants, config))
 
 
-def reference(prepared: Prepared) -> Trace:
+def reference(prepared: PreparedCase) -> HandshakeTrace:
     """The simulator's handshakes."""
     work = prepared.work
     encode = work.output_mantissa_bits if work.shape.compressor_lanes else None
@@ -139,7 +139,7 @@ def reference(prepared: Prepared) -> Trace:
     return trace
 
 
-def compare(prepared: Prepared, seen: dict[str, Handshakes]) -> Comparison:
+def compare(prepared: PreparedCase, seen: dict[str, Handshakes]) -> Comparison:
     """The simulator and the RTL side by side."""
     work, trace, comparison = prepared.work, reference(prepared), Comparison()
     for port, handshakes in seen.items():

@@ -57,7 +57,7 @@ class Stalls:
 
 
 @dataclass
-class Trace:
+class HandshakeTrace:
     """Cycles of the handshakes, by port."""
 
     handshakes: dict[str, list[int]] = field(default_factory=dict)
@@ -188,9 +188,9 @@ def supply(bench: Bench, name: str, config: Any, at: Iterable[int]) -> Buffer:
 
 def run_matrix(
     arch: Arch, pe: ProcessingElement, operations: Sequence[TileOp], words: int, stalls: Stalls, encode: int | None
-) -> Trace:
+) -> HandshakeTrace:
     """Run operations through the dispatchers, the MXU, the collector and, to encode at a mantissa length, the BPC."""
-    bench, trace = Bench(Environment(), "beat"), Trace()
+    bench, trace = Bench(Environment(), "beat"), HandshakeTrace()
     environment = bench.environment
     weight_buffer = supply(bench, "weight_buffer", arch.buffers.weight, stalls.weight_chunks)
     activation_buffer = supply(bench, "activation_buffer", arch.buffers.activation, stalls.activation_chunks)

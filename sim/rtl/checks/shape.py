@@ -10,7 +10,7 @@ from sim.arch.schema import Arch, Buffers, Schedule
 from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import pe as rtl
-from sim.rtl.checks.build import Design, Port
+from sim.rtl.checks.build import Design, StreamPort
 from sim.units.processing_element import ProcessingElement, make
 
 OP_FIELDS = {
@@ -113,8 +113,8 @@ class Shape:
             "Registers": self.registers,
         }
         sources = (
-            Port("op", {"op_i": sum(OP_FIELDS.values())}),
-            Port(
+            StreamPort("op", {"op_i": sum(OP_FIELDS.values())}),
+            StreamPort(
                 "weight",
                 {
                     "weight_codes_i": self.weight_port,
@@ -122,23 +122,23 @@ class Shape:
                     "weight_zeros_i": self.columns * 4,
                 },
             ),
-            Port("chunk", {}),
-            Port(
+            StreamPort("chunk", {}),
+            StreamPort(
                 "activation",
                 {"activation_i": self.activation_port, "activation_exponents_i": self.exponent_beat_bits},
             ),
         )
-        group = Port("group", {}, valid="group_starts_o", probe=True)
+        group = StreamPort("group", {}, valid="group_starts_o", probe=True)
         if self.compressor_lanes:
             return Design(
                 "anda_core",
                 parameters | {"BpcLanes": self.compressor_lanes},
-                (*sources, Port("slot", {})),
+                (*sources, StreamPort("slot", {})),
                 (
                     group,
-                    Port("output", {"output_o": self.collector_port}, valid="output_fires_o", probe=True),
-                    Port("handover", {}, valid="handover_o", probe=True),
-                    Port(
+                    StreamPort("output", {"output_o": self.collector_port}, valid="output_fires_o", probe=True),
+                    StreamPort("handover", {}, valid="handover_o", probe=True),
+                    StreamPort(
                         "row",
                         {
                             "row_o": self.compressor_lanes * self.group_size,
@@ -153,10 +153,10 @@ class Shape:
         return Design(
             "matrix_unit",
             parameters,
-            (*sources, Port("grant", {})),
+            (*sources, StreamPort("grant", {})),
             (
                 group,
-                Port("output", {"output_o": self.collector_port, "output_last_o": 1, "output_run_last_o": 1}),
+                StreamPort("output", {"output_o": self.collector_port, "output_last_o": 1, "output_run_last_o": 1}),
             ),
             ("mantissa_bits_i",),
         )

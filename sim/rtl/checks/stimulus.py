@@ -32,7 +32,7 @@ Half = NDArray[np.float16]
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedOperation:
     """An operation and where its tile and its stretch of K begin."""
 
     op: TileOp
@@ -83,7 +83,7 @@ class Work:
         return self.shape.pe.cycles(self.mantissa_bits)
 
     @cached_property
-    def placed(self) -> list[Placed]:
+    def placed(self) -> list[PlacedOperation]:
         """The operations of the plan, in order."""
         found, cursor, plan = [], TileCursor(self.plan), self.plan
         while not cursor.done:
@@ -92,7 +92,7 @@ class Work:
                 token_block, output_block = output_block, token_block
             row = token_block * plan.tokens.block + cursor.row * plan.tokens.tile
             column = output_block * plan.outputs.block + cursor.column * plan.outputs.tile
-            found.append(Placed(cursor.present(), row, column, cursor.chunk * plan.chunk_groups * plan.passes))
+            found.append(PlacedOperation(cursor.present(), row, column, cursor.chunk * plan.chunk_groups * plan.passes))
             cursor.step()
         return found
 
@@ -197,7 +197,7 @@ class Work:
             exponents.append(side_stream.reshape(-1, exponent_port))
         return {"activation_i": np.concatenate(words), "activation_exponents_i": np.concatenate(exponents)}
 
-    def closing(self) -> Iterator[Placed]:
+    def closing(self) -> Iterator[PlacedOperation]:
         """The operations that finish a tile."""
         return (placed for placed in self.placed if placed.op.closes_tile)
 

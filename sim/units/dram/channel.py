@@ -46,7 +46,7 @@ class ChannelConfig(DramConfig):
     repeat, so that fast-forward finds no period while the channel never idles."""
 
 
-class Channel(DramModel):
+class FlatChannel(DramModel):
     """A rate, a latency, and an arbiter between transactions."""
 
     kind = "channel"
@@ -121,7 +121,7 @@ class Request:
 class ChannelUnit(Dram):
     """The channel and its arbiter; driven by requests, no process of its own."""
 
-    def __init__(self, bench: Bench, model: Channel) -> None:
+    def __init__(self, bench: Bench, model: FlatChannel) -> None:
         super().__init__(bench, model)
         keys, bytes_per_cycle = model.keys, model.bytes_per_cycle
         self.transaction_bytes, self.latency_cycles = keys.transaction_bytes, model.latency_cycles

@@ -18,7 +18,7 @@ from typing import cast, get_args
 from sim.errors import InputError, Place, nearest_name, shortened
 from sim.reading import rows_of, text_of, whole_number
 from sim.workload.gemm import FP16, INT4, LARGEST_SIZE, Gemm, GemmModule, Phase, Workload
-from sim.workload.model import Run
+from sim.workload.model import InferenceRun
 from sim.workload.options import Options
 from sim.workload.precision import LONGEST, MODULES, Precision, mantissa_bits, output_mantissa_bits, resolve
 from sim.workload.readers.scale_sim import SIZES, STRIDES, are_convolutions, gemm_cells, renamed
@@ -29,7 +29,7 @@ FP16_MODULES = ("scores", "context", "head", "router")
 
 
 @dataclass(frozen=True)
-class Row:
+class CsvRow:
     """One line: its cells by column name, empty ones left out."""
 
     place: Place
@@ -53,7 +53,9 @@ def read(path: Path, options: Options) -> Workload:
         For a row that cannot be used, and for options that belong to models.
     """
     _refuse_model_options(options)
-    precision = resolve(options.precision or Run().precision, {}, Place("--precision") if options.precision else None)
+    precision = resolve(
+        options.precision or InferenceRun().precision, {}, Place("--precision") if options.precision else None
+    )
     gemms = tuple(_gemm(row, precision) for row in _rows(path))
     if not gemms:
         raise InputError("no GeMM in it", place=Place(str(path)), facts={"expected": "rows of name,M,N,K"})
@@ -69,7 +71,7 @@ def _refuse_model_options(options: Options) -> None:
         raise InputError("a CSV lists its GeMMs as they are", place=Place(given[0]), facts={"allowed": "--precision"})
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path) -> list[CsvRow]:
     rows, columns = [], None
     for place, cells in rows_of(text_of(path), path):
         if columns is None:
@@ -84,10 +86,10 @@ def _rows(path: Path) -> list[Row]:
             raise InputError(
                 f"found {len(cells)} cells", place=place, facts={"expected": f"{len(columns)}: {','.join(columns)}"}
             )
-        row = Row(place, {column: cell for column, cell in zip(columns, cells, strict=True) if cell})
+        row = CsvRow(place, {column: cell for column, cell in zip(columns, cells, strict=True) if cell})
         if are_convolutions(columns):
             name = row.cells.get("name", "")
-            row = Row(place, {"name": name, **gemm_cells(row.integer, name, place)} if name else {})
+            row = CsvRow(place, {"name": name, **gemm_cells(row.integer, name, place)} if name else {})
         rows.append(row)
     return rows
 
@@ -114,7 +116,7 @@ def _header(cells: list[str], place: Place) -> list[str] | None:
     return columns
 
 
-def _gemm(row: Row, precision: Precision | None) -> Gemm:
+def _gemm(row: CsvRow, precision: Precision | None) -> Gemm:
     module = _module(row)
     if "name" not in row.cells:
         raise InputError("empty", place=row.place, field="name")
@@ -131,7 +133,7 @@ def _gemm(row: Row, precision: Precision | None) -> Gemm:
     )
 
 
-def _module(row: Row) -> GemmModule:
+def _module(row: CsvRow) -> GemmModule:
     module, known = row.cells.get("module", "other"), get_args(GemmModule)
     if module not in known:
         raise InputError(
@@ -144,7 +146,7 @@ def _module(row: Row) -> GemmModule:
     return cast(GemmModule, module)
 
 
-def _mantissa_bits(row: Row, module: str, precision: Precision | None) -> int | None:
+def _mantissa_bits(row: CsvRow, module: str, precision: Precision | None) -> int | None:
     if "mantissa_bits" in row.cells:
         if module in FP16_MODULES:
             raise InputError(f"module `{module}` stays FP16", place=row.place, field="mantissa_bits")

@@ -17,8 +17,8 @@ from sim.errors import InputError, Place
 from sim.formats.weights.integer import IntegerWeights
 from sim.workload.attention import attention_items, decode_spans, encoder_spans, prefill_spans
 from sim.workload.gemm import FP16, Gemm, Item, Phase, VectorWork, Workload
-from sim.workload.manifest import Manifest, Record
-from sim.workload.model import Attention, Run
+from sim.workload.manifest import GemmRecord, Manifest
+from sim.workload.model import Attention, InferenceRun
 from sim.workload.options import Options
 from sim.workload.precision import Precision, mantissa_bits, output_mantissa_bits, resolve
 from sim.workload.trace_file import open_trace
@@ -35,9 +35,11 @@ def read(path: Path, options: Options) -> Workload:
     """
     _refuse_decided(options)
     manifest = open_trace(path).manifest
-    precision = resolve(options.precision or Run().precision, {}, Place("--precision") if options.precision else None)
+    precision = resolve(
+        options.precision or InferenceRun().precision, {}, Place("--precision") if options.precision else None
+    )
     names = [name for name in ("prefill", "decode") if options.phase in (None, "both", name)]
-    phases = phases_of(manifest, names, precision, options.scope or Run().scope, Place("--scope"))
+    phases = phases_of(manifest, names, precision, options.scope or InferenceRun().scope, Place("--scope"))
     if not phases:
         raise InputError("no GeMM of that phase and scope in it", place=Place(str(path)))
     resolved = {
@@ -85,7 +87,7 @@ def phases_of(
     return tuple(phases)
 
 
-def gemm_of(record: Record, precision: Precision | None, weights: IntegerWeights) -> Gemm:
+def gemm_of(record: GemmRecord, precision: Precision | None, weights: IntegerWeights) -> Gemm:
     """One recorded GeMM under a precision, its weights as wide as they were recorded."""
     combined, integers = record.expert and record.module == "down", record.weight_bits != FP16.bits
     return Gemm(
@@ -100,7 +102,7 @@ def gemm_of(record: Record, precision: Precision | None, weights: IntegerWeights
     )
 
 
-def _length(precision: Precision | None, record: Record) -> int | None:
+def _length(precision: Precision | None, record: GemmRecord) -> int | None:
     """The module's mantissa length; `other` belongs to none of the four and takes the longest."""
     if precision is not None and record.module == "other":
         return max(precision)

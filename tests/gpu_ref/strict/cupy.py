@@ -23,7 +23,7 @@ import numpy as np
 
 from gpu_ref import sources
 from gpu_ref.host.executor import HostError, HostExecutor
-from gpu_ref.program import Launch, Module
+from gpu_ref.program import KernelModule, Launch
 
 __version__ = "0 (strict fake)"
 _FAULTS: dict[str, list[str]] = json.loads(os.environ.get("STRICT_FAULTS", "{}"))
@@ -224,7 +224,7 @@ class RawModule:
             raise CUDADriverError("CUDA_ERROR_INVALID_IMAGE: device kernel image is invalid")
         source, *defines = Path(path).name.split(".")[0].split(" ")
         pairs = (define.split("=") for define in defines)
-        self._module = Module(source, tuple((name, int(value)) for name, value in pairs))
+        self._module = KernelModule(source, tuple((name, int(value)) for name, value in pairs))
 
     def get_function(self, name: str) -> Function:
         if name not in sources.functions(sources.text(self._module.source)):
@@ -233,7 +233,7 @@ class RawModule:
 
 
 class Function:
-    def __init__(self, module: Module, name: str) -> None:
+    def __init__(self, module: KernelModule, name: str) -> None:
         self._module, self._name, self._shared = module, name, 48 * 1024
 
     @property
