@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch, Schedule
 from sim.formats.weights.integer import IntegerWeights
+from sim.formats.weights.planes import PlaneWeights
 from sim.workload.gemm import FP16, INT4, Gemm
 
 
@@ -111,6 +112,9 @@ def wide_case(seed: int) -> Case:
     rng, case = random.Random(f"{seed}, wide"), random_case(seed)
     group = case.arch.mxu.dot_length
     stored = IntegerWeights(rng.randint(1, 8), group * rng.randint(1, 4), zero_point_bits=rng.choice([-1, 0]))
+    if rng.random() < 0.3:
+        planes = PlaneWeights(stored.bits, stored.group_size, zero_point_bits=stored.zero_point_bits)
+        stored = dataclasses.replace(planes, read_bits=rng.randint(1, stored.bits))
     return Case(case.arch, dataclasses.replace(case.gemm, weights=stored))
 
 

@@ -13,6 +13,7 @@ from sim.errors import InputError
 from sim.formats.weight import WeightFormat
 from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
 from sim.formats.weights.integer import IntegerWeights
+from sim.formats.weights.planes import PlaneWeights
 from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
@@ -72,6 +73,19 @@ def test_what_is_moved_is_what_is_stored_rounded_up_to_bursts(bits, size):
     assert run.counters["weight_loader.requests"] == requests
     assert run.counters["dram.weight_bytes"] == requests * ceil_div(chunk, burst) * burst
     assert_bound_by_memory(stored)
+
+
+@BITS
+def test_planes_that_are_not_read_are_not_moved(bits):
+    """Of 8 stored planes `bits` are read: 16 over what is read, whatever is stored."""
+    stored = PlaneWeights(8, 128, zero_point_bits=0, read_bits=bits)
+    run, plain = decoded(stored), decoded(IntegerWeights(bits, 128, zero_point_bits=0))
+    assert run.counters == plain.counters
+    assert (run.cycles, run.states) == (plain.cycles, plain.states)
+    assert Fraction(decoded(FP16).counters["dram.weight_bytes"], run.counters["dram.weight_bytes"]) == 16 / (
+        bits + Fraction(1, 8)
+    )
+    assert stored.stored_bits(K) == 8 + Fraction(1, 8)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@
     memory      codes dense, the least significant bits of a byte first (of 4 bits two a byte, the even one low); so are
                 zeros; scales and minimums 16 bits
 
+    planes      of the most significant ones alone, a code is taken to lie in the middle of what the others would tell
+
 A multiplier that takes `width` bits takes wider weights digit by digit: code - zero = sum of (digit of code - digit of
 zero) 2^shift, so each digit is a weight of its own, with a zero point of its own, under the scale times 2^shift.
 
@@ -17,6 +19,7 @@ The groups lie along the last axis, K: a layer's weights have the shape (N, K), 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
@@ -61,9 +64,10 @@ class IntegerTensor:
     Raises
     ------
     InputError
-        For codes or zeros of more bits, with the index of the first; scales or minimums that are not finite.
+        For codes or zeros of more bits, with the index of the first; scales, zeros or minimums of another count than
+        there are groups, or not finite.
     ValueError
-        For parts whose shapes do not belong together.
+        For codes that are not the groups of `length` values.
     """
 
     codes: NDArray[np.uint8]
@@ -75,7 +79,8 @@ class IntegerTensor:
 
     def __post_init__(self) -> None:
         halves = {"scales": self.scales} | ({} if self.minimums is None else {"minimums": self.minimums})
-        groups.check(self.length, self.codes, self.zeros, *halves.values())
+        self._check_counts({"zeros": self.zeros, **halves})
+        groups.check(self.length, self.codes)
         check_bits(self.bits)
         check_group_size(self.group_size, self.length if self.codes.shape[-2] == 1 else None)
         for name, values in halves.items():
@@ -87,6 +92,14 @@ class IntegerTensor:
                 raise InputError(
                     f"found {codes[where]} at index [{', '.join(map(str, where))}]", field=name, facts=facts
                 )
+
+    def _check_counts(self, parts: Mapping[str, NDArray[Any]]) -> None:
+        """Refuse parts that have not one entry a group."""
+        wanted = self.codes.shape[:-1]
+        for name, part in parts.items():
+            if part.shape != wanted:
+                facts = {"expected": f"{_shape(wanted)}, one a group of {self.group_size}"}
+                raise InputError(f"found {_shape(part.shape)}", field=name, facts=facts)
 
     @classmethod
     def quantise(
@@ -203,6 +216,30 @@ class IntegerTensor:
             for shift, bits in cut
         )
 
+    def planes(self, count: int) -> Self:
+        """The weights as the `count` most significant bits of their codes tell them.
+
+        A one stands after them for the rest: weight = (2 code + 1 - zero) * scale of `count` + 1 bits, with the zero
+        point rounded to them, halves up. Where it is symmetric no rounding is needed.
+
+        Raises
+        ------
+        InputError
+            For a count that is not 1 to `bits`, or scales that leave FP16.
+        """
+        if not 1 <= count <= self.bits:
+            facts = {"allowed": f"1 to {self.bits}, the bits of a code"}
+            raise InputError(f"found {count}", field="weight read_bits", facts=facts)
+        if count == self.bits:
+            return self
+        shift = self.bits - count - 1  # of the one
+        most = (2 << count) - 1
+        zeros = np.minimum(self.zeros + np.uint16(1 << shift >> 1) >> np.uint16(shift), most).astype(np.uint8)
+        codes = groups.join(self.codes >> np.uint8(shift + 1) << np.uint8(1) | np.uint8(1), self.length)
+        with np.errstate(over="ignore"):
+            scales = np.ldexp(self.scales, shift).astype(np.float16)
+        return replace(self, codes=filled(codes, zeros, self.group_size), scales=scales, zeros=zeros, bits=count + 1)
+
     def regrouped(self, group_size: int) -> Self:
         """The same weights in smaller groups, each with its scale and zero point; groups wholly after K fall away.
 
@@ -271,9 +308,22 @@ class IntegerTensor:
         )
 
 
+def filled(codes: NDArray[np.uint8], zeros: NDArray[np.uint8], group_size: int) -> NDArray[np.uint8]:
+    """Codes (..., K) as (..., groups, group_size); the last group is filled up with its zero point."""
+    grouped = groups.split(codes, group_size)
+    beyond = -codes.shape[-1] % group_size
+    if beyond:
+        grouped[..., -1, group_size - beyond :] = zeros[..., -1:]
+    return grouped
+
+
 def digits(bits: int, width: int = 4) -> int:
     """Digits of at most `width` bits that make up a code."""
     return -(-bits // width)
+
+
+def _shape(sizes: tuple[int, ...]) -> str:
+    return " x ".join(map(str, sizes))
 
 
 def check_group_size(group_size: int, length: int | None = None) -> None:

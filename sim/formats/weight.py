@@ -54,7 +54,7 @@ class WeightFormat(ABC):
     summary
         One line for `sim.py list`.
     bits
-        Of a code: what a weight sends through the weight port.
+        Of a code, as it is stored; what is claimed where a weight is said to have so many bits.
     integers
         Whether a weight is an integer, code - zero, under a scale; `encode` then gives an `IntegerTensor`.
     minimum
@@ -74,9 +74,23 @@ class WeightFormat(ABC):
     half: ClassVar[bool] = True
     span: int | None = None
 
+    @property
+    def read_bits(self) -> int:
+        """Bits of a weight that are read, and sent through the weight port."""
+        return self.bits
+
+    @property
+    def factor_bits(self) -> int:
+        """Bits of the integer that a PE multiplies."""
+        return self.read_bits
+
     @abstractmethod
     def column_bits(self, values: int) -> int:
-        """Bits in memory of `values` weights of a column, with the scales and offsets they begin."""
+        """Bits that are read from memory for `values` weights of a column, with the scales and offsets they begin."""
+
+    def stored_column_bits(self, values: int) -> int:
+        """Bits that they take in memory, read or not."""
+        return self.column_bits(values)
 
     def side_bits(self, values: int) -> int:
         """Bits of scales and offsets that come to a PE with `values` weights, beside the weight port."""
@@ -91,6 +105,11 @@ class WeightFormat(ABC):
         InputError
             For Inf or NaN, and for what the format cannot hold.
         """
+
+    def read(self, weights: Any) -> WeightTensor:
+        """What a machine multiplies of a tensor that `encode` or `from_image` made: all of it, or some planes."""
+        tensor: WeightTensor = weights
+        return tensor
 
     @abstractmethod
     def image(self, weights: Any) -> bytes:
@@ -108,7 +127,7 @@ class WeightFormat(ABC):
 
     def stored_bits(self, values: int) -> Fraction:
         """Bits a weight, with its share of all else, in columns of `values`."""
-        return Fraction(self.column_bits(values), values)
+        return Fraction(self.stored_column_bits(values), values)
 
     def __str__(self) -> str:
         return self.kind

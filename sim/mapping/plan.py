@@ -66,7 +66,7 @@ class Plan:
     @cached_property
     def step_bits(self) -> int:
         """Bits of a column's weights in a pass over a group; its digits take equal room."""
-        return self.group_size * ceil_div(self.gemm.weights.bits, self.passes)
+        return self.group_size * ceil_div(self.gemm.weights.read_bits, self.passes)
 
     @cached_property
     def side_bits(self) -> int:

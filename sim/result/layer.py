@@ -94,7 +94,7 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
 
 def _product_bits(machine: Machine, gemm: Gemm | None) -> int:
     """Bits of an activation times bits of a weight; the vector unit multiplies FP16 by FP16."""
-    return machine.pe.activation_bits(gemm.mantissa_bits) * gemm.weights.bits if gemm else 16 * 16
+    return machine.pe.activation_bits(gemm.mantissa_bits) * gemm.weights.read_bits if gemm else 16 * 16
 
 
 def _peak(machine: Machine, gemm: Gemm) -> float:
@@ -103,7 +103,7 @@ def _peak(machine: Machine, gemm: Gemm) -> float:
     words, passes = machine.pe.cycles(gemm.mantissa_bits), machine.pe.passes(gemm)
     word = ceil_div(mxu.rows * machine.pe.word_bits, arch.activation_dispatcher.port_bits)
     block = ceil_div(
-        mxu.columns * mxu.dot_length * ceil_div(gemm.weights.bits, passes), arch.weight_dispatcher.port_bits
+        mxu.columns * mxu.dot_length * ceil_div(gemm.weights.read_bits, passes), arch.weight_dispatcher.port_bits
     )
     return mxu.rows * mxu.columns * mxu.count * mxu.dot_length / (passes * max(words * word, block))
 

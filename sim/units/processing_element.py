@@ -91,7 +91,7 @@ class ProcessingElement(ABC):
             facts = {"allowed": f"divisors of {weights.span}"}
             problem = f"found {group}: {gemm.name} has weights in groups of {weights.span}, a dot product one scale"
             raise self.hardware.refuse("mxu.dot_length", problem, **facts)
-        return ceil_div(weights.bits, self.weight_bits)
+        return ceil_div(weights.factor_bits, self.weight_bits)
 
     def refuse(self, gemm: Gemm, needed: str) -> InputError:
         """An error for weights that this kind does not multiply."""

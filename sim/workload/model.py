@@ -107,6 +107,8 @@ class Weights(Section):
     """Kind of format, see `sim.py list`; the keys below are those of `integer`, others have their own layout."""
     bits: Annotated[int, Field(ge=1, le=16)] | None = None
     """Of a weight, 1 to 8; absent: 4."""
+    read_bits: Annotated[int, Field(ge=1, le=8)] | None = None
+    """Of them the most significant ones that are read (`planes`); absent: all."""
     group_size: Grouping | None = None
     """Weights along K that share a scale and a zero point, `channel` or `tensor`; absent: 128."""
     scale_bits: Annotated[int, Field(ge=0, le=32)] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sim.formats.weight import WEIGHTS, WeightFormat, make
 from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
 from sim.formats.weights.half import Bf16Weights, Fp16Weights
 from sim.formats.weights.integer import IntegerWeights
+from sim.formats.weights.planes import PlaneWeights
 from tests.formats import oracle
 
 BITS = pytest.mark.parametrize("bits", range(1, 9))
@@ -28,10 +29,12 @@ EVERY = [
     *(
         IntegerWeights(bits, size, **keys)
         for bits in (1, 3, 4, 8)
-        for size in (64, "channel")
+        for size in (16, 32, 64, 128, "channel")
         for keys in SCHEMES.values()
     ),
     *(IntegerWeights(bits, "tensor") for bits in (2, 8)),
+    *(PlaneWeights(bits, size, **keys) for bits in (1, 4, 7) for size in (16, "channel") for keys in SCHEMES.values()),
+    PlaneWeights(3, "tensor"),
     *(Q4_0(), Q4_1(), Q8_0(), Fp16Weights(), Bf16Weights()),
 ]
 
@@ -67,8 +70,9 @@ def test_digits_of_codes_and_zeros_add_up_to_every_weight(bits, width):
 
 @BITS
 @pytest.mark.parametrize("scheme", ["zero-point", "minimum"])
-def test_encoding_what_codes_are_worth_gives_the_codes(bits, scheme):
-    stored = IntegerWeights(bits, 256 if bits == 8 else 128, **SCHEMES[scheme])
+@pytest.mark.parametrize("kind", [IntegerWeights, PlaneWeights])
+def test_encoding_what_codes_are_worth_gives_the_codes(kind, bits, scheme):
+    stored = kind(bits, 256 if bits == 8 else 128, **SCHEMES[scheme])
     codes = np.resize(np.arange(1 << bits, dtype=np.uint8), (3, 1, stored.group_size))
     zeros = np.array([[0], [1], [(1 << bits) - 1]], np.uint8) if scheme == "zero-point" else np.zeros((3, 1), np.uint8)
     minimums = np.array([[-7.5], [0], [3]], np.float16) if scheme == "minimum" else None
@@ -83,19 +87,73 @@ def test_encoding_symmetric_weights_gives_all_codes_but_the_one_without_a_counte
     np.testing.assert_array_equal(IntegerWeights(bits, 256, zero_point_bits=0).encode(tensor.decode()).codes, codes)
 
 
+@pytest.mark.parametrize("length", [256, 100, 8, 1])
 @pytest.mark.parametrize("stored", EVERY, ids=repr)
-def test_the_bytes_are_as_many_as_the_format_says_and_give_the_tensor_back(stored: WeightFormat):
-    weights = np.random.default_rng(0).normal(size=(8, 256)).astype(np.float32)
+def test_the_bytes_are_as_many_as_the_format_says_and_give_the_tensor_back(stored: WeightFormat, length: int):
+    weights = np.random.default_rng(0).normal(size=(8, length)).astype(np.float32)
     tensor = stored.encode(weights)
     image = stored.image(tensor)
     register = 16 if getattr(stored, "group_size", None) == "tensor" else 0
-    assert 8 * len(image) == 8 * stored.column_bits(256) + register
-    again = stored.from_image(image, (8, 256))
-    assert again.shape == tensor.shape == (8, 256)
+    assert 8 * len(image) == 8 * stored.column_bits(length) + register
+    again = stored.from_image(image, (8, length))
+    assert again.shape == tensor.shape == (8, length)
     np.testing.assert_array_equal(again.decode(), tensor.decode())
     assert stored.image(again) == image
     with pytest.raises(InputError, match="another size"):
-        stored.from_image(image[:-1], (8, 256))
+        stored.from_image(image[:-1], (8, length))
+
+
+@pytest.mark.parametrize("stored", [Q4_0(), Q4_1(), Q8_0()], ids=repr)
+def test_encoding_what_blocks_are_worth_gives_their_codes(stored: WeightFormat):
+    """All of Q4_0 and Q4_1; Q8_0 has none of -128."""
+    codes = np.arange(1 if stored.bits == 8 else 0, 1 << stored.bits, dtype=np.uint8)
+    ends = codes[[0, -1]]  # in every block, so that its scale is told by them
+    rows = np.concatenate([[*ends, *codes[at : at + 30]] for at in range(0, len(codes), 30)])
+    filled = np.resize(np.append(rows, np.resize(ends, -len(rows) % 32)), (1, -(-len(rows) // 32), 32)).astype(np.uint8)
+    shape, zero = filled.shape[:2], {"q4_0": 8, "q4_1": 0, "q8_0": 128}[stored.kind]
+    minimums = np.full(shape, -3, np.float16) if stored.minimum else None
+    half, zeros = np.full(shape, 0.5, np.float16), np.full(shape, zero, np.uint8)
+    tensor = IntegerTensor(filled, half, zeros, filled.size, stored.bits, minimums)
+    again = stored.encode(tensor.decode())
+    np.testing.assert_array_equal(again.codes, filled)
+    assert stored.image(again) == stored.image(tensor)
+
+
+@BITS
+def test_planes_that_are_not_read_are_taken_to_be_in_their_middle(bits):
+    tensor = all_pairs(bits)
+    for read in range(1, bits + 1):
+        values, unread = tensor.planes(read).decode().tolist(), bits - read
+        for zero, code in product(range(1 << bits), repeat=2):
+            known, middle = code >> unread << unread, (1 << unread) // 2 if unread else 0
+            # The zero point to a multiple of half the last plane read, and below the largest code of read + 1 bits.
+            grid = max(1, (1 << unread) // 2)
+            cut = min((zero + grid // 2) // grid, (2 << read) - 1) * grid if unread else zero
+            assert values[zero][code] == (known + middle - cut) * float(tensor.scales[zero, 0])  # 9 bits by 11: exact
+
+
+@BITS
+def test_what_is_read_is_the_beginning_of_what_is_stored(bits):
+    weights = np.random.default_rng(bits).normal(size=(8, 100))
+    for read, (size, keys) in product(range(1, bits + 1), product((16, "channel"), SCHEMES.values())):
+        stored = PlaneWeights(bits, size, read_bits=read, **keys)
+        image = stored.image(stored.encode(weights))
+        begin = stored.column_bits(100)  # of eight columns, so as many bytes
+        assert len(image) == stored.stored_column_bits(100) == begin + 100 * (bits - read)
+        cut = image[:begin] + bytes(len(image) - begin)
+        whole, part = (stored.read(stored.from_image(one, (8, 100))) for one in (image, cut))
+        np.testing.assert_array_equal(whole.decode(), part.decode())
+        if read < bits:
+            assert (whole.bits, stored.factor_bits, stored.read_bits) == (read + 1, read + 1, read)
+
+
+def test_fewer_planes_lose_more():
+    weights = np.random.default_rng(0).normal(size=(16, 256))
+    stored = PlaneWeights(8, 64)
+    errors = [np.abs(stored.encode(weights).planes(read).decode() - weights).mean() for read in range(1, 9)]
+    # Each plane halves what is left.
+    assert all(1.7 < one / next_ < 2.2 for one, next_ in pairwise(errors[:-1])), errors
+    assert errors[-1] < errors[-2]  # the middle of two codes is one of them
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -166,18 +224,30 @@ def test_codes_out_of_range_are_refused_with_their_place():
     codes[1, 0, 5] = 8
     with pytest.raises(InputError, match=r"codes: found 8 at index \[1, 0, 5\]\n.*0\.\.7"):
         IntegerTensor(codes, np.ones((2, 1), np.float16), np.zeros((2, 1), np.uint8), 16, 3)
-    with pytest.raises(ValueError, match="not the groups of 16 values"):
-        IntegerTensor(codes, np.ones((2, 2), np.float16), np.zeros((2, 1), np.uint8), 16, 4)
+
+
+@pytest.mark.parametrize("part", ["scales", "zeros", "minimums"])
+def test_a_wrong_count_of_scales_is_refused_with_its_part(part):
+    parts = {"scales": np.ones((2, 1), np.float16), "zeros": np.zeros((2, 1), np.uint8)}
+    parts["minimums"] = np.ones((2, 1), np.float16)
+    parts[part] = np.concatenate([parts[part], parts[part]], axis=-1)
+    message = f"{part}: found 2 x 2\n  expected   2 x 1, one a group of 16"
+    with pytest.raises(InputError, match=message):
+        IntegerTensor(np.zeros((2, 1, 16), np.uint8), parts["scales"], parts["zeros"], 16, 4, parts["minimums"])
+    with pytest.raises(ValueError, match="not the groups of 40 values"):
+        IntegerTensor(np.zeros((2, 1, 16), np.uint8), np.ones((2, 1), np.float16), np.zeros((2, 1), np.uint8), 40, 4)
 
 
 def test_formats_are_found_by_name_and_take_their_own_keys_only():
-    assert {"integer", "fp16", "bf16", "q4_0", "q4_1", "q8_0"} <= set(WEIGHTS.names())
+    assert {"integer", "planes", "fp16", "bf16", "q4_0", "q4_1", "q8_0"} <= set(WEIGHTS.names())
     assert make("integer", {"bits": 3, "group_size": 64}) == IntegerWeights(3, 64, 16, 3)
     assert make("q8_0", {"bits": 8}) == Q8_0()
     for kind, keys, message in (
         ("q8_0", {"bits": 4}, "weights of format q8_0 have no bits to choose"),
         ("int", {}, "no weight format 'int'; did you mean `integer`"),
         ("integer", {"bits": 9}, "integers of 9 bits"),
+        ("integer", {"read_bits": 3}, "weights of format integer have no read_bits to choose"),
+        ("planes", {"bits": 3, "read_bits": 4}, "4 planes read\n  allowed    1 to 3"),
     ):
         with pytest.raises(InputError, match=message):
             make(kind, keys)

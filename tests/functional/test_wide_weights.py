@@ -16,6 +16,7 @@ from sim.formats.integer import IntegerTensor
 from sim.formats.weight import make
 from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
 from sim.formats.weights.integer import IntegerWeights
+from sim.formats.weights.planes import PlaneWeights
 from sim.functional.execute import execute
 from sim.laws.expectation import expect
 from sim.machine.assembly import SimulationOptions
@@ -32,6 +33,23 @@ def test_every_output_equals_integers_and_fractions(name, seed):
     case = random_case(seed, name)
     found = Machine(load_arch(name)).pe.multiply(case.activations, case.weights, case.mantissa_bits)
     assert [[Fraction(x) for x in row] for row in found.tolist()] == expected(name, case)
+
+
+@NAMES
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_planes_are_multiplied_with_a_one_in_place_of_the_others(name, bits):
+    # 2 code + 1 - zero of read + 1 bits: two passes from 4 of 5 planes on
+    for read in range(1, bits):
+        case = random_case(10 * bits + read, name)
+        stored = PlaneWeights(bits, 64, read_bits=read)
+        kept = stored.encode(np.random.default_rng(read).normal(size=case.weights.shape))
+        weights = stored.read(kept)
+        machine = Machine(load_arch(name))
+        found = machine.pe.multiply(case.activations, weights, case.mantissa_bits)
+        case = replace(case, weights=weights, stored=IntegerWeights(read + 1, 64))
+        assert [[Fraction(x) for x in row] for row in found.tolist()] == expected(name, case)
+        gemm = Gemm("g", "up", 1, 64, 16, mantissa_bits=8, weights=stored)
+        assert machine.pe.passes(gemm) == (1 if name == "fp-fp" else 1 + (read >= 4))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -52,7 +52,9 @@ def _describe(arch: Arch, gemm: Gemm) -> dict[str, Any]:
     bytes_per_cycle = Fraction(str(dram.bandwidth_gigabytes_per_second)) * 10**9 / hertz
     ticks_per_cycle = dram.time_quantum or bytes_per_cycle.numerator
     ticks_per_byte = Fraction(ticks_per_cycle) / bytes_per_cycle
-    passes = 1 if mxu.pe == "fp_fp" else -(-gemm.weights.bits // 4)
+    sent = getattr(gemm.weights, "read_bits", gemm.weights.bits)
+    multiplied = sent if sent == gemm.weights.bits else sent + 1  # a one in place of planes that were not read
+    passes = 1 if mxu.pe == "fp_fp" else -(-multiplied // 4)
     grouped: Any = None if gemm.weights == FP16 else gemm.weights
     return {
         **_cut(arch, gemm),
@@ -63,9 +65,9 @@ def _describe(arch: Arch, gemm: Gemm) -> dict[str, Any]:
         "weight_port_bits": arch.weight_dispatcher.port_bits,
         "mantissa_bits": (planes and gemm.mantissa_bits) or 0,
         "output_mantissa_bits": output_mantissa_bits,
-        "weight_bits": gemm.weights.bits,
+        "weight_bits": sent,
         "passes": passes,
-        "digit_bits": -(-gemm.weights.bits // passes),
+        "digit_bits": -(-sent // passes),
         "weight_group": grouped.group_size if grouped else 1,
         "scale_bits": grouped.scale_bits + grouped.zero_point_bits if grouped else 0,
         "registers": mxu.output_registers,

@@ -77,33 +77,65 @@ class IntegerWeights(WeightFormat):
         return IntegerTensor.quantise(weights, self.scheme, self.group_size, bits=self.bits)
 
     def image(self, weights: IntegerTensor) -> bytes:
-        parts = weights.memory_image()
-        own = parts.minimums if self.minimum else parts.zeros if self.zero_point_bits else b""
-        scales = parts.scales[:2] if self.group_size == "tensor" else parts.scales
-        return parts.codes + scales + own
+        return self._codes_image(weights) + self._side_image(weights)
 
     def from_image(self, image: bytes, shape: tuple[int, int]) -> IntegerTensor:
-        import numpy as np
-
-        from sim.formats.integer import IntegerTensor, WeightImage, packed
         from sim.formats.memory import check_size
 
-        columns, length = shape
-        size = self.group_size if isinstance(self.group_size, int) else length
-        groups = columns * -(-length // size)
-        codes = -(-groups * size * self.bits // 8)
+        codes, side = self._sizes(shape)
+        check_size("weights", image, codes + side)
+        return self._tensor(image[:codes], image[codes:], shape)
+
+    def _sizes(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Bytes of the codes of weights (columns, K), and of what stands beside them."""
+        groups = shape[0] * -(-shape[1] // self._group(shape[1]))
         scales = 2 if self.group_size == "tensor" else 2 * groups
         zeros = -(-groups * self.bits // 8) if self.zero_point_bits else 0
-        check_size("weights", image, codes + scales + zeros + (2 * groups if self.minimum else 0))
-        stored, rest = image[codes : codes + scales], image[codes + scales :]
-        fixed = packed(np.full(groups, 1 << self.bits - 1 if self.scheme == "symmetric" else 0), self.bits)
-        parts = WeightImage(
-            codes=image[:codes],
-            scales=stored * (groups if self.group_size == "tensor" else 1),
-            zeros=rest if self.zero_point_bits else fixed,
-            minimums=rest if self.minimum else b"",
+        return -(-shape[0] * shape[1] * self.bits // 8), scales + zeros + (2 * groups if self.minimum else 0)
+
+    def _group(self, length: int) -> int:
+        return self.group_size if isinstance(self.group_size, int) else length
+
+    def _codes_image(self, weights: IntegerTensor) -> bytes:
+        from sim.formats.groups import join
+        from sim.formats.integer import packed
+
+        return packed(join(weights.codes, weights.length), self.bits)
+
+    def _codes(self, image: bytes, count: int) -> NDArray[np.uint8]:
+        """Undo `_codes_image`."""
+        from sim.formats.integer import unpacked
+
+        return unpacked(image, self.bits, count)
+
+    def _side_image(self, weights: IntegerTensor) -> bytes:
+        parts = weights.memory_image()
+        own = parts.minimums if self.minimum else parts.zeros if self.zero_point_bits else b""
+        return (parts.scales[:2] if self.group_size == "tensor" else parts.scales) + own
+
+    def _tensor(self, codes: bytes, side: bytes, shape: tuple[int, int]) -> IntegerTensor:
+        """Weights out of the images of both parts."""
+        import numpy as np
+
+        from sim.formats.integer import IntegerTensor, filled, unpacked
+
+        columns, length = shape
+        size = self._group(length)
+        grouped = columns, -(-length // size)
+        count = grouped[0] * grouped[1]
+        scales = np.frombuffer(side, "<f2", 1 if self.group_size == "tensor" else count).astype(np.float16)
+        rest = side[scales.nbytes :]
+        zeros = np.full(grouped, 1 << self.bits - 1 if self.scheme == "symmetric" else 0, np.uint8)
+        if self.zero_point_bits:
+            zeros = unpacked(rest, self.bits, count).reshape(grouped)
+        return IntegerTensor(
+            filled(self._codes(codes, columns * length).reshape(shape), zeros, size),
+            np.broadcast_to(scales, count).reshape(grouped),
+            zeros,
+            length,
+            self.bits,
+            np.frombuffer(rest, "<f2").astype(np.float16).reshape(grouped) if self.minimum else None,
         )
-        return IntegerTensor.from_memory(parts, shape, size, self.bits)
 
     def __str__(self) -> str:
         return f"integers of {self.bits} bits ({self.scheme}, group_size {self.group_size})"
