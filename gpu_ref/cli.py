@@ -87,7 +87,7 @@ def show(
 
 @app.command()
 def predict(
-    card: Annotated[str, typer.Argument(help="A100, H100 or H200.")] = "H100",
+    card: Annotated[str, typer.Argument(help="A100, H100, H200 or B200.")] = "H100",
     tokens: Annotated[
         list[int] | None, typer.Option(min=1, help="Rows of the GeMM; may be repeated. Else 1, 16, 64, 256, 2048.")
     ] = None,

@@ -5,7 +5,8 @@
     issue     warp instructions of the busiest multiprocessor / (4 schedulers x clock)
     products  their multiplications / what its Tensor Cores do
 
-The issue time is a bracket: every scheduler issuing in every cycle, and the share that is likely. Not modelled:
+The issue time is a bracket: every scheduler issuing in every cycle, and the share that is likely. Where the
+card's rate of a kernel's products is not published, their time is left out, and what remains is a floor. Not modelled:
 latencies, conflicts, the L2; so a card may be slower, and hardly faster.
 """
 
@@ -34,22 +35,25 @@ class Forecast:
     ----------
     instructions_per_weight
         Warp instructions of all launches for each weight; None for the vendor's library, whose code is not ours.
+    is_floor
+        The products' rate is not published and their time left out: no less than `least_seconds`.
     """
 
     seconds: float
     least_seconds: float
     limited_by: Limit
     instructions_per_weight: float | None
+    is_floor: bool
 
 
 @dataclass(frozen=True)
 class _Times:
     memory: float
     issue: float
-    products: float
+    products: float | None
 
     def seconds(self, share: float) -> float:
-        return max(self.memory, self.issue / share, self.products)
+        return max(self.memory, self.issue / share, self.products or 0.0)
 
 
 def forecast(kernel: Kernel, shape: GemmShape, card: Silicon) -> Forecast:
@@ -70,19 +74,19 @@ def forecast(kernel: Kernel, shape: GemmShape, card: Silicon) -> Forecast:
     parts: dict[Limit, float] = {
         "memory": longest.memory,
         "issue": longest.issue / issue.likely_share,
-        "products": longest.products,
+        "products": longest.products or 0.0,
     }
     issued = [count for _, count in steps if count is not None]
     per_weight = sum(issued) / (shape.columns * shape.depth) if issued else None
-    return Forecast(likely, least, max(parts, key=lambda name: parts[name]), per_weight)
+    is_floor = any(one.products is None for one in times)
+    return Forecast(likely, least, max(parts, key=lambda name: parts[name]), per_weight, is_floor)
 
 
 def _step(
     kernel: Kernel, program: Program, step: object, shape: GemmShape, card: Silicon
 ) -> tuple[_Times, float | None]:
     if isinstance(step, Matmul):
-        family = "HGMMA" if "HGMMA" in card.macs_per_cycle else "HMMA"
-        rate = card.macs_per_cycle[family] * card.multiprocessors * card.hertz
+        rate = card.library_macs_per_cycle * card.multiprocessors * card.hertz
         moved = sum(_bytes(program, name) for name in (step.left, step.right, step.result))
         return _Times(moved / card.sustained_bytes_per_second, 0.0, shape.operations / 2 / rate), None
     assert isinstance(step, Launch)
@@ -95,8 +99,14 @@ def _step(
     busiest = ceil(blocks / card.multiprocessors) * warps
     issued = code.issued(macs)
     issue = busiest * issued / (silicon().issue.schedulers * card.hertz)
-    products = busiest * macs / (card.macs_per_cycle[code.family] * card.hertz) if code.products else 0.0
-    return _Times(memory, issue, products), issued * blocks * warps
+    return _Times(memory, issue, _products(code, busiest * macs, card)), issued * blocks * warps
+
+
+def _products(code: Code, macs: float, card: Silicon) -> float | None:
+    if not code.products:
+        return 0.0
+    rate = card.macs_per_cycle.get(code.family)
+    return None if rate is None else macs / (rate * card.hertz)
 
 
 def _bytes(program: Program, name: str) -> int:

@@ -20,13 +20,14 @@ Count = Annotated[int, Field(gt=0)]
 
 
 class Silicon(Section):
-    """One card; `macs_per_cycle` by the family of its Tensor Core instructions."""
+    """One card; `macs_per_cycle` by the family of its Tensor Core instructions, as far as it is published."""
 
     architecture: str
     multiprocessors: Count
     l2_bytes: Count
     shared_bytes: Count
     megahertz: Positive
+    library_macs_per_cycle: Count
     macs_per_cycle: dict[str, Count]
     sustained_bytes_per_second: Positive
     source: str
@@ -76,7 +77,7 @@ def find(card: str) -> tuple[str, Silicon]:
     Raises
     ------
     InputError
-        For any other; the B200's rate of warp products is not published.
+        For any other.
     """
     cards = silicon().cards
     for name, one in cards.items():

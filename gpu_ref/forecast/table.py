@@ -47,7 +47,7 @@ class _Papers(Section):
 
 @dataclass(frozen=True)
 class ForecastRow:
-    """One kernel on one shape; None where a provenance has nothing."""
+    """One kernel on one shape; None where a provenance has nothing. Of a floor the speedup is the most there can be."""
 
     shape: GemmShape
     kernel: str
@@ -91,7 +91,7 @@ def rows(
                     shape,
                     kernel.label,
                     one,
-                    fp16.seconds / one.seconds,
+                    fp16.seconds / (one.least_seconds if one.is_floor else one.seconds),
                     _others(name, kernel, shape),
                     min(here, default=None),
                     next((p for p in published() if p.kernel == kernel.source and shape.tokens <= p.most_tokens), None),
@@ -183,12 +183,13 @@ def print_rows(name: str, card: Silicon, found: Sequence[ForecastRow], console: 
 
 def notes(card: Silicon, found: Sequence[ForecastRow]) -> list[str]:
     """What the numbers hang on."""
-    issue = silicon().issue
+    issue, floors = silicon().issue, any(row.forecast.is_floor for row in found)
     papers = dict.fromkeys(row.published.source for row in found if row.published)
     return [
         f"forecast: every scheduler issuing in every cycle .. in {100 * issue.likely_share:.0f} % of them "
         f"({issue.source}).",
         "fp16, and what follows dequantise: the roofline of the vendor's library, whose code is not read.",
+        *(["≥, ≤: without the products' time, as this card's rate of them is not published."] if floors else []),
         f"card: {card.source}.",
         "measured by others: see gpu show --reference; kernels of the same kind, not ours.",
         *(f"published: {paper}." for paper in papers),
@@ -202,7 +203,7 @@ def _cells(row: ForecastRow) -> tuple[str, ...]:
         row.forecast.limited_by,
         "" if instructions is None else f"{instructions:.3f}",
         bracket(row.forecast),
-        ratio(row.speedup_over_fp16),
+        ("≤" if row.forecast.is_floor else "") + ratio(row.speedup_over_fp16),
         "" if row.others is None else si(row.others.seconds, "s"),
         "" if row.here_seconds is None else si(row.here_seconds, "s"),
         "" if row.published is None else ratio(row.published.speedup_over_fp16),
@@ -210,6 +211,8 @@ def _cells(row: ForecastRow) -> tuple[str, ...]:
 
 
 def bracket(one: Forecast) -> str:
-    """Least and likely time; one where they are the same."""
+    """Least and likely time; one where they are the same, or where there is but a floor."""
+    if one.is_floor:
+        return f"≥ {si(one.least_seconds, 's', 3)}"
     likely = si(one.seconds, "s", 3)
     return likely if one.seconds == one.least_seconds else f"{si(one.least_seconds, 's', 3)}..{likely}"

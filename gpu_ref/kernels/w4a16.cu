@@ -28,6 +28,17 @@ struct W4a16 {
 
 DEVICE u8* warp_part(u8* stage, int warp) { return stage + 2 * kWarpsK * kTileBytes + warp * kWarpBytes; }
 
+// Sums of four row tiles leave registers for half of a lane's 16 bytes of codes at a time. Lanes read 8 bytes 16 apart then, and
+// where lanes 8 .. 15 and 24 .. 31 keep their halves exchanged, 16 of them use all banks.
+constexpr bool kByHalves = kRowTiles == 4;
+DEVICE int half_at(int lane, int half) { return lane * 16 + ((half ^ lane / 8 % 2) * 8); }
+// 512 bytes of codes.
+DEVICE void copy_codes(u8* to, const u8* from, int lane, bool valid) {
+  if (!kByHalves) return copy16_async(to + lane * 16, from, valid);
+#pragma unroll
+  for (int i = 0; i < 2; ++i) copy8_async(to + i * 256 + half_at(lane / 2, lane % 2), from + i * 256, valid);
+}
+
 // What one thread copies of every step: 16 bytes of a row of A in each pass and part, and 16 bytes a lane of its warp's weights.
 struct Copies {
   static constexpr int kRowsAPass = kThreads / 16, kPasses = kTokens / kRowsAPass;
@@ -43,7 +54,7 @@ struct Copies {
     pass_stride = kRowsAPass * pitch;
     u64 own = group + warp / kWarpsN;
     half_stride = tiles * kHalfBytes, codes_stride = 2 * kWarpsK * half_stride;
-    codes = m.codes + (2 * own * tiles + tile) * kHalfBytes + lane * 16;
+    codes = m.codes + (2 * own * tiles + tile) * kHalfBytes + lane * (kByHalves ? 8 : 16);
     // Lanes 0 .. 7 bring the scales, 8 and 9 the zero points.
     bool is_scale = lane < 8;
     extra = (is_scale ? m.scales + (own * tiles + tile) * kScaleBytes : m.zeros + (own * tiles + tile) * kZeroBytes - 128) + lane * 16;
@@ -55,7 +66,7 @@ struct Copies {
     int thread = threadIdx.x, warp = thread / 32, lane = thread % 32;
     u8* tile = stage + thread % 16 / 8 * kTileBytes;
     const u8* from = a;
-#pragma unroll
+#pragma unroll 8  // where few warps copy many rows, more addresses at a time would not fit the registers
     for (int pass = 0; pass < kPasses; ++pass) {
       u8* to = tile + swizzled(thread / 16 + pass * kRowsAPass, thread % 8);
 #pragma unroll
@@ -64,22 +75,22 @@ struct Copies {
       from += pass_stride;
     }
     bool valid = group + warp / kWarpsN < groups;
-    u8* part = warp_part(stage, warp) + lane * 16;
+    u8* part = warp_part(stage, warp);
 #pragma unroll
     for (int half = 0; half < 2; ++half)
 #pragma unroll
-      for (int i = 0; i < 4; ++i) copy16_async(part + half * kHalfBytes + i * 512, codes + half * half_stride + i * 512, valid);
-    if (lane < 10) copy16_async(part + kCodeBytes, extra, valid);
+      for (int i = 0; i < 4; ++i) copy_codes(part + half * kHalfBytes + i * 512, codes + half * half_stride + i * 512, lane, valid);
+    if (lane < 10) copy16_async(part + kCodeBytes + lane * 16, extra, valid);
     a += kWarpsK * kGroupBytes, codes += codes_stride, extra += extra_stride, group += kWarpsK;
   }
 };
 
-// The codes of a lane from step k16 on: all four steps at once, or two, where sums of four tiles leave no registers.
-DEVICE void load_codes(u32 (*codes)[4], const u8* from, int k16) {
-  if (kRowTiles < 4 && k16 == 0)
-    for (int pair = 0; pair < 4; ++pair) load_shared16(codes[pair], from + pair * 512);
-  if (kRowTiles == 4 && k16 % 2 == 0)
-    for (int pair = 0; pair < 4; ++pair) load_shared8(&codes[pair][k16], from + pair * 512 + k16 * 4);
+// The codes of a lane from step k16 on: all four steps at once, or two.
+DEVICE void load_codes(u32 (*codes)[4], const u8* from, int lane, int k16) {
+  if (!kByHalves && k16 == 0)
+    for (int pair = 0; pair < 4; ++pair) load_shared16(codes[pair], from + pair * 512 + lane * 16);
+  if (kByHalves && k16 % 2 == 0)
+    for (int pair = 0; pair < 4; ++pair) load_shared8(&codes[pair][k16], from + pair * 512 + half_at(lane, k16 / 2));
 }
 
 DEVICE void multiply_step(float (*sums)[8][4], u8* stage) {
@@ -92,7 +103,7 @@ DEVICE void multiply_step(float (*sums)[8][4], u8* stage) {
 #pragma unroll
     for (int k16 = 0; k16 < 4; ++k16) {
       u32 a[kRowTiles][4];
-      load_codes(codes, part + half * kHalfBytes + lane * 16, k16);
+      load_codes(codes, part + half * kHalfBytes, lane, k16);
       for (int row = 0; row < kRowTiles; ++row) load_left(a[row], tiles + half * kTileBytes, 16 * row, k16, lane);
 #pragma unroll
       for (int j = 0; j < 8; ++j) {

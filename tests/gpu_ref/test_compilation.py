@@ -21,6 +21,8 @@ needs_sass = pytest.mark.skipif(sass.disassembler() is None, reason="nvdisasm is
 # The largest tiling of each kernel: the one that presses on the registers.
 KERNELS: list[Kernel] = [
     W4a16(tokens=64, warps_n=4, warps_k=1, output="float16"),
+    W4a16(tokens=64, warps_n=2, warps_k=1, output="float16"),
+    W4a16(tokens=64, warps_n=1, warps_k=1, output="float16"),
     W4a16Awq(tokens=64),
     W4a16Wgmma(tokens=256),
     Anda(15, tokens=64, warps_n=8, warps_k=1, stages=2),
@@ -36,7 +38,9 @@ KERNELS: list[Kernel] = [
 PAIRS = [(kernel, arch) for kernel in KERNELS for arch in nvrtc.ARCHITECTURES if kernel.runs_on(arch)]
 
 
-@pytest.mark.parametrize(("kernel", "architecture"), PAIRS, ids=lambda value: getattr(value, "source", value))
+@pytest.mark.parametrize(
+    ("kernel", "architecture"), PAIRS, ids=lambda value: str(getattr(value, "modules", [value])[0])
+)
 def test_a_kernel_compiles_without_spills_to_the_instruction_it_states(kernel: Kernel, architecture: str) -> None:
     compiled = nvrtc.compile_module(kernel.modules[0], architecture)
     assert compiled.cubin[:4] == b"\x7fELF"

@@ -150,10 +150,31 @@ def test_every_published_speedup_names_its_paper() -> None:
     assert all("arXiv" in one.source for one in table.published())
 
 
-def test_a_card_without_known_rates_is_refused() -> None:
-    with pytest.raises(InputError, match="no forecast can be made") as caught:
-        find("B200")
-    assert caught.value.facts["cards"] == "A100, H100, H200"
+def test_an_unknown_card_is_refused() -> None:
+    told = CliRunner().invoke(cli.app, ["predict", "H300"]).exception
+    assert isinstance(told, InputError)
+    assert told.facts["cards"] == "A100, H100, H200, B200"
+    assert told.nearest in ("H100", "H200")
+
+
+@needs_tools
+def test_where_the_rate_of_products_is_not_published_a_forecast_is_a_floor() -> None:
+    name, card = find("b200")
+    found = table.rows(name, card, [GemmShape(256, 4096, 4096)], [6], None)
+    ours = {row.kernel: row for row in found}
+    assert not ours.pop("fp16").forecast.is_floor
+    assert set(ours) >= {"w4a16", "anda M=6"}
+    rated = card.model_copy(update={"macs_per_cycle": {"HMMA": 1, "IMMA": 1}})
+    for floor in found[1:]:
+        assert floor.forecast.is_floor
+        assert table.bracket(floor.forecast).startswith("≥ ")
+        # With a rate, however low, the products count, and nothing is left open.
+        kernel = next(one for one in table.kernels(floor.shape, card.card(name), [6]) if one.label == floor.kernel)
+        slow = forecast(kernel, floor.shape, rated)
+        assert not slow.is_floor
+        assert slow.limited_by == "products"
+        assert slow.least_seconds > floor.forecast.least_seconds
+    assert any("not published" in line for line in table.notes(card, found))
 
 
 def test_a_layer_that_no_kernel_takes_is_refused() -> None:

@@ -24,6 +24,7 @@ CASES: list[tuple[Kernel, GemmShape]] = [
     (W4a16(splits=3), GemmShape(17, 64, 1920)),
     (W4a16(tokens=32, warps_n=2, warps_k=2, stages=3, splits=2, output="float16"), GemmShape(33, 128, 768)),
     (W4a16(tokens=64, warps_n=4, warps_k=1), GemmShape(70, 256, 128)),
+    (W4a16(tokens=64, warps_n=1, warps_k=1, output="float16"), GemmShape(70, 64, 640)),
     (W4a16Awq(splits=2), GemmShape(21, 128, 384)),
     (W4a16Awq(tokens=32, output="float16"), GemmShape(40, 128, 256)),
     (W4a16Wgmma(tokens=16, splits=2), GemmShape(3, 128, 640)),

@@ -52,6 +52,7 @@ def test_a_padded_row_is_what_keeps_the_awq_way_free_of_conflicts(compiled: Path
     [
         W4a16(),
         W4a16(tokens=32),
+        W4a16(tokens=64, warps_n=2, warps_k=1),
         W4a16Wgmma(tokens=16),
         W4a16Awq(),
         Int8(),
@@ -68,11 +69,14 @@ def test_no_access_of_a_kernel_to_shared_memory_meets_another_in_a_bank(kernel: 
     assert sum(one.phases for one in counts.values()) > 0
 
 
-def test_codes_read_eight_bytes_a_lane_meet_in_pairs_where_registers_are_short(host: HostExecutor) -> None:
-    # Four row tiles leave registers for half of a lane's 16 bytes: lanes 16 bytes apart use every other bank.
-    counts = traffic(W4a16(tokens=64, warps_n=2, warps_k=1), host)
-    assert counts.load_shared8.phases == SHAPE.columns * SHAPE.depth // 2 // 128
-    assert counts.load_shared8.cycles == 2 * counts.load_shared8.phases
+def test_codes_read_eight_bytes_a_lane_would_meet_in_pairs_if_no_lane_exchanged_its_halves(compiled: Path) -> None:
+    # Four row tiles leave registers for half of a lane's 16 bytes: 16 lanes 16 bytes apart would use every other bank.
+    exchange = "((half ^ lane / 8 % 2) * 8)"
+    assert exchange in sources.text("w4a16")
+    plain = HostExecutor(compiled, lambda name: sources.text(name).replace(exchange, "half * 8"))
+    loads = traffic(W4a16(tokens=64, warps_n=2, warps_k=1), plain).load_shared8
+    assert loads.phases == SHAPE.columns * SHAPE.depth // 2 // 128
+    assert loads.cycles == 2 * loads.phases
 
 
 def test_words_a_kernel_would_read_16_bytes_apart_conflict_fourfold(compiled: Path) -> None:
