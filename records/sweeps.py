@@ -27,7 +27,7 @@ from sim.sweep.load import load_sweep
 from sim.sweep.points import Points, Tally
 from sim.sweep.run import run_sweep
 from sim.sweep.space import Space
-from sim.sweep.store import Store
+from sim.sweep.stored import StoredSweeps
 from sim.sweep.view import View
 
 FOLDER = RESULTS / "sweeps"
@@ -37,10 +37,10 @@ SAMPLERS, SEEDS, SHARE = ("tpe", "nsga2"), range(8), 10
 """A search gets a tenth of the grid's points."""
 
 
-def run(store: Store, name: str, overrides: Sequence[str] = ()) -> tuple[View, Tally]:
+def run(store: StoredSweeps, name: str, overrides: Sequence[str] = ()) -> tuple[View, Tally]:
     """Run a shipped sweep on all cores, or what the store lacks of it."""
     space = Space(*load_sweep(name, overrides))
-    store.begin(space.sweep, space.keys, resume=True)
+    store.begin(space, resume=True)
     with LocalWorkers(default_jobs(), compute) as workers:
         tally = run_sweep(Points(space, store, workers, lambda tally: None))
     return View(store, space.sweep.name), tally
@@ -57,7 +57,7 @@ def front(view: View) -> str:
     return text.getvalue()
 
 
-def searches(store: Store, grid: View) -> Iterator[dict[str, Any]]:
+def searches(store: StoredSweeps, grid: View) -> Iterator[dict[str, Any]]:
     """Searches of the grid's space, a row for each sampler and seed; their points are in the store already."""
     points = len(grid.points) // SHARE
     for sampler in SAMPLERS:
@@ -74,7 +74,7 @@ class Sweeps(Record):
     files: ClassVar[tuple[Path, ...]] = (FOLDER,)
 
     def make(self) -> None:
-        with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "sweeps.sqlite", make=True) as store:
+        with tempfile.TemporaryDirectory() as folder, StoredSweeps(Path(folder) / "sweeps.sqlite", make=True) as store:
             for name in shipped.names(SHIPPED):
                 view, tally = run(store, name)
                 (FOLDER / f"{name}.csv").write_text(front(view), encoding="utf-8")
@@ -101,7 +101,7 @@ def _point(name: str, recorded: dict[str, str]) -> Sample:
 
 def _search(recorded: dict[str, Any]) -> Sample:
     """A search, beside the recorded front of the grid."""
-    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "sweeps.sqlite", make=True) as store:
+    with tempfile.TemporaryDirectory() as folder, StoredSweeps(Path(folder) / "sweeps.sqlite", make=True) as store:
         found, _ = run(store, SEARCHED, _settings(recorded["sampler"], recorded["seed"], recorded["points"]))
         (points,) = found.groups.values()
         reached = objectives(points)
@@ -118,7 +118,7 @@ def _settings(sampler: str, seed: int, points: int) -> list[str]:
     return [f"name={name}", "mode=search", f"points={points}", f"sampler={sampler}", f"seed={seed}"]
 
 
-def _search_record(store: Store, view: View, tally: Tally) -> dict[str, Any]:
+def _search_record(store: StoredSweeps, view: View, tally: Tally) -> dict[str, Any]:
     load = round(os.getloadavg()[1], 1)  # of the last five minutes: above `workers`, others had cores too
     rows = list(searches(store, view))
     of_workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

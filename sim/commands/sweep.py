@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STORE = Path("runs") / "sweeps.sqlite"
 StorePath = Annotated[Path, typer.Option("--store", help="The SQLite file of all points.")]
-SWEEP_HELP = "Name of a sweep in the store, a sweep file, or STORE.sqlite:NAME."
+SWEEP_HELP = "Name of a sweep in the store (NAME@ID where several have it), a sweep file, or STORE.sqlite:NAME."
 
 
 class FileFirst(TyperGroup):
@@ -40,7 +40,9 @@ def run(
     file: Annotated[str, typer.Argument(help="A shipped sweep, or a YAML file.", metavar="FILE")],
     jobs: Annotated[int | None, typer.Option(help="Processes; as many as cores unless told.", min=1)] = None,
     ray: Annotated[str | None, typer.Option(help="Use a Ray cluster: its HOST:PORT, or auto.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that is in the store.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a sweep that is in the store, or help a process that is at it.")
+    ] = False,
     store: StorePath = STORE,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a key of the file: mode=random.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Run more than a million points.")] = False,
@@ -56,20 +58,22 @@ def run(
     from sim.sweep.points import Points
     from sim.sweep.run import run_sweep
     from sim.sweep.space import Space
-    from sim.sweep.store import Store
+    from sim.sweep.stored import StoredSweeps
     from sim.sweep.terminal import print_front, print_tally
     from sim.sweep.view import View
 
     sweep, described = load_sweep(file, set_ or ())
     space = Space(sweep, described)
     console = Console()
-    with Store(store, make=True) as kept:
+    with StoredSweeps(store, make=True) as kept:
         with _workers(jobs or default_jobs(), ray) as workers, _progress() as progress:
             points = Points(space, kept, workers, progress, many=yes)
-            kept.begin(sweep, space.keys, resume=resume)
+            said = kept.begin(space, resume=resume)
+            if said is not None:
+                console.print(said, soft_wrap=True, highlight=False, markup=False)
             tally = run_sweep(points)
         print_tally(tally, workers.count, console)
-        view = View(kept, sweep.name)
+        view = View(kept, f"{sweep.name}@{space.identity}")
     print_front(view, console)
     if report:
         _write(view, out or Path("runs") / file_name(f"sweep_{sweep.name}"), console)
@@ -111,16 +115,17 @@ def pareto(
 def _view(name: str, store: Path) -> View:
     """A stored sweep by its name, its file, or STORE:NAME."""
     from sim.sweep.load import load_sweep
-    from sim.sweep.store import Store
+    from sim.sweep.space import Space
+    from sim.sweep.stored import StoredSweeps
     from sim.sweep.view import View
 
     file, colon, inner = name.rpartition(":")
     if colon and file.endswith(".sqlite"):
         store, name = Path(file), inner
-    with Store(store) as points:
-        if name not in points.names() and name.endswith((".yaml", ".yml")):
-            name = load_sweep(name)[0].name
-        return View(points, name)
+    with StoredSweeps(store) as kept:
+        if name.endswith((".yaml", ".yml")):
+            name = kept.of_file(Space(*load_sweep(name)))
+        return View(kept, name)
 
 
 @contextmanager
@@ -162,6 +167,7 @@ def _progress() -> Iterator[Progress]:
 
         def show(tally: Tally) -> None:
             failed = f"sweeping, {tally.failed} failed" if tally.failed else "sweeping"
+            failed += f", {tally.held} with another process" if tally.held else ""
             rate = tally.computed / (time.perf_counter() - begin)
             bar.update(task, completed=tally.done, total=tally.total, rate=rate, description=failed)
 

@@ -30,7 +30,7 @@ from sim.reproduce.sections import (
 )
 from sim.runs.code import code_version
 from sim.runs.runs import Runs
-from sim.runs.store import RunStore, default_path
+from sim.runs.store import Store, default_path
 
 SECTIONS: dict[str, Callable[[Published, CaseResults], PaperSection | None]] = {
     "speedup": speed.section,
@@ -98,7 +98,7 @@ def reproduce(
             raise InputError(f"no section `{name}`", field="--only", nearest=nearest, facts=facts)
     report = progress or (lambda name, done, total: None)
     made = []
-    with RunStore(cache or default_path()) as store, Runs(jobs=jobs, store=store) as runs:
+    with Store(cache or default_path(), make=True, option="--cache") as store, Runs(jobs=jobs, store=store) as runs:
         bench = CaseResults(runs)
         for name in only or SECTIONS:
             bench.progress = partial(report, name)

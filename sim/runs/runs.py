@@ -20,7 +20,8 @@ from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.execution import run_piece
 from sim.mapping.piece import Piece
 from sim.runs.best_schedule import blocks_of
-from sim.runs.store import RunStore
+from sim.runs.pieces import StoredRuns
+from sim.runs.store import Store
 
 if TYPE_CHECKING:
     from sim.runs.workers import LocalWorkers
@@ -57,11 +58,12 @@ class Runs:
         *,
         options: SimulationOptions = SimulationOptions(),
         jobs: int = 1,
-        store: RunStore | None = None,
+        store: Store | None = None,
         tracer: Tracer | None = None,
         remembered: int | None = None,
     ) -> None:
-        self.options, self._jobs, self._store, self._tracer = options, jobs, store, tracer
+        self.options, self._jobs, self._tracer = options, jobs, tracer
+        self._store = None if store is None else StoredRuns(store)
         self._remembered = remembered
         self._memory: OrderedDict[str, Run] = OrderedDict()
         self._workers: LocalWorkers[Piece, Run] | None = None

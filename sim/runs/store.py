@@ -1,91 +1,149 @@
-"""Runs kept on disk under the key of their piece, so that a second reproduction takes seconds.
+"""The one store on disk: an SQLite file with a write-ahead log, for runs of pieces, points of sweeps and sweeps alike.
 
-The key is a hash of everything that the timing depends on; beside it counts the version of the simulator's code.
+runs      runs of pieces of work, those of other versions of the code dropped: a cache
+points    machines with their workloads, by a hash of all of both: totals, or why there are none
+sweeps    what was asked, by a hash of it and of the files that it names
+members   which points a sweep consists of, and what distinguishes them from their bases
+leases    points that a process is at work on           owners    when such a process was last heard of
+
+Only this module knows SQLite; what the tables mean is told by who asks them (pieces, leases, sim.sweep.stored).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Self
 
-from sim import plugins
-from sim.arch.schema import Schedule
-from sim.engine.activity import State
-from sim.engine.fast_forward import Skip
 from sim.errors import InputError, Place
-from sim.machine.assembly import Run, SimulationOptions
-from sim.runs.code import code_version
+
+VERSION = 3
+APPLICATION = 0x616E6461  # "anda" in the header of the file
+WAIT_SECONDS = 60
+STORE = "--store"
+_TABLES = (
+    "CREATE TABLE runs (key TEXT PRIMARY KEY, code TEXT NOT NULL, run TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE points (key TEXT PRIMARY KEY, code TEXT NOT NULL, config TEXT NOT NULL, totals TEXT, failure TEXT,
+                            seconds REAL NOT NULL, stored TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE sweeps (sweep TEXT PRIMARY KEY, name TEXT NOT NULL, definition TEXT NOT NULL, keys TEXT NOT NULL,
+                            bases TEXT NOT NULL, code TEXT NOT NULL, turn INTEGER NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE members (sweep TEXT NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, overrides TEXT NOT NULL,
+                             PRIMARY KEY (sweep, number)) WITHOUT ROWID""",
+    "CREATE TABLE leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE owners (owner TEXT PRIMARY KEY, heard REAL NOT NULL) WITHOUT ROWID",
+)
 
 
 def default_path() -> Path:
-    """The user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anda-sim" / "runs.sqlite"
+    """The cache of runs of a user; one of another layout has another name."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anda-sim" / f"store-{VERSION}.sqlite"
 
 
-class RunStore:
-    """Runs in one SQLite file; those of other code versions are dropped.
+class Store:
+    """A store, opened or made; `option` is what the user named it with.
 
     Raises
     ------
     InputError
-        Where the file cannot be made, or is something else.
+        For a file that is no store, a store of another version, and whatever the file system refuses. What was
+        stored before stays as it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make: bool = False, option: str = STORE) -> None:
         import sqlite3  # here, since most commands keep no store
 
-        self._path = path
-        try:
+        self.path, self._option = path, option
+        self._refused: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
+        if not make and not path.is_file():
+            raise self._wrong("no such store")
+        with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, timeout=60)
-            self._database.execute("create table if not exists runs (key text primary key, code text, run text)")
-            with self._database:
-                self._database.execute("delete from runs where code != ?", (code_version(),))
-        except (OSError, sqlite3.Error) as error:
-            raise InputError(
-                f"cannot be used as a cache: {error}", place=Place(str(path)), facts={"allowed": "another --cache"}
-            ) from None
+            self._db = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+        try:
+            with self._told():
+                self._check(make)
+        except InputError:
+            self._db.close()
+            raise
 
-    def get(self, key: str, options: SimulationOptions) -> Run | None:
-        """The run kept for a piece, simulated with these options."""
-        row = self._database.execute("select run from runs where key = ?", (_hashed(key, options),)).fetchone()
-        return None if row is None else _read(row[0])
+    def read(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """The rows that a query gives."""
+        with self._told():
+            yield from self._db.execute(query, values)
 
-    def put(self, key: str, options: SimulationOptions, run: Run) -> None:
-        """Keep a run."""
-        with self._database:
-            row = (_hashed(key, options), code_version(), _written(run))
-            self._database.execute("insert or replace into runs values (?, ?, ?)", row)
+    def first(self, query: str, *values: object) -> tuple[Any, ...] | None:
+        """The first row that a query gives."""
+        return next(self.read(query, *values), None)
 
-    def __enter__(self) -> RunStore:
+    def write(self, statement: str, *values: object) -> None:
+        """Change rows, at once and for good, or with the rest of the `change` around it."""
+        with self._told():
+            self._db.execute(statement, values)
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Writes that are done together or not at all; other processes wait meanwhile."""
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def damaged(self, table: str) -> InputError:
+        """The error for a row that this tool cannot have written."""
+        return self._wrong(f"damaged: a row of {table} is not what this tool writes")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._database.close()
+        self.close()
 
+    def _check(self, make: bool) -> None:
+        if make and self._empty():
+            self._make()
+        version, application = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")
+        )
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if application != APPLICATION and tables != {"runs"}:  # that is how the first caches looked
+            raise self._wrong("not a store of this tool")
+        if application != APPLICATION or version != VERSION:
+            age = "a newer" if version > VERSION else "an older"
+            facts = {"found": f"version {version or 1}", "allowed": f"version {VERSION}, or another file"}
+            raise self._wrong(f"a store of {age} version of this tool", **facts)
+        self._db.execute("PRAGMA synchronous = NORMAL")
 
-def _hashed(key: str, options: SimulationOptions) -> str:
-    return hashlib.sha256(f"{code_version()} {plugins.fingerprint()} {options!r} {key}".encode()).hexdigest()
+    def _empty(self) -> bool:
+        return self._db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
 
+    def _make(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        with self.change():
+            if self._empty():  # nobody else made it meanwhile
+                for table in _TABLES:
+                    self._db.execute(table)
+                self._db.execute(f"PRAGMA application_id = {APPLICATION}")
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
 
-def _written(run: Run) -> str:
-    return json.dumps(
-        {
-            "cycles": run.cycles,
-            "states": {unit: {state.name: n for state, n in states.items()} for unit, states in run.states.items()},
-            "counters": run.counters,
-            "skips": run.skips,
-            "obstacle": run.obstacle,
-            "schedule": run.schedule and run.schedule.model_dump(),
-        }
-    )
+    def _wrong(self, problem: str, **facts: object) -> InputError:
+        return InputError(problem, place=Place(str(self.path)), field=self._option, facts=facts)
 
-
-def _read(text: str) -> Run:
-    kept = json.loads(text)
-    states = {unit: {State[name]: n for name, n in states.items()} for unit, states in kept["states"].items()}
-    skips = tuple(Skip(*skip) for skip in kept["skips"])
-    schedule = kept["schedule"] and Schedule(**kept["schedule"])
-    return Run(kept["cycles"], states, kept["counters"], skips, kept["obstacle"], schedule)
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What SQLite and the file system refuse becomes the user's message."""
+        try:
+            yield
+        except self._refused as error:
+            kept = {"stored": "all points up to here; mend the cause and go on with --resume"}
+            facts = kept if self._option == STORE else {"allowed": f"another {self._option}"}
+            raise self._wrong(f"cannot be used: {error}", **facts) from None

@@ -3,5 +3,5 @@
 schema, load  the sweep file            space     number of a point <-> its levels <-> its design
 formulas      names in expressions      run       grid, random; search (Optuna) in fixed batches
 evaluate      one point                 workers   local processes, or a Ray cluster
-store         one SQLite file           view      the points with derived quantities, constraints and front
+stored        sweeps in sim.runs.store  view      the points with derived quantities, constraints and front
 """

@@ -1,6 +1,7 @@
 """The points of a sweep: resolved, looked for in the store, else simulated, and stored the moment they are done.
 
-What is stored depends neither on the number of workers nor on the order in which they finish.
+What is stored depends neither on the number of workers nor on the order in which they finish, nor on how many processes
+share the sweep: each simulates what no other holds, and waits at the end for what others hold.
 """
 
 from __future__ import annotations
@@ -16,20 +17,23 @@ from sim.sweep.evaluate import Outcome, Task
 from sim.sweep.formulas import at
 from sim.sweep.judge import PointVerdict, judge
 from sim.sweep.space import ResolvedPoint, Space, reason
-from sim.sweep.store import Store
+from sim.sweep.stored import StoredSweeps
 
 MOST_WITHOUT_ASKING = 1_000_000
+POLL_SECONDS = 0.25
+"""Between looks at points that other processes hold."""
 
 
 @dataclass
 class Tally:
-    """How far a sweep is. `total` counts what may still turn out to be pruned."""
+    """How far a sweep is. `total` counts what may still turn out to be pruned, `held` what other processes work on."""
 
     total: int
     computed: int = 0
     reused: int = 0
     pruned: int = 0
     failed: int = 0
+    held: int = 0
     seconds: float = 0.0
     simulating_seconds: float = 0.0
     resolving_seconds: float = 0.0
@@ -54,7 +58,13 @@ class Points:
     """
 
     def __init__(
-        self, space: Space, store: Store, workers: Workers[Task, Outcome], progress: Progress, *, many: bool = False
+        self,
+        space: Space,
+        store: StoredSweeps,
+        workers: Workers[Task, Outcome],
+        progress: Progress,
+        *,
+        many: bool = False,
     ) -> None:
         self.space, self._store, self._workers, self._progress = space, store, workers, progress
         sweep = space.sweep
@@ -80,19 +90,37 @@ class Points:
 
     def compute(self, designs: Iterable[ResolvedPoint], most: int) -> None:
         """Have every point in the store that is not there yet; `most` bounds the number of designs."""
+        held = self._work(designs, most)
+        while held:
+            self.tally.held = len(held)
+            self._progress(self.tally)
+            still = self._work(held, len(held))
+            if len(still) == len(held):
+                time.sleep(POLL_SECONDS)
+            held = still
+        self.tally.held = 0
+
+    def _work(self, designs: Iterable[ResolvedPoint], most: int) -> list[ResolvedPoint]:
+        """Compute and store what no other process holds; the rest."""
         in_flight: dict[str, ResolvedPoint] = {}
-        for task, outcome in self._workers.outcomes(self._missing(designs, in_flight), most):
+        held: list[ResolvedPoint] = []
+        for task, outcome in self._workers.outcomes(self._missing(designs, in_flight, held), most):
             self._keep(in_flight.pop(task.key), outcome or Outcome(task.key, None, WORKER_DIED, 0.0))
+        return held
 
     def verdict(self, design: ResolvedPoint) -> PointVerdict:
         """How a point that is in the store is judged."""
         totals, failure = self._store.find(design.key) or (None, "not in the store")
         return judge(self.space.formulas, partial(at, design.config), totals, failure)
 
-    def _missing(self, designs: Iterable[ResolvedPoint], in_flight: dict[str, ResolvedPoint]) -> Iterator[Task]:
+    def _missing(
+        self, designs: Iterable[ResolvedPoint], in_flight: dict[str, ResolvedPoint], held: list[ResolvedPoint]
+    ) -> Iterator[Task]:
         for design in designs:
-            if design.key in in_flight or self._store.find(design.key) is not None:
-                self._store.add(self.space.sweep.name, design)
+            claim = self._store.claim(self.space, design)
+            if claim == "held":
+                held.append(design)
+            elif claim == "stored" or design.key in in_flight:
                 self.tally.reused += 1
                 self._progress(self.tally)
             elif design.arch is None or design.workload is None:
@@ -103,7 +131,7 @@ class Points:
 
     def _keep(self, design: ResolvedPoint, outcome: Outcome) -> None:
         begin = time.perf_counter()
-        self._store.add(self.space.sweep.name, design, outcome)
+        self._store.keep(design, outcome)
         self.tally.storing_seconds += time.perf_counter() - begin
         self.tally.computed += 1
         self.tally.failed += outcome.failure is not None

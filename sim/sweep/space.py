@@ -5,8 +5,6 @@ number -> levels -> overrides (plain axes, then ratios) -> machine and workload 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +12,11 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from sim import plugins
 from sim.arch.load import arch_of, check_arch
 from sim.arch.schema import Arch
 from sim.errors import InputError, Place, nearest_name
 from sim.machine.costs import area_square_millimetres
-from sim.runs.code import code_version
+from sim.runs.identity import identity
 from sim.source import Source
 from sim.sweep.axes import Axis, Overrides, axes_of
 from sim.sweep.bases import Config, arch_values, assignments, file_beside, load_work, unsourced
@@ -38,7 +35,7 @@ class ResolvedPoint:
     number
         In the space.
     key
-        Hash of the complete config and the code version.
+        Names its result: a hash of the complete config and the code.
     overrides
         What distinguishes it from its bases.
     config
@@ -61,6 +58,15 @@ class ResolvedPoint:
 class Space:
     """All points of a sweep.
 
+    Attributes
+    ----------
+    bases
+        A hash of what each base says, by what it is called in messages.
+    identity
+        Names the sweep: a hash of all that decides its points.
+    file
+        That describes it.
+
     Raises
     ------
     InputError
@@ -68,7 +74,7 @@ class Space:
     """
 
     def __init__(self, sweep: Sweep, described: Source) -> None:
-        self.sweep, self._source = sweep, described
+        self.sweep, self._source, self.file = sweep, described, described.file
         self.axes: Sequence[Axis] = axes_of(sweep, described)
         self._archs = [arch_values(name, described.file) for name in sweep.archs]
         self._files = [file_beside(name, described.file) for name in sweep.workloads]
@@ -81,6 +87,12 @@ class Space:
         self.formulas = Formulas(sweep, self.keys, described)
         self.size = math.prod(len(axis.levels) for axis in self.axes)
         self._check()
+        machines = zip(sweep.archs, self._archs, strict=True)
+        works = zip(sweep.workloads, self._works, strict=True)
+        self.bases = {f"machine {name}": identity(unsourced(values)) for name, values in machines}
+        self.bases |= {f"workload {name}": identity(unsourced(values)) for name, values in works}
+        told = sweep.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"description"})
+        self.identity = identity("sweep", told, self.bases)
 
     def levels(self, number: int) -> list[int]:
         """Index of the level on every axis."""
@@ -103,9 +115,9 @@ class Space:
         except InputError as error:
             bases = [axis.levels[level] for axis, level in zip(self.axes[:2], levels, strict=False)]
             refused = {"bases": bases, "levels": levels, "overrides": overrides}
-            return ResolvedPoint(number, key_of(refused), overrides, refused, None, None, reason(error))
+            return ResolvedPoint(number, identity(refused), overrides, refused, None, None, reason(error))
         config = {"arch": unsourced(arch.model_dump(mode="json")), "workload": unsourced(workload.resolved)}
-        return ResolvedPoint(number, key_of(config), overrides, config, arch, workload)
+        return ResolvedPoint(number, identity(config), overrides, config, arch, workload)
 
     def allowed(self, design: ResolvedPoint) -> bool:
         """Whether the constraints that need no simulation hold.
@@ -209,12 +221,6 @@ def levels_of(axes: Sequence[Axis], number: int) -> list[int]:
         number, level = divmod(number, len(axis.levels))
         levels.append(level)
     return levels[::-1]
-
-
-def key_of(config: Config) -> str:
-    """Hash of a config and the code that gives its results, plug-ins included."""
-    text = json.dumps([code_version(), plugins.fingerprint(), config], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def reason(error: InputError) -> str:

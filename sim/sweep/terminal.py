@@ -95,7 +95,7 @@ def print_diff(a: View, b: View, console: Console) -> None:
     """What two sweeps have in common and where they differ."""
     found: Difference = compare(a, b)
     console.print()
-    console.print(_text(f"{a.sweep.name} (code {a.code}) against {b.sweep.name} (code {b.code})", "bold"))
+    console.print(_text(f"{a.name} (code {a.code}) against {b.name} (code {b.code})", "bold"))
     console.print(
         _text(
             f"{found.common:,} points in both, {found.only_a:,} only in the first, {found.only_b:,} only in the second"

@@ -17,7 +17,7 @@ from sim.sweep.front import front
 from sim.sweep.judge import PointVerdict, judge
 from sim.sweep.schema import Sweep
 from sim.sweep.space import levels_of
-from sim.sweep.store import Store, Stored
+from sim.sweep.stored import Stored, StoredSweeps
 
 PRECISION = "workload.run.precision"
 Group = tuple[Any, ...]
@@ -51,6 +51,8 @@ class View:
 
     Attributes
     ----------
+    name
+        What the store has the sweep under: its name and identity.
     points
         Those that are done, by number.
     groups
@@ -59,11 +61,12 @@ class View:
         Names of axes, and of the keys that follow them, as short as can be told apart.
     """
 
-    def __init__(self, store: Store, name: str) -> None:
-        self.sweep, keys, self.code = store.definition(name)
+    def __init__(self, store: StoredSweeps, name: str) -> None:
+        found = store.definition(name)
+        self.sweep, self.code, self.name = found.sweep, found.code, found.title
         nowhere = Source({}, {}, f"{store.path}: {name}")
         self.axes = axes_of(self.sweep, nowhere)
-        self.formulas = Formulas(self.sweep, keys, nowhere)
+        self.formulas = Formulas(self.sweep, found.keys, nowhere)
         self.group_axes = _group_axes(self.sweep, self.axes)
         self.short = short_names([*(axis.name for axis in self.axes), *self._following()])
         wanted = {"arch.name", *self._following(), *self.formulas.read}

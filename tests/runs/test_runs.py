@@ -10,7 +10,7 @@ from sim import load_arch, load_workload
 from sim.errors import InputError
 from sim.reproduce.bench import CaseResults, PaperCase
 from sim.runs.runs import Runs
-from sim.runs.store import RunStore
+from sim.runs.store import Store
 from sim.simulation import simulate
 
 TOKENS = (("tokens", 32),)
@@ -36,14 +36,14 @@ def test_results_are_those_of_simulate_fresh_and_from_the_store(path: Path, case
     work = load_workload(case.model, precision=case.precision, tokens=32, overrides=case.model_overrides)
     expected = simulate(load_arch(case.arch, case.arch_overrides), work)
     for fresh in (True, False):
-        with RunStore(path) as store, Runs(store=store) as runs:
+        with Store(path, make=True) as store, Runs(store=store) as runs:
             [result] = CaseResults(runs)([case])
             assert result == expected
             assert (runs.simulated > 0) is fresh
 
 
 def test_machines_that_differ_only_in_cost_share_their_runs(path: Path) -> None:
-    with RunStore(path) as store, Runs(store=store) as runs:
+    with Store(path, make=True) as store, Runs(store=store) as runs:
         CaseResults(runs)([FP_INT])
         once = runs.simulated
         figna, base = CaseResults(runs)([FIGNA, FP_INT])
@@ -55,7 +55,7 @@ def test_machines_that_differ_only_in_cost_share_their_runs(path: Path) -> None:
 
 def test_a_changed_machine_is_simulated_anew_and_a_changed_cost_is_not(path: Path) -> None:
     def simulated(*overrides: str) -> int:
-        with RunStore(path) as store, Runs(store=store) as runs:
+        with Store(path, make=True) as store, Runs(store=store) as runs:
             CaseResults(runs)([PaperCase("fp-fp", "opt-125m", "fp16", overrides, LAYER, TOKENS)])
             return runs.simulated
 
@@ -65,10 +65,11 @@ def test_a_changed_machine_is_simulated_anew_and_a_changed_cost_is_not(path: Pat
 
 
 def test_runs_of_another_code_version_are_dropped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RunStore(path) as store, Runs(store=store) as runs:
+    with Store(path, make=True) as store, Runs(store=store) as runs:
         CaseResults(runs)([FP_FP])
-    monkeypatch.setattr("sim.runs.store.code_version", lambda: "another")
-    with RunStore(path) as store, Runs(store=store) as runs:
+    for module in ("pieces", "identity"):
+        monkeypatch.setattr(f"sim.runs.{module}.code_version", lambda: "another")
+    with Store(path, make=True) as store, Runs(store=store) as runs:
         CaseResults(runs)([FP_FP])
         assert runs.simulated == 3
 
@@ -76,5 +77,5 @@ def test_runs_of_another_code_version_are_dropped(path: Path, monkeypatch: pytes
 def test_a_file_that_is_no_database_is_one_message(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("not a database, but long enough to be looked at as if it were one" * 20)
-    with pytest.raises(InputError, match="cannot be used as a cache"):
-        RunStore(path)
+    with pytest.raises(InputError, match="--cache: cannot be used: file is not a database"):
+        Store(path, make=True, option="--cache")

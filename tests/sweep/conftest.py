@@ -15,7 +15,7 @@ from sim.sweep.load import load_sweep
 from sim.sweep.points import Points, Tally
 from sim.sweep.run import run_sweep
 from sim.sweep.space import Space
-from sim.sweep.store import Store
+from sim.sweep.stored import StoredSweeps
 
 SMALL_WORK = {"workload.layers": [1], "workload.run.tokens": [32], "workload.run.phase": ["both"]}
 Write = Callable[..., Path]
@@ -62,17 +62,17 @@ def space_of(path: Path) -> Space:
 def run(path: Path, store: Path, workers: Workers[Task, Outcome] | None = None, *, resume: bool = False) -> Tally:
     """Run a sweep file into a store."""
     space = space_of(path)
-    with Store(store, make=True) as points, workers or InProcess() as places:
-        points.begin(space.sweep, space.keys, resume=resume)
+    with StoredSweeps(store, make=True) as points, workers or InProcess() as places:
+        points.begin(space, resume=resume)
         return run_sweep(Points(space, points, places, lambda tally: None))
 
 
 def contents(store: Path) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of a store, times apart."""
-    with Store(store) as opened:
-        ask = opened._db.execute
+    with StoredSweeps(store) as opened:
+        ask = opened._store._db.execute
         return {
             "points": ask("SELECT key, config, totals, failure FROM points ORDER BY key").fetchall(),
             "members": ask("SELECT * FROM members ORDER BY sweep, number").fetchall(),
-            "sweeps": ask("SELECT * FROM sweeps ORDER BY name").fetchall(),
+            "sweeps": ask("SELECT sweep, name, definition, keys, bases, code FROM sweeps ORDER BY sweep").fetchall(),
         }

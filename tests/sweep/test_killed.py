@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sim.errors import InputError
-from sim.sweep.store import Store
+from sim.sweep.stored import StoredSweeps
 from tests.sweep.conftest import Write, contents, run
 
 POINTS, WORKERS, KILLS = 48, 2, 3
@@ -25,11 +25,11 @@ SWEEP = "import sys; from sim.commands.sweep import app; app(args=sys.argv[1:])"
 def stored(store: Path) -> dict[str, tuple[str, float]]:
     """When each point was stored, and the seconds it took, by key."""
     try:
-        opened = Store(store)
+        opened = StoredSweeps(store)
     except InputError:  # not made yet
         return {}
     with opened:
-        return {key: rest for key, *rest in opened._db.execute("SELECT key, stored, seconds FROM points")}  # type: ignore[misc]
+        return {key: rest for key, *rest in opened._store._db.execute("SELECT key, stored, seconds FROM points")}  # type: ignore[misc]
 
 
 def begin(path: Path, store: Path, *more: str) -> subprocess.Popen[str]:
@@ -88,5 +88,5 @@ def test_an_interrupt_leaves_what_is_done(write: Write, tmp_path: Path) -> None:
     sweep.send_signal(signal.SIGINT)
     sweep.communicate(timeout=60)
     assert 3 <= len(stored(store)) < POINTS
-    with Store(store) as opened:
+    with StoredSweeps(store) as opened:
         assert all(json.dumps(point.totals) for point in opened.points("small"))

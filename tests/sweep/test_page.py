@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sim.sweep.page import page
-from sim.sweep.store import Store
+from sim.sweep.stored import StoredSweeps
 from sim.sweep.view import View
 from tests.sweep.conftest import Write, run
 
@@ -56,7 +56,7 @@ class Read(HTMLParser):
 @pytest.fixture
 def view(write: Write, tmp_path: Path) -> View:
     run(write(AXES, description=EVIL), tmp_path / "s.sqlite")
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         return View(store, "small")
 
 
@@ -100,7 +100,7 @@ def test_a_hover_tells_the_configuration_and_a_click_the_command(view: View) -> 
 
 def test_a_sweep_without_a_feasible_point_has_a_page(write: Write, tmp_path: Path) -> None:
     run(write({"arch.mxu.rows": [8, 16]}, constraints=["cycles < 0"]), tmp_path / "s.sqlite")
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         read = Read(page(View(store, "small"), NOON))
     assert read.figures == []
     assert "2 break a constraint" in read.words

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from sim.errors import InputError
+from sim.runs.store import VERSION
 from sim.sweep.load import load_sweep
 from sim.sweep.points import Points
 from sim.sweep.run import run_sweep
-from sim.sweep.store import VERSION, Store
+from sim.sweep.stored import StoredSweeps
 from sim.sweep.view import View
 from tests.sweep.conftest import InProcess, Write, contents, run, space_of
 
@@ -101,7 +102,7 @@ def test_a_sweep_file_that_cannot_be_used_is_one_message(write: Write, keys: dic
 def test_more_than_a_million_points_need_consent(write: Write, tmp_path: Path) -> None:
     axes = {"arch.mxu.rows": {"range": {"from": 1, "to": 1001}}, "arch.mxu.columns": {"range": {"from": 1, "to": 1000}}}
     space = space_of(write(axes))
-    with Store(tmp_path / "s.sqlite", make=True) as store:
+    with StoredSweeps(tmp_path / "s.sqlite", make=True) as store:
         with pytest.raises(InputError, match=r"very large\n  found +1,001,000 points\n  allowed +1,000,000, or --yes"):
             Points(space, store, InProcess(), lambda tally: None)
         assert Points(space, store, InProcess(), lambda tally: None, many=True).tally.total == 1_001_000
@@ -115,47 +116,68 @@ def test_a_sweep_that_is_there_is_not_begun_again_without_consent(write: Write, 
         run(write(ROWS), tmp_path / "s.sqlite")
 
 
-def test_a_store_of_another_version_is_refused_and_left_alone(write: Write, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "age"), [(VERSION - 1, "an older"), (VERSION + 1, "a newer")])
+def test_a_store_of_another_version_is_refused_and_left_alone(
+    write: Write, tmp_path: Path, version: int, age: str
+) -> None:
     path = tmp_path / "s.sqlite"
     run(write(ROWS), path)
     with sqlite3.connect(path) as raw:
-        raw.execute(f"PRAGMA user_version = {VERSION + 1}")
+        raw.execute(f"PRAGMA user_version = {version}")
     raw.close()
     before = path.read_bytes()
-    with pytest.raises(InputError, match=f"another version\n  found +version {VERSION + 1}"):
-        Store(path, make=True)
+    with pytest.raises(InputError, match=f"a store of {age} version of this tool\n  found +version {version}"):
+        StoredSweeps(path, make=True)
     assert path.read_bytes() == before
+
+
+def test_a_cache_of_the_first_kind_is_refused_by_its_version(tmp_path: Path) -> None:
+    path = tmp_path / "runs.sqlite"
+    with sqlite3.connect(path) as raw:
+        raw.execute("create table runs (key text primary key, code text, run text)")
+    raw.close()
+    with pytest.raises(InputError, match=r"--store: a store of an older version of this tool\n  found +version 1"):
+        StoredSweeps(path, make=True)
+
+
+def test_a_damaged_row_is_one_message(write: Write, tmp_path: Path) -> None:
+    run(write(ROWS), tmp_path / "s.sqlite")
+    with sqlite3.connect(tmp_path / "s.sqlite") as raw:
+        raw.execute("UPDATE points SET totals = '{'")
+    raw.close()
+    with StoredSweeps(tmp_path / "s.sqlite") as store, pytest.raises(InputError, match=r"s\.sqlite: --store: damaged"):
+        View(store, "small")
 
 
 def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     text, other = tmp_path / "text.sqlite", tmp_path / "other.sqlite"
     text.write_text("not a database, and longer than the header of one " * 9, encoding="utf-8")
     with pytest.raises(InputError, match="file is not a database"):
-        Store(text, make=True)
+        StoredSweeps(text, make=True)
     with sqlite3.connect(other) as raw:
         raw.execute("CREATE TABLE mine (x)")
     raw.close()
     for path in (text, other):
         before = path.read_bytes()
         with pytest.raises(InputError, match=r"not a database|not a store"):
-            Store(path, make=True)
+            StoredSweeps(path, make=True)
         assert path.read_bytes() == before
     with pytest.raises(InputError, match="no such store"):
-        Store(tmp_path / "none.sqlite")
+        StoredSweeps(tmp_path / "none.sqlite")
     with pytest.raises(InputError, match="cannot be used"):
-        Store(text / "below.sqlite", make=True)
+        StoredSweeps(text / "below.sqlite", make=True)
 
 
 def test_a_disk_that_fills_is_one_message_and_what_was_stored_stays(write: Write, tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     space = space_of(write(SIXTY))
-    with Store(path, make=True) as store:
-        store.begin(space.sweep, space.keys, resume=False)
-        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-        store._db.execute(f"PRAGMA max_page_count = {pages + 6}")  # SQLite's own end of the disk
+    with StoredSweeps(path, make=True) as store:
+        store.begin(space, resume=False)
+        pages = store._store._db.execute("PRAGMA page_count").fetchone()[0]
+        store._store._db.execute(f"PRAGMA max_page_count = {pages + 6}")  # SQLite's own end of the disk
         with pytest.raises(InputError, match=r"(?s)s\.sqlite: --store: cannot be used: .*full.*--resume"):
             run_sweep(Points(space, store, InProcess(), lambda tally: None))
-    with Store(path) as store:
+    with StoredSweeps(path) as store:
         stored = View(store, "small").points
     assert 0 < len(stored) < 60
     assert all(point.verdict.feasible for point in stored)
@@ -167,7 +189,7 @@ def test_a_disk_that_fills_is_one_message_and_what_was_stored_stays(write: Write
 
 def test_a_sweep_that_the_store_lacks_is_named_with_the_nearest(write: Write, tmp_path: Path) -> None:
     run(write(ROWS), tmp_path / "s.sqlite")
-    with Store(tmp_path / "s.sqlite") as store, pytest.raises(InputError, match="did you mean `small`"):
+    with StoredSweeps(tmp_path / "s.sqlite") as store, pytest.raises(InputError, match="did you mean `small`"):
         View(store, "smal")
 
 

@@ -17,7 +17,7 @@ from sim.runs.workers import WORKER_DIED, LocalWorkers
 from sim.simulation import simulate
 from sim.sweep import evaluate
 from sim.sweep.evaluate import Outcome, Task, compute
-from sim.sweep.store import Store
+from sim.sweep.stored import StoredSweeps
 from tests.sweep.conftest import InProcess, Write, contents, run, space_of
 
 AXES = {"arch.mxu.rows": [4, 8, 16], "arch.dram.bandwidth_gigabytes_per_second": [12.8, 256]}
@@ -34,7 +34,7 @@ def test_a_point_holds_the_totals_of_a_simulation_of_its_own(write: Write, tmp_p
     path = write(AXES)
     run(path, tmp_path / "s.sqlite")
     space = space_of(path)
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         stored = list(store.points("small"))
     assert [one.number for one in stored] == list(range(6))
     for one in stored:
@@ -75,7 +75,7 @@ def test_a_point_that_fails_is_stored_with_its_reason_and_stops_no_other(write: 
     axes = {"arch.buffers.weight.bytes": [16384, 1048576], "arch.schedule.k_block": [1000, 4096]}
     tally = run(write(axes), tmp_path / "s.sqlite")
     assert (tally.computed, tally.failed) == (4, 3)
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         failures = {
             (one.overrides["arch.buffers.weight.bytes"], one.overrides["arch.schedule.k_block"]): one.failure
             for one in store.points("small")
@@ -88,7 +88,7 @@ def test_a_point_that_fails_is_stored_with_its_reason_and_stops_no_other(write: 
 def test_a_design_that_the_schema_refuses_is_a_failed_point(write: Write, tmp_path: Path) -> None:
     axes = {"arch.mxu.rows": [8, 16], "arch.writer.blocks": ["mxu.rows - 8"]}
     tally = run(write(axes), tmp_path / "s.sqlite")
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         assert "writer.blocks" in (next(one.failure for one in store.points("small")) or "")
     assert (tally.computed, tally.failed) == (2, 1)
 
@@ -99,7 +99,7 @@ def test_a_defect_is_stored_with_its_reason(write: Write, tmp_path: Path, monkey
 
     monkeypatch.setattr(evaluate, "summarise", broken)
     assert run(write(), tmp_path / "s.sqlite").failed == 2
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         assert {one.failure for one in store.points("small")} == {"defect: ZeroDivisionError: planted"}
 
 
@@ -127,7 +127,7 @@ def test_a_random_sweep_takes_so_many_different_points_the_same_for_the_same_see
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         path = write(axes, name=name, mode="random", points=6, seed=seed, constraints=["rows * columns <= 256"])
         run(path, tmp_path / "s.sqlite")
-        with Store(tmp_path / "s.sqlite") as store:
+        with StoredSweeps(tmp_path / "s.sqlite") as store:
             points = list(store.points(name))
         chosen.append([point.number for point in points])
         assert all(point.overrides["arch.mxu.rows"] * point.overrides["arch.mxu.columns"] <= 256 for point in points)
@@ -198,7 +198,7 @@ def test_a_worker_that_dies_loses_nothing(write: Write, tmp_path: Path, monkeypa
     tally = run(path, tmp_path / "s.sqlite", LocalWorkers(2, kill_one))
     assert (tmp_path / "died").exists()
     assert (tally.computed, tally.failed) == (5, 1)
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         failed = {one.overrides["arch.mxu.rows"]: one.failure for one in store.points("small") if one.failure}
     assert failed == {4: WORKER_DIED}
     # Such a failure says nothing about the point, so it is tried again.

@@ -96,7 +96,7 @@ def test_the_key_tells_designs_apart_and_knows_equal_ones(write: Write, tmp_path
 def test_the_key_changes_with_the_code(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     space = space_of(write())
     before = space.design(0).key
-    monkeypatch.setattr("sim.sweep.space.code_version", lambda: "other")
+    monkeypatch.setattr("sim.runs.identity.code_version", lambda: "other")
     assert space.design(0).key != before
 
 

@@ -9,7 +9,7 @@ import pytest
 from sim.runs.workers import LocalWorkers
 from sim.sweep.diff import objectives, volume_ratio
 from sim.sweep.evaluate import compute
-from sim.sweep.store import Store
+from sim.sweep.stored import StoredSweeps
 from sim.sweep.view import View
 from tests.sweep.conftest import SMALL_WORK, InProcess, Write, contents, run
 
@@ -46,7 +46,7 @@ def test_another_seed_asks_for_other_points(write: Write, tmp_path: Path) -> Non
 def test_a_search_keeps_to_the_constraints(write: Write, tmp_path: Path) -> None:
     path = write(AXES, mode="search", points=20, batch=10, constraints=["rows * columns == 128", "energy > 0"])
     tally = run(path, tmp_path / "s.sqlite")
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         points = View(store, "small").points
     assert tally.computed == len(points) == 20
     assert {p.levels["arch.mxu.rows"] * p.levels["arch.mxu.columns"] for p in points} == {128}
@@ -78,7 +78,7 @@ def test_a_search_of_a_shipped_sweep_reaches_the_grids_front_in_a_tenth_of_its_p
     (grid / "search.yaml").write_text(text.replace("name: grid", searched), encoding="utf-8")
     tally = run(grid / "search.yaml", grid / "s.sqlite")
     assert (tally.computed, tally.reused) == (0, 200)
-    with Store(grid / "s.sqlite") as store:
+    with StoredSweeps(grid / "s.sqlite") as store:
         fronts = [View(store, name).groups[()] for name in ("grid", sampler)]
     ratio = volume_ratio(*map(objectives, fronts))
     assert ratio is not None

@@ -18,7 +18,7 @@ from sim.simulation import simulate
 from sim.sweep.diff import compare
 from sim.sweep.files import WRITTEN, write
 from sim.sweep.front import front
-from sim.sweep.store import Store
+from sim.sweep.stored import StoredSweeps
 from sim.sweep.view import View, level_words, short_names
 from sim.workload.load import load_workload
 from tests.sweep.conftest import Write, run
@@ -34,7 +34,7 @@ KEYS: dict[str, Any] = {"derived": {"power": "energy / seconds"}}
 @pytest.fixture
 def view(write: Write, tmp_path: Path) -> View:
     run(write(AXES, **KEYS), tmp_path / "s.sqlite")
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         return View(store, "small")
 
 
@@ -53,7 +53,7 @@ def test_points_that_do_different_work_are_not_compared(write: Write, tmp_path: 
     axes = {"arch.mxu.rows": [8, 16], "workload.run.batch": [1, 4], "workload.run.precision": ["5", "8"]}
     run(write(axes), tmp_path / "s.sqlite")
     run(write(axes, name="all", front_per=[]), tmp_path / "s.sqlite")
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         assert {group: len(points) for group, points in View(store, "small").comparable().items()} == {(1,): 4, (4,): 4}
         view = View(store, "all")
     assert {group: len(points) for group, points in view.comparable().items()} == {(): 8}
@@ -64,12 +64,12 @@ def test_a_point_that_breaks_a_constraint_on_results_is_stored_but_not_on_the_fr
     write: Write, tmp_path: Path
 ) -> None:
     run(write({"arch.mxu.rows": [4, 8, 16]}), tmp_path / "s.sqlite")
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         cycles = sorted(point.objectives[0] for point in View(store, "small").points)
     limit = f"cycles < {cycles[-1]}"
     tally = run(write({"arch.mxu.rows": [4, 8, 16]}, name="bounded", constraints=[limit]), tmp_path / "s.sqlite")
     assert (tally.reused, tally.computed) == (3, 0)
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         view = View(store, "bounded")
     assert [point.verdict.broken for point in view.points] == [(limit,), (), ()]
     assert {point.stored.number for point in view.groups[()]} <= {1, 2}
@@ -80,7 +80,7 @@ def test_an_objective_of_a_phase_that_does_not_run_is_a_failure(write: Write, tm
     path = write({"arch.mxu.rows": [8]}, name="prefill", objectives=["time_per_token"])
     path.write_text(path.read_text(encoding="utf-8").replace("- both", "- prefill"), encoding="utf-8")
     run(path, tmp_path / "s.sqlite")
-    with Store(tmp_path / "s.sqlite") as store:
+    with StoredSweeps(tmp_path / "s.sqlite") as store:
         assert View(store, "small").points[0].verdict.feasible
         [point] = View(store, "prefill").points
     assert "no such phase in the run: time of a decode step" in (point.verdict.failure or "")
@@ -156,7 +156,7 @@ def test_a_difference_says_which_results_changed_and_by_how_much(write: Write, t
     run(write({"arch.mxu.rows": [8, 16, 32]}, archs=["mine.yaml"]), tmp_path / "b.sqlite")
     views = []
     for name in ("a", "b"):
-        with Store(tmp_path / f"{name}.sqlite") as store:
+        with StoredSweeps(tmp_path / f"{name}.sqlite") as store:
             views.append(View(store, "small"))
     found = compare(*views)
     assert (found.common, found.only_a, found.only_b) == (2, 1, 1)
