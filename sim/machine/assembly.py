@@ -13,7 +13,6 @@ from sim.engine.activity import Recorder, State
 from sim.engine.environment import Environment
 from sim.engine.fast_forward import Cursor, FastForwarder, Skip
 from sim.laws.conservation import BrokenLawError
-from sim.mapping.operands import Operand
 from sim.units.buffer import Buffer
 from sim.units.controller import Controller
 from sim.units.dram import model_of
@@ -82,9 +81,9 @@ class Assembly:
         self.fast_forward: FastForwarder | None = None
         self.skipped: list[int] = []
 
-    def add_writer(self, output: Operand, group_size: int, blocks: int) -> Writer:
+    def add_writer(self, blocks: int) -> Writer:
         slots = self.hardware.writer.blocks
-        self.writer = Writer(self.bench, self.dram, output, slots=slots, group_size=group_size, blocks=blocks)
+        self.writer = Writer(self.bench, self.dram, slots=slots, blocks=blocks)
         self.units.append(self.writer)
         return self.writer
 

@@ -9,10 +9,10 @@ from sim.engine.activity import Recorder
 from sim.laws.expectation import Expectation, GemmExpectation, VectorExpectation, expect
 from sim.machine.assembly import Assembly, Run, SimulationOptions
 from sim.mapping.nest import LoadCursor, TileCursor
-from sim.mapping.operands import RawBytes
 from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece
 from sim.mapping.plan import Plan
+from sim.mapping.stream import Stream
 from sim.mapping.vector_blocks import BlockCursor
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.bpc import Bpc
@@ -48,7 +48,7 @@ def assemble(
     assembly = Assembly(piece.hardware, options, recorder)
     if isinstance(expected, GemmExpectation):
         pace = expected.pace
-        assembly.add_writer(pace.output, pace.output_group, expected.traffic.output_blocks)
+        assembly.add_writer(expected.traffic.output_blocks)
         _add_gemm_units(assembly, expected.plan, pace)
     else:
         _add_vector_units(assembly, expected)
@@ -58,7 +58,7 @@ def assemble(
 def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
     arch, bench, launched, dram = assembly.hardware, assembly.bench, assembly.controller.launched, assembly.dram
     tiles, weight_chunks, activation_chunks = (
-        TileCursor(plan),
+        TileCursor(plan, Stream.of(plan, pace)),
         LoadCursor(plan, "weights"),
         LoadCursor(plan, "activations"),
     )
@@ -70,8 +70,6 @@ def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
         weight_buffer,
         port_bits=arch.weight_dispatcher.port_bits,
         mxu_columns=arch.mxu.columns,
-        group_bits=plan.step_bits,
-        scale_bits=plan.side_bits,
         mxu_group_cycles=lambda op: mxu.group_cycles(op),
     )
     mxu = Mxu(
@@ -79,7 +77,6 @@ def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
         weights,
         activations,
         assembly.activation_buffer,
-        words=pace.words,
         output_registers=arch.mxu.output_registers,
         pipeline_cycles=arch.mxu.pipeline_cycles,
         channel_busy=dram.busy_cycles_so_far,
@@ -91,7 +88,6 @@ def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
             assembly.writer,
             lanes=arch.bpc.lanes * arch.mxu.count,
             group_size=arch.bpc.group_size,
-            mantissa_bits=pace.compressed_rows - 1,
         )
         assembly.units.append(bpc)
     port_bits, columns = arch.collector.port_bits, arch.mxu.columns
@@ -118,7 +114,7 @@ def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
 def _add_vector_units(assembly: Assembly, expected: VectorExpectation) -> None:
     blocks, bench, launched = expected.blocks, assembly.bench, assembly.controller.launched
     buffer, dram = assembly.activation_buffer, assembly.dram
-    writer = assembly.add_writer(RawBytes(), 1, sum(count for block, count in blocks.kinds if block.write_bytes))
+    writer = assembly.add_writer(sum(count for block, count in blocks.kinds if block.write_bytes))
     vector = Vector(
         bench,
         launched,

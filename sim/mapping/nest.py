@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from sim.mapping.operands import ceil_div
 from sim.mapping.plan import Plan
+from sim.mapping.stream import RAW, Stream
 
 LEVELS = ("outer blocks", "inner blocks", "row tiles", "column runs")
 """The loops whose iterations may be skipped, outermost first."""
@@ -46,6 +47,8 @@ class TileOp(NamedTuple):
     """First tile of a run of column tiles that leave as one output block."""
     run_columns: int
     """Columns of the run if this tile is its last, else 0."""
+    stream: Stream = RAW
+    """What does not depend on the place in the loops."""
 
 
 class LoopCursor:
@@ -208,10 +211,11 @@ class TileCursor(LoopCursor):
     A tile that neither takes nor frees a chunk is one operation over all of K; the others go chunk by chunk.
     """
 
-    __slots__ = ("_cache",)
+    __slots__ = ("_cache", "_stream")
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, stream: Stream = RAW) -> None:
         super().__init__(plan)
+        self._stream = stream
         self._cache: dict[tuple[object, ...], TileOp] = {}
 
     @property
@@ -275,6 +279,7 @@ class TileCursor(LoopCursor):
             closes_activations=frees_a and closes and (last_row or not plan.activations_resident),
             run_opens=self.column == run_start,
             run_columns=run_columns if ends_run and closes else 0,
+            stream=self._stream,
         )
 
     def step(self) -> None:

@@ -35,8 +35,6 @@ class Bpc(Unit):
     ----------
     lanes
         Of all compressors together.
-    mantissa_bits
-        M of the encoded output.
     """
 
     names = ("bpc",)
@@ -66,9 +64,9 @@ class Bpc(Unit):
             ),
         )
 
-    def __init__(self, bench: Bench, writer: Writer, *, lanes: int, group_size: int, mantissa_bits: int) -> None:
+    def __init__(self, bench: Bench, writer: Writer, *, lanes: int, group_size: int) -> None:
         super().__init__(bench, "bpc")
-        self.writer, self.lanes, self.group_size, self.mantissa_bits = writer, lanes, group_size, mantissa_bits
+        self.writer, self.lanes, self.group_size = writer, lanes, group_size
         self.space = Credits(bench.environment, GATHER_SETS)
         self.blocks: Channel[OutputBlock] = Channel(bench.environment)
         self.block = OutputBlock(0, 0)
@@ -96,7 +94,7 @@ class Bpc(Unit):
     def beat_emit(self) -> Steps:
         self.groups_left = self._groups(self.block)
         while self.groups_left > 0:
-            self.rows_left = self.mantissa_bits + 1
+            self.rows_left = self.block.stream.compressed_rows
             while self.rows_left:
                 yield self.activity.work(1)
                 self.rows_left -= 1
@@ -105,7 +103,7 @@ class Bpc(Unit):
 
     def emit_cycles(self, block: OutputBlock) -> int:
         """The equation above without the hand-over."""
-        return ceil_div(self._groups(block), self.lanes) * (self.mantissa_bits + 1)
+        return ceil_div(self._groups(block), self.lanes) * block.stream.compressed_rows
 
     def tile_emit(self) -> Steps:
         self.rows += self.emit_cycles(self.block)

@@ -23,6 +23,7 @@ from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.formats.widths import FP16_BITS
 from sim.mapping.operands import ceil_div
+from sim.mapping.stream import RAW, Stream
 from sim.units.mxu import FinishedTile
 from sim.units.unit import Bench, Loss, Steps, Unit
 
@@ -32,6 +33,7 @@ class OutputBlock(NamedTuple):
 
     rows: int
     columns: int
+    stream: Stream = RAW
 
 
 class Sink(Protocol):
@@ -94,7 +96,7 @@ class Collector(Unit):
             yield from self._drain()
             self.registers.give()
             if self.tile.run_columns:
-                self.sink.blocks.put(OutputBlock(self.tile.rows, self.tile.run_columns))
+                self.sink.blocks.put(OutputBlock(self.tile.rows, self.tile.run_columns, self.tile.stream))
 
     def beat_drain(self) -> Steps:
         self.bits_left = self.tile.rows * self.mxu_columns * FP16_BITS

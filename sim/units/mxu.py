@@ -32,6 +32,7 @@ from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.engine.waits import Waits
 from sim.mapping.nest import TileOp
+from sim.mapping.stream import RAW, Stream
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.buffer import Buffer
 from sim.units.unit import Bench, Loss, Steps, Unit
@@ -48,6 +49,7 @@ class FinishedTile(NamedTuple):
     rows: int
     run_opens: bool
     run_columns: int
+    stream: Stream = RAW
 
     def relative_to(self, now: int) -> FinishedTile:
         """The same tile with the cycles until it is ready."""
@@ -59,8 +61,6 @@ class Mxu(Unit):
 
     Parameters
     ----------
-    words
-        Activation words of a group: the PE's cycles.
     channel_busy
         Cycles before the present one in which the DRAM channel moved something.
     """
@@ -116,7 +116,6 @@ class Mxu(Unit):
         activations: ActivationDispatcher,
         activation_buffer: Buffer,
         *,
-        words: int,
         output_registers: int,
         pipeline_cycles: int,
         channel_busy: Callable[[], int],
@@ -124,7 +123,7 @@ class Mxu(Unit):
         super().__init__(bench, "mxu")
         self.waits = Waits(bench.environment, self.activity, channel_busy, CAUSES)
         self.weights, self.activations, self.activation_buffer = weights, activations, activation_buffer
-        self.words, self.pipeline_cycles = words, pipeline_cycles
+        self.pipeline_cycles = pipeline_cycles
         self.registers = Credits(bench.environment, output_registers)
         self.pipeline: Channel[FinishedTile] = Channel(bench.environment)
         self.op: TileOp | None = None
@@ -185,7 +184,7 @@ class Mxu(Unit):
     def _finish(self, op: TileOp) -> None:
         self.groups += op.groups
         self.macs += op.rows * op.columns * op.values
-        self.pe_cycles += op.rows * op.columns * op.groups * self.words
+        self.pe_cycles += op.rows * op.columns * op.groups * op.stream.words
         if op.frees_activations:
             self.activation_buffer.space.give(op.frees_activations)
         if op.closes_activations:
@@ -193,16 +192,16 @@ class Mxu(Unit):
         if op.closes_tile:
             self.tiles += 1
             ready_at = self.bench.now + self.pipeline_cycles
-            self.pipeline.put(FinishedTile(ready_at, op.rows, op.run_opens, op.run_columns))
+            self.pipeline.put(FinishedTile(ready_at, op.rows, op.run_opens, op.run_columns, op.stream))
 
     def beat_compute(self) -> Steps:
         assert self.op is not None
         self.groups_left = self.op.groups
         while True:
             self.group_began = self.bench.now
-            self.words_left = self.words
+            self.words_left = self.op.stream.words
             while self.words_left:
-                self.activations.requests.put((self.op.rows, self.words_left == self.words))
+                self.activations.requests.put((self.op.rows, self.words_left == self.op.stream.words))
                 yield self.activity.work(1)
                 while not self.activations.done.items:
                     yield self.activity.wait(self.activations.done.filled(), State.ACTIVATIONS)
@@ -217,16 +216,16 @@ class Mxu(Unit):
 
     def group_cycles(self, op: TileOp) -> int:
         """P of the equation above."""
-        return self.activations.group_cycles(op.rows, self.words)
+        return self.activations.group_cycles(op.rows, op.stream.words)
 
     def tile_compute(self) -> Steps:
         assert self.op is not None
-        op, group = self.op, self.group_cycles(self.op)
+        op, words, group = self.op, self.op.stream.words, self.group_cycles(self.op)
         waiting = (op.groups - 1) * max(0, self.weights.block_cycles(op) - group)
-        self.activations.book_groups(op.rows, self.words, op.groups, waiting)
+        self.activations.book_groups(op.rows, words, op.groups, waiting)
         yield self.activity.spend(
-            (State.BUSY, op.groups * self.words),
-            (State.ACTIVATIONS, op.groups * (group - self.words)),
+            (State.BUSY, op.groups * words),
+            (State.ACTIVATIONS, op.groups * (group - words)),
             (State.WEIGHTS, waiting),
         )
 

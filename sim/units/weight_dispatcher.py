@@ -63,14 +63,11 @@ class WeightDispatcher(Unit):
         *,
         port_bits: int,
         mxu_columns: int,
-        group_bits: int,
-        scale_bits: int,
         mxu_group_cycles: Callable[[TileOp], int],
     ) -> None:
         super().__init__(bench, "weight_dispatcher")
         self.cursor, self.buffer = cursor, buffer
         self.port_bits, self.mxu_columns = port_bits, mxu_columns
-        self.group_bits, self.scale_bits = group_bits, scale_bits
         self.mxu_group_cycles = mxu_group_cycles
         self.shadow: Channel[TileOp | None] = Channel(bench.environment, capacity=1)
         """Full while a block waits for the MXU to take it; None after the last."""
@@ -116,8 +113,9 @@ class WeightDispatcher(Unit):
 
     def beat_load(self) -> Steps:
         assert self.op is not None
-        self.bits_left = min(self.op.columns, self.mxu_columns) * self.group_bits
-        self.read_bits += self.op.columns * (self.group_bits + self.scale_bits)
+        stream = self.op.stream
+        self.bits_left = min(self.op.columns, self.mxu_columns) * stream.step_bits
+        self.read_bits += self.op.columns * (stream.step_bits + stream.side_bits)
         while self.bits_left > 0:
             yield self.activity.work(1)
             self.bits_left -= self.port_bits
@@ -135,16 +133,16 @@ class WeightDispatcher(Unit):
     def beats_ahead(self) -> int:
         """Beats of the next operation's first block, whether its weights are there or not."""
         assert self.op is not None
-        return len(range(0, min(self.op.columns, self.mxu_columns) * self.group_bits, self.port_bits))
+        return len(range(0, min(self.op.columns, self.mxu_columns) * self.op.stream.step_bits, self.port_bits))
 
     def block_cycles(self, op: TileOp) -> int:
         """B of the equation above."""
-        return ceil_div(min(op.columns, self.mxu_columns) * self.group_bits, self.port_bits)
+        return ceil_div(min(op.columns, self.mxu_columns) * op.stream.step_bits, self.port_bits)
 
     def tile_load(self) -> Steps:
         assert self.op is not None
         self.beats += self.op.groups * self.block_cycles(self.op)
-        self.read_bits += self.op.groups * self.op.columns * (self.group_bits + self.scale_bits)
+        self.read_bits += self.op.groups * self.op.columns * (self.op.stream.step_bits + self.op.stream.side_bits)
         yield self.activity.work(self.block_cycles(self.op))
 
     def tile_rest(self) -> Steps:

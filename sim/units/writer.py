@@ -17,7 +17,7 @@ from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.formats.widths import FP16_BITS
-from sim.mapping.operands import Operand, ceil_div
+from sim.mapping.operands import ceil_div
 from sim.units.collector import OutputBlock
 from sim.units.dram import Dram
 from sim.units.unit import Bench, Steps, Unit
@@ -28,10 +28,6 @@ class Writer(Unit):
 
     Parameters
     ----------
-    output
-        How the output lies in memory.
-    group_size
-        Values of an encoded output group.
     blocks
         Output blocks of the whole run.
     """
@@ -48,9 +44,9 @@ class Writer(Unit):
         area = bits * cost.block_square_micrometres_per_bit * SQUARE_MILLIMETRES
         return (CostTerms("controller", area_square_millimetres=area),)
 
-    def __init__(self, bench: Bench, dram: Dram, output: Operand, *, slots: int, group_size: int, blocks: int) -> None:
+    def __init__(self, bench: Bench, dram: Dram, *, slots: int, blocks: int) -> None:
         super().__init__(bench, "writer")
-        self.dram, self.output, self.group_size = dram, output, group_size
+        self.dram = dram
         self.space = Credits(bench.environment, slots)
         self.blocks: Channel[OutputBlock] = Channel(bench.environment)
         self.blocks_left, self.blocks_stored = blocks, 0
@@ -87,8 +83,9 @@ class Writer(Unit):
 
     def block_bytes(self, block: OutputBlock) -> int:
         """Bytes of a block in DRAM."""
-        shape = (block.rows, ceil_div(block.columns, self.group_size), block.columns)
-        return self.output.data_bytes(*shape) + self.output.side_bytes(*shape)
+        output = block.stream.output
+        shape = (block.rows, ceil_div(block.columns, block.stream.output_group), block.columns)
+        return output.data_bytes(*shape) + output.side_bytes(*shape)
 
     def in_hand(self) -> tuple[Any, ...]:
         return (tuple(self.blocks.items), self.space.available)

@@ -12,6 +12,7 @@ from sim.arch.schema import ActivationBufferConfig, BufferConfig
 from sim.arch.schema import ActivationDispatcherConfig as ActivationConfig
 from sim.engine.activity import State
 from sim.mapping.nest import Chunk, TileOp
+from sim.mapping.stream import Stream
 from sim.units import processing_element
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.buffer import Buffer
@@ -39,20 +40,18 @@ class Array:
         output_registers: int = PLENTY,
         pipeline_cycles: int = 9,
     ) -> None:
-        bench = rig.bench
-        self.rig = rig
+        bench, stream = rig.bench, Stream(words, step_bits=64 * 4, side_bits=20)
+        self.rig, self.stream = rig, stream
         self.weight_buffer = Buffer(bench, "weight_buffer", BufferConfig(bytes=PLENTY, fill_port_bits=8))
         self.buffer = Buffer(bench, "activation_buffer", ActivationBufferConfig(bytes=PLENTY, fill_port_bits=8))
         config = ActivationConfig(port_bits=port_bits, exponent_port_bits=exponent_port_bits)
         self.activations = ActivationDispatcher(bench, config, word_bits)
         self.weights = WeightDispatcher(
             bench,
-            Script(ops),  # type: ignore[arg-type]
+            Script([op._replace(stream=stream) for op in ops]),  # type: ignore[arg-type]
             self.weight_buffer,
             port_bits=weight_port_bits,
             mxu_columns=16,
-            group_bits=64 * 4,
-            scale_bits=20,
             mxu_group_cycles=lambda op: self.mxu.group_cycles(op),
         )
         self.mxu = Mxu(
@@ -60,7 +59,6 @@ class Array:
             self.weights,
             self.activations,
             self.buffer,
-            words=words,
             output_registers=output_registers,
             pipeline_cycles=pipeline_cycles,
             channel_busy=lambda: 0,
@@ -246,7 +244,10 @@ def test_only_the_operation_that_closes_a_tile_hands_it_on(rig: Rig) -> None:
         tile_op(run_opens=False, run_columns=32),
     ]
     array = Array(rig, ops, words=5, output_registers=2).run()
-    assert array.tiles == [FinishedTile(BLOCK + 10 + 9, 16, True, 0), FinishedTile(BLOCK + 15 + 9, 16, False, 32)]
+    assert array.tiles == [
+        FinishedTile(BLOCK + 10 + 9, 16, True, 0, array.stream),
+        FinishedTile(BLOCK + 15 + 9, 16, False, 32, array.stream),
+    ]
     # Both tiles took one set each, though the first has two operations.
     assert array.mxu.registers.available == 2
     assert array.mxu.tiles == 2

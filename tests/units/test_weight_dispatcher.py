@@ -10,6 +10,7 @@ import pytest
 from sim.arch.schema import BufferConfig
 from sim.engine.activity import State
 from sim.mapping.nest import Chunk, TileOp
+from sim.mapping.stream import Stream
 from sim.units.buffer import Buffer
 from sim.units.weight_dispatcher import WeightDispatcher
 from tests.units.rig import Rig, Script, busy, stalls, tile_op
@@ -31,15 +32,14 @@ class Dispatching:
         self, rig: Rig, ops: list[TileOp], group_cycles: int, *, mxu_columns: int = 16, port_bits: int = PORT
     ) -> None:
         self.rig, self.group_cycles = rig, group_cycles
+        stream = Stream(step_bits=GROUP_BITS, side_bits=SCALE_BITS)
         self.buffer = Buffer(rig.bench, "weight_buffer", BufferConfig(bytes=10**6, fill_port_bits=8))
         self.dispatcher = WeightDispatcher(
             rig.bench,
-            Script(ops),  # type: ignore[arg-type]
+            Script([op._replace(stream=stream) for op in ops]),  # type: ignore[arg-type]
             self.buffer,
             port_bits=port_bits,
             mxu_columns=mxu_columns,
-            group_bits=GROUP_BITS,
-            scale_bits=SCALE_BITS,
             mxu_group_cycles=lambda op: group_cycles,
         )
         self.block = -(-min(ops[0].columns, mxu_columns) * GROUP_BITS // port_bits)

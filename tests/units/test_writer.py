@@ -6,29 +6,24 @@ import pytest
 
 from sim.engine.activity import State
 from sim.mapping.operands import AndaActivations, Fp16Activations, Operand
+from sim.mapping.stream import Stream
 from sim.units.collector import OutputBlock
 from sim.units.writer import Writer
 from tests.units.rig import Memory, Rig, busy, stalls
 
 ANSWER = 20
+FP16 = Fp16Activations()
 
 
-def make(rig: Rig, blocks: int, *, slots: int = 4, output: Operand | None = None) -> tuple[Writer, Memory]:
+def make(rig: Rig, blocks: int, *, slots: int = 4) -> tuple[Writer, Memory]:
     memory = Memory(rig, ANSWER)
-    return Writer(
-        rig.bench,
-        memory,
-        output or Fp16Activations(),
-        slots=slots,
-        group_size=64,
-        blocks=blocks,  # type: ignore[arg-type]
-    ), memory
+    return Writer(rig.bench, memory, slots=slots, blocks=blocks), memory  # type: ignore[arg-type]
 
 
-def offer(writer: Writer, rows: int = 1, columns: int = 1) -> None:
+def offer(writer: Writer, rows: int = 1, columns: int = 1, output: Operand = FP16) -> None:
     """A block as the unit before the writer hands it on: its slot taken first."""
     writer.space.take()
-    writer.blocks.put(OutputBlock(rows, columns))
+    writer.blocks.put(OutputBlock(rows, columns, Stream(output=output, output_group=64)))
 
 
 def test_a_block_is_asked_to_be_written_in_the_cycle_it_comes(rig: Rig) -> None:
@@ -80,8 +75,8 @@ def test_the_run_ends_with_the_last_block_not_before(rig: Rig) -> None:
 def test_an_encoded_block_is_whole_groups_of_planes_and_their_exponents(
     rig: Rig, mantissa_bits: int, rows: int, columns: int
 ) -> None:
-    writer, memory = make(rig, blocks=1, output=AndaActivations(mantissa_bits, group_size=64))
-    rig.at(0, lambda: offer(writer, rows, columns))
+    writer, memory = make(rig, blocks=1)
+    rig.at(0, lambda: offer(writer, rows, columns, AndaActivations(mantissa_bits, group_size=64)))
     rig.run(writer)
     # a group is a sign word and M words of 64 bits; its exponent has 5 bits, packed for the block
     groups = rows * -(-columns // 64)

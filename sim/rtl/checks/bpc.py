@@ -14,6 +14,7 @@ from sim.formats import fp16
 from sim.formats.anda import AndaTensor
 from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
+from sim.mapping.stream import Stream
 from sim.rtl.checks import bench
 from sim.rtl.checks.bench import Offer, RtlCase, Want, pack, to_bits
 from sim.rtl.checks.build import Design, StreamPort
@@ -55,7 +56,7 @@ def _case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
     rows, columns, group, lanes, port = (size[k] for k in ("Rows", "Columns", "GroupSize", "Lanes", "PortBits"))
     mantissa_bits = rng.randint(1, 16)
     runs = [(rng.randint(1, rows), rng.randint(1, group)) for _ in range(rng.randint(1, 6))]
-    values = np.random.default_rng(rng.getrandbits(32))
+    values, encoded = np.random.default_rng(rng.getrandbits(32)), Stream(compressed_rows=mantissa_bits + 1)
     tiles: list[FinishedTile] = []
     beats, flags, planes_out, exponents = [], [], [], []
     for height, width in runs:
@@ -72,14 +73,14 @@ def _case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
             beats.append(tile)
             last = [(i == len(tile) - 1, i == len(tile) - 1 and t == count - 1, height) for i in range(len(tile))]
             flags += last
-            tiles.append(FinishedTile(0, height, t == 0, width if t == count - 1 else 0))
+            tiles.append(FinishedTile(0, height, t == 0, width if t == count - 1 else 0, encoded))
         block = np.zeros((ceil_div(height, lanes) * lanes, group), np.uint16)
         block[:height] = codes
-        encoded = AndaTensor.encode(fp16.from_codes(block), mantissa_bits, group)
-        out = planes(encoded)[:, 0].reshape(-1, lanes, mantissa_bits + 1, group).transpose(0, 2, 1, 3)
+        tensor = AndaTensor.encode(fp16.from_codes(block), mantissa_bits, group)
+        out = planes(tensor)[:, 0].reshape(-1, lanes, mantissa_bits + 1, group).transpose(0, 2, 1, 3)
         planes_out.append(out.reshape(-1, lanes * group))
         exponents.append(
-            np.repeat(encoded.exponents.reshape(-1, 1, lanes), mantissa_bits + 1, axis=1).reshape(-1, lanes)
+            np.repeat(tensor.exponents.reshape(-1, 1, lanes), mantissa_bits + 1, axis=1).reshape(-1, lanes)
         )
     stream, marks = np.concatenate(beats), np.array(flags)
     signals = {
@@ -95,17 +96,15 @@ def _case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
         {"grant": Want(len(runs)), "handover": Want(len(runs)), "row": Want(len(rows_out), ready)},
         {"mantissa_bits_i": mantissa_bits},
     )
-    trace = _model(size, mantissa_bits, tiles, gap, slots, ready)
+    trace = _model(size, tiles, gap, slots, ready)
     return case, {"trace": trace, "rows": rows_out, "exponents": np.concatenate(exponents), "M": mantissa_bits}
 
 
-def _model(
-    size: dict[str, int], mantissa_bits: int, tiles: list[FinishedTile], gap: Any, slots: Any, ready: Any
-) -> HandshakeTrace:
+def _model(size: dict[str, int], tiles: list[FinishedTile], gap: Any, slots: Any, ready: Any) -> HandshakeTrace:
     unit, trace = Bench(Environment(), "beat"), HandshakeTrace()
     environment = unit.environment
     writer: Any = Gather(environment, slots, trace.open("slot"))
-    bpc = Bpc(unit, writer, lanes=size["Lanes"], group_size=size["GroupSize"], mantissa_bits=mantissa_bits)
+    bpc = Bpc(unit, writer, lanes=size["Lanes"], group_size=size["GroupSize"])
     bpc.activity = RowPort(environment, bpc, ready, trace.open("row"), trace.open("handover"))
     pipeline: Channel[FinishedTile] = Channel(environment)
     registers = Credits(environment, UNLIMITED)

@@ -14,6 +14,7 @@ from sim.formats import fp16
 from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.nest import TileOp
 from sim.mapping.operands import ceil_div
+from sim.mapping.stream import Stream
 from sim.rtl.checks import bench
 from sim.rtl.checks.bench import Offer, RtlCase, Want, pack, to_bits
 from sim.rtl.checks.build import Design, StreamPort
@@ -74,7 +75,8 @@ def _weight_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str,
     columns, group, port = size["Columns"], size["GroupSize"], size["PortBits"]
     symmetric = size["WeightBits"] == 4
     values = np.random.default_rng(rng.getrandbits(32))
-    ops = [_random_op(rng, columns) for _ in range(rng.randint(1, 8))]
+    stream = Stream(step_bits=group * 4, side_bits=20)
+    ops = [_random_op(rng, columns, stream) for _ in range(rng.randint(1, 8))]
     codes, scales, zeros, integers = [], [], [], []
     for op in ops:
         beats = ceil_div(op.columns * group * 4, port)
@@ -118,7 +120,7 @@ def _weight_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str,
     }
 
 
-def _random_op(rng: random.Random, columns: int) -> TileOp:
+def _random_op(rng: random.Random, columns: int, stream: Stream) -> TileOp:
     flags = [rng.random() < 0.5 for _ in range(4)]
     return TileOp(
         rows=rng.randint(1, 16),
@@ -135,6 +137,7 @@ def _random_op(rng: random.Random, columns: int) -> TileOp:
         closes_activations=False,
         run_opens=flags[3],
         run_columns=rng.choice([0, 1]),
+        stream=stream,
     )
 
 
@@ -159,8 +162,6 @@ def _weight_model(size: dict[str, int], ops: list[TileOp], gap: Any, ready: Any,
         buffer,
         port_bits=size["PortBits"],
         mxu_columns=size["Columns"],
-        group_bits=size["GroupSize"] * 4,
-        scale_bits=20,
         mxu_group_cycles=lambda _: 0,
     )
     weights.activity = SourcePort(environment, weights.name, gap, trace.open("beat"))

@@ -124,8 +124,7 @@ def prepare(design: Design, work: Work, stalls: Stalls) -> PreparedCase:
 def reference(prepared: PreparedCase) -> HandshakeTrace:
     """The simulator's handshakes."""
     work = prepared.work
-    encode = work.output_mantissa_bits if work.shape.compressor_lanes else None
-    trace = run_matrix(work.arch, work.shape.pe, work.operations, work.words, prepared.stalls, encode)
+    trace = run_matrix(work.arch, work.shape.pe, work.operations, prepared.stalls)
     starts, beats = iter(trace.handshakes["group"]), iter(trace.handshakes["weight"])
     chunks, ops = trace.open("chunk"), trace.open("op")
     for op in work.operations:

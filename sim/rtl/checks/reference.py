@@ -186,10 +186,8 @@ def supply(bench: Bench, name: str, config: Any, at: Iterable[int]) -> Buffer:
     return buffer
 
 
-def run_matrix(
-    arch: Arch, pe: ProcessingElement, operations: Sequence[TileOp], words: int, stalls: Stalls, encode: int | None
-) -> HandshakeTrace:
-    """Run operations through the dispatchers, the MXU, the collector and, to encode at a mantissa length, the BPC."""
+def run_matrix(arch: Arch, pe: ProcessingElement, operations: Sequence[TileOp], stalls: Stalls) -> HandshakeTrace:
+    """Run operations through the dispatchers, the MXU, the collector and, where they are encoded, the BPC."""
     bench, trace = Bench(Environment(), "beat"), HandshakeTrace()
     environment = bench.environment
     weight_buffer = supply(bench, "weight_buffer", arch.buffers.weight, stalls.weight_chunks)
@@ -201,8 +199,6 @@ def run_matrix(
         weight_buffer,
         port_bits=arch.weight_dispatcher.port_bits,
         mxu_columns=arch.mxu.columns,
-        group_bits=arch.mxu.dot_length * 4,
-        scale_bits=20,
         mxu_group_cycles=lambda _: 0,
     )
     weights.shadow = NotedChannel(environment, 1, trace.open("group"))
@@ -214,7 +210,6 @@ def run_matrix(
         weights,
         activations,
         activation_buffer,
-        words=words,
         output_registers=arch.mxu.output_registers,
         pipeline_cycles=arch.mxu.pipeline_cycles,
         channel_busy=lambda: 0,
@@ -223,14 +218,15 @@ def run_matrix(
     taken = trace.open("space")
     gather: Any = Gather(environment, stalls.space, taken)
     sink, units = gather, [weights, activations, mxu]
-    if encode is not None and arch.bpc is not None:
-        sink = bpc = Bpc(bench, gather, lanes=arch.bpc.lanes, group_size=arch.bpc.group_size, mantissa_bits=encode)
+    encoded = operations[0].stream.compressed_rows > 0
+    if encoded and arch.bpc is not None:
+        sink = bpc = Bpc(bench, gather, lanes=arch.bpc.lanes, group_size=arch.bpc.group_size)
         bpc.activity = RowPort(environment, bpc, stalls.pattern, trace.open("row"), trace.open("handover"))
         units.append(bpc)
     collector = Collector(
         bench, mxu.pipeline, mxu.registers, sink, port_bits=arch.collector.port_bits, mxu_columns=arch.mxu.columns
     )
-    pattern = stalls.pattern if encode is None else np.ones(1)
+    pattern = np.ones(1) if encoded else stalls.pattern
     collector.activity = SinkPort(environment, collector.name, pattern, trace.open("output"))
     for unit in (*units, collector):
         unit.start()

@@ -23,6 +23,7 @@ from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import GroupedWeights, ceil_div
 from sim.mapping.plan import Plan, make_plan
+from sim.mapping.stream import Stream
 from sim.rtl.checks.bench import to_bits
 from sim.rtl.checks.shape import OP_FIELDS, Shape
 from sim.workload.gemm import Gemm
@@ -83,9 +84,14 @@ class Work:
         return self.shape.pe.cycles(self.mantissa_bits)
 
     @cached_property
+    def _stream(self) -> Stream:
+        rows = self.output_mantissa_bits + 1 if self.shape.compressor_lanes else 0
+        return Stream(self.words, self.arch.mxu.dot_length * 4, self.plan.side_bits, compressed_rows=rows)
+
+    @cached_property
     def placed(self) -> list[PlacedOperation]:
         """The operations of the plan, in order."""
-        found, cursor, plan = [], TileCursor(self.plan), self.plan
+        found, cursor, plan = [], TileCursor(self.plan, self._stream), self.plan
         while not cursor.done:
             token_block, output_block = cursor.outer, cursor.inner
             if plan.order == "outputs_outer":
