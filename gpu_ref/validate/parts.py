@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sim import program
 from sim.errors import InputError, Place
 from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor
+from sim.formats.weight import WeightFormat
 from sim.formats.weights.integer import IntegerWeights
 from sim.workload.gemm import INT4, Gemm
 from sim.workload.manifest import GemmRecord
@@ -59,6 +61,10 @@ class GemmPart:
         return bool((self.weights.zeros != 8).any())
 
 
+def _is_int4(stored: WeightFormat) -> bool:
+    return isinstance(stored, IntegerWeights) and stored.bits == INT4.bits and not stored.minimum
+
+
 def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: bool) -> Iterator[GemmPart]:
     """Parts of the recorded GeMMs with INT4 weights.
 
@@ -75,8 +81,9 @@ def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: 
         Where the trace holds no tensors, or damaged ones.
     """
     manifest = trace.manifest
-    records = [one for one in manifest.records if one.activations and one.weights and one.weight_bits == INT4.bits]
-    if manifest.weights is None or not records:
+    kept = (one for one in manifest.records if one.activations and one.weights)
+    records = [one for one in kept if _is_int4(manifest.weights_of(one))]
+    if not records:
         facts = {"mend": f"record it with values: {program.name()} trace MODEL --text FILE"}
         raise InputError(
             "a trace without INT4 weights and their activations", place=Place(str(trace.folder)), facts=facts
@@ -87,9 +94,10 @@ def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: 
         if kind in seen and not every:
             continue
         seen.add(kind)
-        gemm = gemm_of(record, precision, IntegerWeights(group_size=manifest.weights.group_size))
+        gemm = gemm_of(record, precision, manifest.weights_of(record))
         bits, weights = gemm.mantissa_bits, trace.weights(record).rows(slice(0, outputs))
         assert bits is not None
+        assert isinstance(weights, IntegerTensor)
         yield GemmPart(
             record,
             gemm,

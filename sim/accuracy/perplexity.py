@@ -90,6 +90,8 @@ class Evaluator:
 
     Attributes
     ----------
+    formats
+        Of the weights, by the name of their layer: what they are, or would be quantised to.
     fingerprint
         What decides the scores, each thing by a hash of its content.
 
@@ -121,6 +123,7 @@ class Evaluator:
         if len(tokens) < 2:
             raise InputError("a text of fewer than two tokens cannot be scored", field="--text")
         self.name, self.model, self.sites = loaded.name, loaded.model, integer_sites(loaded)
+        self.formats = loaded.formats
         self.experts_used, self._orders = loaded.experts_used, loaded.orders
         self._integers = weights.tensors if weights else {}
         self._tokens = torch.tensor(tokens)

@@ -19,11 +19,24 @@ from sim.errors import InputError, nearest_name
 if TYPE_CHECKING:
     from sim.accuracy.perplexity import Evaluator, Format
     from sim.formats.int4 import Scheme
+    from sim.trace.load import Loaded
+    from sim.units.processing_element import ProcessingElement
     from sim.workload.gemm import GemmModule
 
-Model = Annotated[Path, typer.Argument(help="Folder of a Hugging Face model, or its config.json.", metavar="MODEL")]
+STORED, INT4, FP16 = "stored", "int4", "fp16"
+Model = Annotated[
+    Path, typer.Argument(help="Folder of a Hugging Face model, its config.json, or a GGUF file.", metavar="MODEL")
+]
 Text = Annotated[Path, typer.Option(help="Text file that is tokenised and scored.")]
-Weights = Annotated[str, typer.Option(help="int4: quantised, or as packed in the checkpoint; fp16: as they are.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="stored: the integers of the checkpoint, as usual where it has any; int4: made here, else as usual."
+    ),
+]
+AnyWeights = Annotated[
+    str | None, typer.Option("--weights", help="stored, int4 (see `trace --help`), or fp16: not quantised.")
+]
 SchemeName = Annotated[str, typer.Option("--scheme", help="INT4 weights made here: zero-point or symmetric.")]
 WindowSize = Annotated[
     int | None, typer.Option("--context", help="Tokens of a window; 2,048, or what the model has, unless told.")
@@ -47,6 +60,7 @@ def trace(
     text: Annotated[
         Path | None, typer.Option(help="Run on this text and record activations and INT4 weights; else shapes alone.")
     ] = None,
+    weights: Weights = None,
     scheme: SchemeName = "zero-point",
     layers: Annotated[str | None, typer.Option(help="Layers to keep: 0,3,5 or 0-3; all unless told.")] = None,
     modules: Annotated[str | None, typer.Option(help="Modules to keep: qkv,o,up,down,head,router,other.")] = None,
@@ -59,12 +73,13 @@ def trace(
     chosen = TraceOptions(tokens, batch, steps, text, _scheme(scheme), _layers(layers), _modules(modules))
     if out.exists():
         raise InputError("exists already", field="--out", facts={"found": str(out), "allowed": "a new folder"})
-    loaded = load(model, chosen)
+    loaded = _with_weights(load(model, chosen), weights, (STORED, INT4))
     expected = estimate(loaded, chosen)
     print(f"{expected.gemms} GeMMs, about {si(expected.tensor_bytes, 'B')} of tensors", file=sys.stderr)
     with _bar("recording", expected.gemms) as advance:
         manifest = extract(loaded, chosen, out, advance)
-    padded = {record.k for record in manifest.records if record.weights and record.k % _group_size(manifest)}
+    integers = [(one.k, manifest.weights_of(one).span) for one in manifest.records if one.weights]
+    padded = {k for k, span in integers if span and k % span}
     for k in sorted(padded):
         print(f"K = {k}: the last group is filled up with zeros, as the hardware pads it", file=sys.stderr)
     print(f"{len(manifest.records)} GeMMs of {manifest.model.name} in {out}")
@@ -75,7 +90,7 @@ def perplexity(
     text: Text,
     precision: shared.Precision = None,
     compare: Annotated[bool, typer.Option("--compare", help="Also FIGNA and plain block floating point.")] = False,
-    weights: Weights = "int4",
+    weights: AnyWeights = None,
     scheme: SchemeName = "zero-point",
     context: WindowSize = None,
     stride: Stride = None,
@@ -88,9 +103,12 @@ def perplexity(
     _require_extra()
     from sim.accuracy.report import measure, print_measured
 
-    like = _format_of(arch, set_)
-    evaluator = _evaluator(model, text, weights, scheme, context, stride, tokens)
-    measured = measure(evaluator, _formats(precision, compare, like))
+    pe = _encoding(arch, set_)
+    evaluator = _evaluator(model, text, weights, (STORED, INT4, FP16), scheme, context, stride, tokens)
+    formats = _formats(precision, compare, _format_of(pe))
+    if len(formats) > 1 and weights != FP16:
+        _refuse_unmultiplied(evaluator, pe)
+    measured = measure(evaluator, formats)
     if json_:
         json.dump([one.row() for one in measured], sys.stdout)
         sys.stdout.write("\n")
@@ -110,6 +128,7 @@ def search(
             help="Accept only what stays within the tolerance at this confidence: 0.95; as measured unless told."
         ),
     ] = None,
+    weights: Weights = None,
     scheme: SchemeName = "zero-point",
     context: WindowSize = None,
     stride: Stride = None,
@@ -125,10 +144,11 @@ def search(
 
     if confidence is not None and not 0.5 < confidence < 1:
         raise InputError(f"found {confidence}", field="--confidence", facts={"allowed": "above 0.5, below 1"})
-    like = _format_of(arch, set_)
-    evaluator = _evaluator(model, text, "int4", scheme, context, stride, tokens)
+    pe = _encoding(arch, set_)
+    evaluator = _evaluator(model, text, weights, (STORED, INT4), scheme, context, stride, tokens)
+    _refuse_unmultiplied(evaluator, pe)
     with _bar("evaluating", iterations) as advance:
-        outcome = run(evaluator, out, tolerance, iterations, confidence, like, advance)
+        outcome = run(evaluator, out, tolerance, iterations, confidence, _format_of(pe), advance)
     (out / "report.html").write_text(search_page(outcome), encoding="utf-8")
     if json_:
         json.dump(outcome.report(), sys.stdout)
@@ -138,28 +158,45 @@ def search(
 
 
 def _evaluator(
-    model: Path, text: Path, weights: str, scheme: str, context: int | None, stride: int | None, tokens: int | None
+    model: Path,
+    text: Path,
+    weights: str | None,
+    allowed: tuple[str, ...],
+    scheme: str,
+    context: int | None,
+    stride: int | None,
+    tokens: int | None,
 ) -> Evaluator:
     from sim.accuracy.perplexity import Evaluator
     from sim.trace.load import load_weights, to_device
     from sim.trace.text import tokens_of
     from sim.trace.weights import quantise
 
-    if weights not in ("int4", "fp16"):
-        raise InputError(f"found {weights!r}", field="--weights", facts={"allowed": "int4, fp16"})
     kind = _scheme(scheme)
-    loaded = load_weights(model)
+    loaded = _with_weights(load_weights(model), weights, allowed)
     identifiers = tokens_of(model, text)[:tokens]
-    made = quantise(loaded, kind) if weights == "int4" else None
+    made = None if weights == FP16 else quantise(loaded, kind)
     longest = getattr(getattr(loaded.model, "config", None), "max_position_embeddings", USUAL_CONTEXT)
     window = context or min(USUAL_CONTEXT, longest)
-    method = made.method if made else "fp16"
+    method = made.method if made else f"fp16 of {loaded.method}" if loaded.method else "fp16"
     return Evaluator(to_device(loaded), identifiers, window, stride or window, method, made)
 
 
-def _format_of(arch: str, overrides: list[str] | None) -> Format:
-    """How a machine converts activations, mantissa lengths aside."""
-    from sim.accuracy.perplexity import Format
+def _with_weights(loaded: Loaded, weights: str | None, allowed: tuple[str, ...]) -> Loaded:
+    """The model with the integers of its checkpoint, or without them where others are to be made."""
+    from sim.trace.weights import as_int4
+
+    if weights is not None and weights not in allowed:
+        facts = {"allowed": ", ".join(allowed)}
+        raise InputError(f"found {weights!r}", field="--weights", nearest=nearest_name(weights, allowed), facts=facts)
+    if weights == STORED and loaded.method is None:
+        facts = {"allowed": ", ".join(name for name in allowed if name != STORED)}
+        raise InputError(f"{loaded.name} holds no integers", field="--weights", facts=facts)
+    return as_int4(loaded) if weights == INT4 and loaded.method else loaded
+
+
+def _encoding(arch: str, overrides: list[str] | None) -> ProcessingElement:
+    """The PEs of a machine, which must take activations in the Anda format."""
     from sim.arch.load import load_arch
     from sim.units import processing_element
 
@@ -168,7 +205,29 @@ def _format_of(arch: str, overrides: list[str] | None) -> Format:
     if not pe.encoded:
         facts = {"found": f"{machine.name}, PEs of kind {pe.kind}", "allowed": "machines with the Anda format"}
         raise InputError("its activations have no mantissa lengths to choose", field="--arch", facts=facts)
-    return Format(None, group_size=machine.mxu.dot_length, conversion=machine.mxu.conversion)
+    return pe
+
+
+def _format_of(pe: ProcessingElement) -> Format:
+    """How PEs take activations, mantissa lengths aside."""
+    from sim.accuracy.perplexity import Format
+
+    return Format(None, group_size=pe.mxu.dot_length, conversion=pe.mxu.conversion)
+
+
+def _refuse_unmultiplied(evaluator: Evaluator, pe: ProcessingElement) -> None:
+    """Refuse weights that PEs do not multiply: a loss on them would be one of no machine."""
+    from sim.workload.gemm import Gemm
+
+    for site in evaluator.sites:
+        stored = evaluator.formats[site.name]
+        try:
+            pe.passes(Gemm(site.name, site.kind, 1, site.k, site.n, mantissa_bits=1, weights=stored))
+        except InputError as error:
+            mend = {"mend": "--weights int4, or a machine that takes them"}
+            raise InputError(
+                error.problem, place=error.place, field=error.field, facts={**error.facts, **mend}
+            ) from None
 
 
 def _formats(precision: str | None, compare: bool, like: Format) -> dict[str, Format]:
@@ -184,11 +243,6 @@ def _formats(precision: str | None, compare: bool, like: Format) -> dict[str, Fo
         if lengths is not None:
             formats["block float " + written(lengths)] = replace(like, lengths=lengths, rounding="nearest")
     return formats
-
-
-def _group_size(manifest: object) -> int:
-    weights = getattr(manifest, "weights", None)
-    return weights.group_size if weights and isinstance(weights.group_size, int) else 1
 
 
 def _scheme(name: str) -> Scheme:

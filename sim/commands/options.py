@@ -12,7 +12,10 @@ import typer
 
 Arch = Annotated[str, typer.Argument(help="A shipped machine (see `list`) or a YAML file.", metavar="ARCH")]
 Work = Annotated[
-    str, typer.Argument(help="A shipped model, a YAML file, a config.json, or a CSV of name,M,N,K.", metavar="WORKLOAD")
+    str,
+    typer.Argument(
+        help="A shipped model, a YAML file, a config.json, a GGUF file, or a CSV of name,M,N,K.", metavar="WORKLOAD"
+    ),
 ]
 Phase = Annotated[str | None, typer.Option(help="prefill, decode, both, or mixed (a prompt in chunks beside decodes).")]
 Tokens = Annotated[int | None, typer.Option(help="Tokens of the prompt (prefill).")]

@@ -265,8 +265,8 @@ class IntegerTensor:
             minimums=minimums,
         )
 
-    def rows(self, which: slice) -> Self:
-        """The weights of some of the outputs: a slice of the first axis."""
+    def rows(self, which: slice | NDArray[np.intp]) -> Self:
+        """The weights of some of the outputs: a slice of the first axis, or places along it."""
         minimums = None if self.minimums is None else self.minimums[which]
         return replace(
             self, codes=self.codes[which], scales=self.scales[which], zeros=self.zeros[which], minimums=minimums

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from sim import program
 from sim.errors import InputError, Place
-from sim.formats.integer import IntegerTensor
-from sim.formats.weights.integer import IntegerWeights
+from sim.formats.weight import WeightTensor
 from sim.functional.execute import Multiplier, execute
 from sim.functional.quality import Quality
 from sim.functional.tiles import Panel
@@ -51,25 +50,24 @@ def replay(
     InputError
         Where the trace holds no tensors, or damaged ones.
     """
-    weights = trace.manifest.weights
     records = [record for record in trace.manifest.records if record.activations]
-    if weights is None or not records:
+    if not records:
         facts = {"mend": f"record it with values: {program.name()} trace MODEL --text FILE"}
         raise InputError("a trace without values", place=Place(str(trace.folder)), facts=facts)
     for record in records:
-        gemm = gemm_of(record, precision, IntegerWeights(group_size=weights.group_size))
+        gemm = gemm_of(record, precision, trace.manifest.weights_of(record))
         yield _replayed(record, gemm, pe, plan_of(gemm), trace.activations(record), trace.weights(record))
 
 
 def _replayed(
-    record: GemmRecord, gemm: Gemm, pe: Multiplier, plan: Plan, activations: NDArray[np.float16], weights: IntegerTensor
+    record: GemmRecord, gemm: Gemm, pe: Multiplier, plan: Plan, activations: NDArray[np.float16], weights: WeightTensor
 ) -> Replayed:
     qualities = []
 
     def compare(panel: Panel, outputs: NDArray[np.float16]) -> None:
         columns = weights.rows(slice(panel.column, panel.column + panel.columns))
         values = activations[panel.row : panel.row + panel.rows].astype(np.float64)
-        qualities.append(Quality.of(outputs, values @ columns.dequantise().astype(np.float64).T))
+        qualities.append(Quality.of(outputs, values @ columns.decode().T))
 
     execution = execute(plan, pe, activations, weights, compare)
     return Replayed(record, gemm.mantissa_bits if pe.encoded else None, execution.tiles, sum(qualities, Quality()))

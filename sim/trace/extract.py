@@ -25,7 +25,7 @@ from sim.trace.text import prompts_of
 from sim.trace.weights import Quantised, integer_sites, quantise
 from sim.trace.writer import Recording, TraceWriter
 from sim.workload.gemm import GemmModule
-from sim.workload.manifest import Manifest, TracedModel, TracedTokens, TracedWeights
+from sim.workload.manifest import Manifest, TracedModel, TracedTokens
 
 
 @dataclass(frozen=True)
@@ -149,18 +149,15 @@ def record_into(
 ) -> Manifest:
     """As `record`, into a recording that is open."""
     sites = [site for site in loaded.sites if keeps(options, site)]
-    tensors = weights.tensors if weights else None
-    fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in integer_sites(loaded)}
     with GemmRecorder(
         loaded.model,
         sites,
         writer,
-        tensors,
-        fp16,
+        loaded.formats,
+        weights.tensors if weights else None,
         loaded.orders,
         on_record,
         lambda name: keeps_layer(options, name) and not options.modules,
-        bits=loaded.bits,
     ) as recorder:
         with nullcontext() if weights or loaded.folder is None else blamed_on(loaded.folder):
             sequences = generate(loaded.model, prompts, options.steps, recorder)
@@ -170,7 +167,7 @@ def record_into(
             identifiers=sequences if weights else None,
         )
         unseen = "all but some modules" if options.modules else recorder.unseen()
-        return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions(), unseen)
+        return writer.finish(_model(loaded), tokens, _method(loaded, weights), _versions(), unseen)
 
 
 def record_module(module: nn.Module, arguments: dict[str, Any], out: Path, scheme: Scheme | None = None) -> Manifest:
@@ -192,12 +189,11 @@ def record_module_into(
     loaded = Loaded(type(module).__name__, module, linearise(module))
     weights = quantise(loaded, scheme) if scheme else None
     tensors = weights.tensors if weights else None
-    fp16 = frozenset(site.name for site in loaded.sites) - {site.name for site in integer_sites(loaded)}
-    with GemmRecorder(module, loaded.sites, writer, tensors, fp16), torch.inference_mode():
+    with GemmRecorder(module, loaded.sites, writer, loaded.formats, tensors), torch.inference_mode():
         module(**arguments)
     tokens = TracedTokens(prompts=[1], steps=0, identifiers=None)
     unseen = "the tokens of a single module"
-    return writer.finish(_model(loaded), tokens, _weights(loaded, weights), _versions(), unseen)
+    return writer.finish(_model(loaded), tokens, _method(loaded, weights), _versions(), unseen)
 
 
 def _model(loaded: Loaded) -> TracedModel:
@@ -209,12 +205,8 @@ def _model(loaded: Loaded) -> TracedModel:
     )
 
 
-def _weights(loaded: Loaded, weights: Quantised | None) -> TracedWeights | None:
-    if weights:
-        return TracedWeights(group_size=weights.group_size, method=weights.method)
-    if loaded.stored:
-        return TracedWeights(group_size=loaded.stored.group_size, method=loaded.stored.method)
-    return None
+def _method(loaded: Loaded, weights: Quantised | None) -> str | None:
+    return weights.method if weights else loaded.method
 
 
 def _versions() -> dict[str, str]:

@@ -1,36 +1,28 @@
-"""A local Hugging Face folder as a torch model: shapes alone, or with its weights.
-
-Safetensors only; nothing is downloaded and no code of the folder is run.
-"""
+"""A local model, a Hugging Face folder or a GGUF file, as a torch model: shapes alone, or with its weights."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import AutoConfig, PretrainedConfig
 from transformers.utils import logging
 
 from sim.errors import InputError, Place
-from sim.reading import LARGEST_RECORD, json_of
-from sim.trace.classes import blamed_on, class_of, refuse_oversized, refuse_unmodelled
+from sim.formats.weight import WeightFormat
+from sim.trace.checkpoint import Checkpoint
+from sim.trace.classes import blamed_on, class_of, refuse_unmodelled
+from sim.trace.folder import ModelFolder
 from sim.trace.identity import of_files
 from sim.trace.linears import FP16_KINDS, Site, linearise
-from sim.trace.quantised import Packed, unpack
-from sim.workload.quantisation import KEYS, MISSING, StoredWeights, refuse_beside, stored_weights
+from sim.trace.quantised import Packed
+from sim.workload.gemm import FP16, INT4
 
 # Its notes on generation settings say nothing to someone who runs a GeMM trace.
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-_PARTS = ("qweight", "qzeros", "scales", "g_idx")
-FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -41,14 +33,20 @@ class Loaded:
     ----------
     sites
         Its weight GeMMs.
-    stored
-        How the checkpoint stores its weights, where these are integers.
-    packed
-        INT4 weights that the checkpoint holds, by the name of their layer; the model holds them dequantised.
-    decodes
-        Whether a token sees only those before it, so that there is a next one to decode; not so in encoders.
+    folder
+        Its files: a folder, a config.json or a GGUF file; None: a module made in Python.
     revision
         SHA-256 of config.json and, where weights were read, of every byte of their files.
+    method
+        How the checkpoint's weights were quantised; None: they were not.
+    checkpoint
+        Formats of weights that the checkpoint tells, by the name of their layer.
+    packed
+        Integer weights that the checkpoint holds, by the name of their layer; the model holds them dequantised.
+    decodes
+        Whether a token sees only those before it, so that there is a next one to decode; not so in encoders.
+    before
+        How the weights were quantised in the checkpoint, where its integers are to be made anew.
     """
 
     name: str
@@ -56,14 +54,18 @@ class Loaded:
     sites: list[Site]
     folder: Path | None = None
     revision: str = ""
-    stored: StoredWeights | None = None
+    method: str | None = None
+    checkpoint: dict[str, WeightFormat] = field(default_factory=dict)
     packed: dict[str, Packed] = field(default_factory=dict)
     decodes: bool = True
+    before: str | None = None
 
-    @property
-    def bits(self) -> int:
-        """Of the weights that are quantised."""
-        return self.stored.bits if self.stored else 4
+    @cached_property
+    def formats(self) -> dict[str, WeightFormat]:
+        """Of the weights of every site: FP16 of head and routers, else as the checkpoint has them, else INT4."""
+        return {
+            site.name: FP16 if site.kind in FP16_KINDS else self.checkpoint.get(site.name, INT4) for site in self.sites
+        }
 
     @property
     def orders(self) -> dict[str, torch.Tensor]:
@@ -86,55 +88,48 @@ def to_device(loaded: Loaded) -> Loaded:
     return loaded
 
 
-def read_config(folder: Path) -> PretrainedConfig:
-    """The config of a model's folder, or of a config.json.
+def checkpoint_of(path: Path) -> Checkpoint:
+    """The files of a model.
 
     Raises
     ------
     InputError
-        Where there is none, or none that transformers knows.
+        For what is no model, or one whose config or quantisation is not known.
     """
-    _refuse_gguf(folder if folder.suffix == ".gguf" else None)
-    path = _config_file(folder)
-    if not path.is_file():
-        raise InputError("not a model: no config.json in it", place=Place(str(folder)))
-    values = json_of(path)
-    if not isinstance(values, dict):
-        raise InputError("not the config of a model: no section of keys", place=Place(str(path)))
-    values.pop("auto_map", None)  # names code of the folder
-    refuse_oversized(values, path)
-    with blamed_on(path):
-        return AutoConfig.for_model(**values)
+    if path.suffix == ".gguf":
+        from sim.trace.gguf_model import GgufModel
+
+        return GgufModel(path)
+    return ModelFolder(path)
 
 
-def load_shapes(folder: Path) -> Loaded:
+def load_shapes(path: Path) -> Loaded:
     """The model on torch's meta device: shapes without weights."""
-    config = read_config(folder)
-    stored = _stored(config, folder)
-    chosen = class_of(config, folder)
-    with blamed_on(_config_file(folder)), torch.device("meta"):
-        model = chosen.maker(config, **chosen.arguments).eval()
-    refuse_unmodelled(model, folder)
-    revision = of_files([_config_file(folder)])
-    return Loaded(_name(folder), model, linearise(model), folder, revision, stored, decodes=chosen.decodes)
+    files = checkpoint_of(path)
+    chosen = class_of(files.config, path)
+    with blamed_on(files.config_file), torch.device("meta"):
+        model = chosen.maker(files.config, **chosen.arguments).eval()
+    refuse_unmodelled(model, path)
+    sites = linearise(model)
+    revision, formats = of_files([files.config_file]), files.formats(sites)
+    return Loaded(files.name, model, sites, path, revision, files.method, formats, decodes=chosen.decodes)
 
 
-def load_weights(folder: Path) -> Loaded:
-    """The model with its weights, in binary32; AWQ and GPTQ weights dequantised.
+def load_weights(path: Path) -> Loaded:
+    """The model with its weights, in binary32; integer weights dequantised.
 
     Raises
     ------
     InputError
         For weights that are missing, pickled, damaged or packed in an unknown layout.
     """
-    config = read_config(folder)
-    files = _weight_files(folder)
-    stored = _stored(config, folder)
-    state, packed = _state(files, stored)
-    chosen = class_of(config, folder)
+    files = checkpoint_of(path)
+    revision = of_files({files.config_file, *files.weight_files()})
+    state, packed = files.weights()
+    chosen = class_of(files.config, path)
     model, report = chosen.maker.from_pretrained(
         None,
-        config=config,
+        config=files.config,
         **chosen.arguments,
         state_dict=state,
         dtype=torch.float32,
@@ -145,105 +140,21 @@ def load_weights(folder: Path) -> Loaded:
     if missing:
         raise InputError(
             f"weights missing: {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}",
-            place=Place(str(folder)),
+            place=Place(str(path)),
             facts={"missing": len(missing)},
         )
     if report["mismatched_keys"]:
         key, found, expected = sorted(report["mismatched_keys"])[0]
         facts = {"expected": tuple(expected), "found": tuple(found)}
         raise InputError(
-            "weights of another shape than the config says", place=Place(str(folder)), field=key, facts=facts
+            "weights of another shape than the config says", place=Place(str(path)), field=key, facts=facts
         )
-    if stored and not packed:
-        raise InputError("a quantization_config, and no packed weights", place=Place(str(folder)))
-    refuse_unmodelled(model, folder)
+    refuse_unmodelled(model, path)
     sites = linearise(model.eval())
     unplaced = packed.keys() - {site.name for site in sites if site.kind not in FP16_KINDS}
     if unplaced:
         problem = "packed weights of no linear layer, or of a head or router, which stay FP16"
-        raise InputError(problem, place=Place(str(folder)), field=min(unplaced))
-    revision = of_files([_config_file(folder), *files])
-    return Loaded(_name(folder), model, sites, folder, revision, stored, packed, chosen.decodes)
-
-
-def _stored(config: PretrainedConfig, folder: Path) -> StoredWeights | None:
-    """Take the `quantization_config` out of a config."""
-    found = [config.__dict__.pop(key, None) for key in KEYS]
-    described = next((one for one in found if one is not None), None)
-    if described is None:
-        refuse_beside(_config_file(folder))
-        return None
-    try:
-        return stored_weights(described)
-    except InputError as error:
-        raise error.at(Place(str(_config_file(folder)))) from None
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.safetensors"))
-    if files:
-        index = folder / "model.safetensors.index.json"
-        named = _named(index) if index.is_file() else set()
-        for name in sorted(named - {file.name for file in files}):
-            raise InputError("weights missing", place=Place(str(folder / name)))
-        return [file for file in files if not named or file.name in named]
-    pickled = [file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in folder.glob(pattern)]
-    if pickled:
-        raise InputError(
-            "pickled weights are refused: loading them can run any code",
-            place=Place(str(folder / min(pickled))),
-            facts={"allowed": "*.safetensors"},
-        )
-    _refuse_gguf(next(iter(sorted(folder.glob("*.gguf"))), None))
-    raise InputError("weights missing", place=Place(str(folder)), facts={"expected": "*.safetensors"})
-
-
-def _refuse_gguf(file: Path | None) -> None:
-    if file is not None:
-        facts = {"missing": MISSING["gguf"], "allowed": "*.safetensors beside a config.json"}
-        raise InputError("weights in a GGUF file are not modelled", place=Place(str(file)), facts=facts)
-
-
-def _named(index: Path) -> set[str]:
-    """The files that an index of weights names."""
-    values = json_of(index, LARGEST_RECORD)
-    names = values.get("weight_map") if isinstance(values, dict) else None
-    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
-        raise InputError("expected a file for each tensor", place=Place(str(index)), field="weight_map")
-    return set(names.values())
-
-
-def _state(files: list[Path], stored: StoredWeights | None) -> tuple[dict[str, torch.Tensor], dict[str, Packed]]:
-    """Tensors by name, packed layers dequantised, and the packed ones as they are."""
-    state: dict[str, torch.Tensor] = {}
-    parts: defaultdict[str, dict[str, np.ndarray[Any, Any]]] = defaultdict(dict)
-    for file in files:
-        try:
-            with safe_open(file, framework="pt") as tensors:
-                for key in tensors.keys():  # noqa: SIM118 (not a mapping)
-                    layer, _, part = key.rpartition(".")
-                    tensor = tensors.get_tensor(key)
-                    if stored and part in _PARTS:
-                        parts[layer][part] = tensor.numpy()
-                    elif part == "weight" and tensor.dtype not in FLOATS:
-                        problem = f"weights of {str(tensor.dtype).removeprefix('torch.')} are not modelled"
-                        facts = {"allowed": "binary32, FP16, BF16, or as a quantization_config says"}
-                        raise InputError(problem, place=Place(str(file)), field=key, facts=facts)
-                    else:
-                        state[key] = tensor.float() if tensor.is_floating_point() else tensor
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"damaged weights: {error}", place=Place(str(file))) from None
-    packed = {name: unpack(stored, of_layer, name) for name, of_layer in parts.items()} if stored else {}
-    state |= {f"{name}.weight": torch.from_numpy(weights.dequantise()) for name, weights in packed.items()}
-    return state, packed
-
-
-def _config_file(folder: Path) -> Path:
-    return folder if folder.suffix == ".json" else folder / "config.json"
-
-
-def _name(folder: Path) -> str:
-    resolved = folder.resolve()
-    if resolved.suffix == ".json":
-        return resolved.parent.name if resolved.stem == "config" else resolved.stem
-    return resolved.name
+        raise InputError(problem, place=Place(str(path)), field=min(unplaced))
+    held = {site.name: packed[site.name].format if site.name in packed else FP16 for site in sites}
+    formats = held if packed else {}
+    return Loaded(files.name, model, sites, path, revision, files.method, formats, packed, chosen.decodes)

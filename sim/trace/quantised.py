@@ -1,10 +1,12 @@
-"""Integer weights as AWQ and GPTQ checkpoints pack them.
+"""Integer weights as AWQ, GPTQ and compressed-tensors pack them.
 
 AWQ   qweight int32 [K, N/8], qzeros int32 [K/g, N/8], eight nibbles of N in the order 0 2 4 6 1 3 5 7
 GPTQ  b bits: qweight int32 [K b/32, N], qzeros int32 [K/g, N b/32], codes one after the other from the lowest bit on
       (3 bits: 32 codes in three words); zeros stored less one (format `gptq`), or as they are (`gptq_v2`);
       g_idx int32 [K] names the group of each row (desc_act mixes them)
 both  scales FP16 [K/g, N];  weight = (code - zero) * scale
+compressed-tensors  b = 4 or 8: weight_packed int32 [N, K b/32], codes of a row from the lowest bit on; weight_scale
+      [N, K/g]; weight_zero_point int32 [N b/32, K/g], packed along N, where not symmetric; weight_g_idx [K] as g_idx
 """
 
 from __future__ import annotations
@@ -19,8 +21,14 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import groups
 from sim.formats.integer import IntegerTensor, unpacked
+from sim.formats.weight import WeightFormat
 from sim.workload.quantisation import StoredWeights
 
+PARTS = {
+    **dict.fromkeys(("awq", "gptq"), ("qweight", "qzeros", "scales", "g_idx")),
+    "compressed-tensors": ("weight_packed", "weight_zero_point", "weight_scale", "weight_g_idx", "weight_shape"),
+}
+"""Names of a layer's tensors, by method."""
 _AWQ_ORDER = (0, 4, 1, 5, 2, 6, 3, 7)  # place of output i among the eight nibbles
 
 
@@ -30,14 +38,17 @@ class Packed:
 
     Attributes
     ----------
+    format
+        What the tensor is of.
     tensor
         Weights [N, K], groups of K together.
     order : (K,)
         Which input each place of K takes; None: as they come. The hardware stores activations in this order.
     """
 
+    format: WeightFormat
     tensor: IntegerTensor
-    order: NDArray[np.intp] | None
+    order: NDArray[np.intp] | None = None
 
     def dequantise(self) -> NDArray[np.float32]:
         """The weights [N, K] for inputs as they come."""
@@ -51,36 +62,72 @@ def unpack(layout: StoredWeights, parts: Mapping[str, NDArray[Any]], name: str) 
     Parameters
     ----------
     parts
-        `qweight`, `qzeros`, `scales` and, for GPTQ, perhaps `g_idx`.
+        By the last part of their names: see `PARTS`.
 
     Raises
     ------
     InputError
-        For a part that is missing or has a shape that does not fit the others.
+        For a part that is missing or has a shape that does not fit the others, and scales that FP16 does not hold.
     """
-    missing = [part for part in ("qweight", "qzeros", "scales") if part not in parts]
-    if missing:
-        raise InputError(f"missing {', '.join(missing)}", field=name)
-    scales, bits = parts["scales"], layout.bits
+    codes, zeros, scales, group_of = (
+        _compressed(layout, parts, name) if layout.packing == "pack-quantized" else (_by_columns(layout, parts, name))
+    )
+    n, k = codes.shape
+    size = k if layout.format.group_size == "channel" else int(layout.format.group_size)
+    count = -(-k // size)
+    if scales.shape != (n, count) or zeros.shape != (n, count):
+        facts = {"expected": f"scales and zeros {(count, n)}", "found": f"{scales.shape[::-1]} and {zeros.shape[::-1]}"}
+        raise InputError(f"parts do not fit weights of {k} x {n}", field=name, facts=facts)
+    halves = scales.astype(np.float16)
+    if not np.array_equal(halves.astype(scales.dtype), scales):
+        raise InputError("scales that FP16 does not hold", field=name, facts={"found": f"scales of {scales.dtype}"})
+    order = None if group_of is None else _order(group_of, k, size, name)
+    if order is not None:
+        codes = codes[:, order]
+    padding = count * size - k
+    padded = np.concatenate([codes, np.repeat(zeros[:, -1:], padding, axis=1)], axis=1)
+    tensor = IntegerTensor(groups.split(padded, size), halves, np.ascontiguousarray(zeros), k, layout.format.bits)
+    return Packed(layout.format, tensor, order)
+
+
+_Parts = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[Any], NDArray[Any] | None]
+"""Codes [N, K], zeros and scales [N, groups], and the group of each row of K where that is told."""
+
+
+def _by_columns(layout: StoredWeights, parts: Mapping[str, NDArray[Any]], name: str) -> _Parts:
+    """AWQ and GPTQ: all parts are [K or groups, N]."""
+    _require(parts, ("qweight", "qzeros", "scales"), name)
+    bits = layout.format.bits
     zeros = _codes(parts["qzeros"], bits)
     if layout.method == "awq":
         zeros, codes = _in_order(zeros), _in_order(_codes(parts["qweight"], bits))
     else:
         zeros, codes = zeros + np.uint8(layout.packing == "gptq"), _codes(parts["qweight"].T, bits).T
     zeros &= np.uint8((1 << bits) - 1)
-    k, n = codes.shape
-    size = k if layout.group_size == "channel" else int(layout.group_size)
-    count = -(-k // size)
-    if scales.shape != (count, n) or zeros.shape != (count, n):
-        facts = {"expected": f"scales and zeros {(count, n)}", "found": f"{scales.shape} and {zeros.shape}"}
-        raise InputError(f"parts do not fit weights of {k} x {n}", field=name, facts=facts)
-    order = _order(parts["g_idx"], k, size, name) if "g_idx" in parts else None
-    if order is not None:
-        codes = codes[order]
-    padding = count * size - k
-    padded = np.concatenate([codes.T, np.repeat(zeros.T[:, -1:], padding, axis=1)], axis=1)
-    grouped = groups.split(padded, size)
-    return Packed(IntegerTensor(grouped, scales.T.astype(np.float16), np.ascontiguousarray(zeros.T), k, bits), order)
+    return codes.T, zeros.T, parts["scales"].T, parts.get("g_idx")
+
+
+def _compressed(layout: StoredWeights, parts: Mapping[str, NDArray[Any]], name: str) -> _Parts:
+    """compressed-tensors: all parts are [N, K or groups], filled up to whole words."""
+    stored = layout.format
+    _require(parts, ("weight_packed", "weight_shape", "weight_scale"), name)
+    n, k = (int(size) for size in parts["weight_shape"].reshape(2))
+    codes, scales = _codes(parts["weight_packed"], stored.bits)[:, :k], parts["weight_scale"]
+    if stored.zero_point_bits:
+        _require(parts, ("weight_zero_point",), name)
+        zeros = np.ascontiguousarray(_codes(parts["weight_zero_point"].T, stored.bits).T[:n])
+    else:
+        zeros = np.full(scales.shape, 1 << stored.bits - 1, np.uint8)
+    if codes.shape != (n, k):
+        facts = {"expected": (n, k), "found": codes.shape}
+        raise InputError("weight_packed does not hold what weight_shape says", field=name, facts=facts)
+    return codes, zeros, scales, parts.get("weight_g_idx")
+
+
+def _require(parts: Mapping[str, NDArray[Any]], needed: tuple[str, ...], name: str) -> None:
+    missing = [part for part in needed if part not in parts]
+    if missing:
+        raise InputError(f"missing {', '.join(missing)}", field=name)
 
 
 def _order(group_of: NDArray[Any], k: int, group_size: int, name: str) -> NDArray[np.intp] | None:

@@ -6,7 +6,7 @@ no padding in the first place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from sim.formats import fp16
-from sim.formats.integer import IntegerTensor
+from sim.formats.weight import WeightFormat, WeightTensor
 from sim.trace.linears import Site, SplitExperts
 from sim.trace.vectors import attention_told, hook_vectors
 from sim.trace.writer import Recording
@@ -30,10 +30,10 @@ class GemmRecorder:
 
     Attributes
     ----------
+    formats
+        Of the weights of each site, by its name.
     weights
         Integer weights by the name of their layer, to be kept; None: shapes alone.
-    fp16
-        Names of the layers whose weights stay FP16.
     orders
         By layer, the order in which its weights want their inputs, where it is another than that of the model.
     keeps
@@ -46,8 +46,6 @@ class GemmRecorder:
         Of the pass that runs, for its records.
     real
         Which positions are not padding, bool [batch, positions]; None: all.
-    bits
-        Of the weights that do not stay FP16.
     on_record
         Called after each record.
     """
@@ -55,8 +53,8 @@ class GemmRecorder:
     model: nn.Module
     sites: list[Site]
     writer: Recording
-    weights: dict[str, IntegerTensor] | None = None
-    fp16: frozenset[str] = frozenset()
+    formats: Mapping[str, WeightFormat]
+    weights: Mapping[str, WeightTensor] | None = None
     orders: dict[str, torch.Tensor] = field(default_factory=dict)
     on_record: Callable[[], None] = lambda: None
     keeps: Callable[[str], bool] = lambda name: True
@@ -67,7 +65,6 @@ class GemmRecorder:
     phase: Literal["prefill", "decode"] = "prefill"
     step: int = 0
     real: torch.Tensor | None = None
-    bits: int = 4
     _count: int = 0
     _kept: set[str] = field(default_factory=set)
     _entered: ExitStack = field(default_factory=ExitStack)
@@ -129,6 +126,7 @@ class GemmRecorder:
 
     def _record(self, site: Site, rows: torch.Tensor) -> None:
         activations = weights = None
+        stored = self.formats[site.name]
         if self.weights is not None and site.name in self.weights:
             activations, weights = f"activations.{self._count}", site.name
             ordered = rows[:, self.orders[site.name]] if site.name in self.orders else rows
@@ -136,7 +134,7 @@ class GemmRecorder:
             fp16.refuse_nonfinite(values, f"activations of {site.name}")
             self.writer.add_tensor(activations, values)
             if weights not in self._kept:
-                self.writer.add_weights(weights, self.weights[weights])
+                self.writer.add_weights(weights, stored, self.weights[weights])
                 self._kept.add(weights)
         self.writer.add_record(
             GemmRecord(
@@ -147,7 +145,7 @@ class GemmRecorder:
                 m=len(rows),
                 k=site.k,
                 n=site.n,
-                weight_bits=16 if site.name in self.fp16 else self.bits,
+                stored=self.writer.add_format(stored),
                 expert=site.expert,
                 activations=activations,
                 weights=weights,

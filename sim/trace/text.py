@@ -1,4 +1,4 @@
-"""Token identifiers of a text file, by the tokenizer in a model's folder."""
+"""Token identifiers of a text file, by the tokenizer in a model's folder or GGUF file."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def tokens_of(folder: Path | None, text: Path) -> list[int]:
         raise InputError(error.strerror or "cannot be read", place=Place(str(text))) from None
     except UnicodeDecodeError:
         raise InputError("not a text file in UTF-8", place=Place(str(text))) from None
+    if folder is not None and folder.suffix == ".gguf":
+        from sim.trace.gguf_file import GgufFile
+        from sim.trace.gguf_tokens import tokenizer_of
+
+        own = tokenizer_of(GgufFile(folder))
+        return list(own(content, add_special_tokens=False, verbose=False)["input_ids"])
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError, AttributeError) as error:

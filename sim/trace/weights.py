@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from sim.formats.clipping import quantise_clipped
 from sim.formats.integer import IntegerTensor, Scheme
-from sim.formats.weight import Grouping
-from sim.trace.linears import FP16_KINDS, Site
+from sim.trace.linears import Site
 from sim.trace.load import Loaded
+from sim.workload.gemm import INT4
 
 GROUP_SIZE = 128
 
@@ -27,23 +27,19 @@ class Quantised:
     """
 
     tensors: dict[str, IntegerTensor]
-    group_size: Grouping
     method: str
     padded: dict[str, int]
 
 
 def integer_sites(loaded: Loaded) -> list[Site]:
     """The GeMMs that have integer weights: all but head, routers, and what a quantised checkpoint leaves in FP16."""
-    return [site for site in loaded.sites if weight_bits(loaded, site) != 16]
+    return [site for site in loaded.sites if loaded.formats[site.name].integers]
 
 
-def weight_bits(loaded: Loaded, site: Site) -> int:
-    """Bits of the weights of a GeMM; a checkpoint that is not quantised is taken as INT4 weights would make it."""
-    if site.kind in FP16_KINDS:
-        return 16
-    if loaded.packed:
-        return loaded.bits if site.name in loaded.packed else 16
-    return 16 if loaded.stored and loaded.stored.keeps_fp16(site.name) else loaded.bits
+def as_int4(loaded: Loaded) -> Loaded:
+    """A model whose checkpoint is quantised as one that is not: its integers are to be made anew from their values."""
+    formats = {name: INT4 if stored.integers else stored for name, stored in loaded.formats.items()}
+    return replace(loaded, checkpoint=formats, packed={}, method=None, before=loaded.method)
 
 
 def quantise(loaded: Loaded, scheme: Scheme = "zero-point") -> Quantised:
@@ -53,7 +49,7 @@ def quantise(loaded: Loaded, scheme: Scheme = "zero-point") -> Quantised:
     """
     tensors: dict[str, IntegerTensor] = {}
     for site in integer_sites(loaded):
-        if loaded.stored:
+        if loaded.packed:
             tensor = loaded.packed[site.name].tensor
         else:
             weights = site.weight.detach().float().cpu().numpy()
@@ -61,8 +57,6 @@ def quantise(loaded: Loaded, scheme: Scheme = "zero-point") -> Quantised:
             values = torch.from_numpy(tensor.dequantise()).to(site.weight.device)
             site.layer.weight = torch.nn.Parameter(values, requires_grad=False)
         tensors[site.name] = tensor
-    group_size = loaded.stored.group_size if loaded.stored else GROUP_SIZE
-    method = loaded.stored.method if loaded.stored else f"rtn {scheme}"
-    size = group_size if isinstance(group_size, int) else 1
-    padded = {site.name: site.k for site in integer_sites(loaded) if site.k % size}
-    return Quantised(tensors, group_size, method, padded)
+    made = f"rtn {scheme}" + (f" of {loaded.before}" if loaded.before else "")
+    padded = {site.name: site.k for site in integer_sites(loaded) if site.k % (loaded.formats[site.name].span or 1)}
+    return Quantised(tensors, loaded.method or made, padded)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError, Place
-from sim.formats.integer import IntegerTensor
+from sim.formats.weight import WeightFormat, WeightTensor
 from sim.workload.folders import MANIFEST
 from sim.workload.manifest import (
     FORMAT,
@@ -24,8 +24,8 @@ from sim.workload.manifest import (
     TracedModel,
     TracedTokens,
     TracedVector,
-    TracedWeights,
 )
+from sim.workload.model import Weights
 
 SHARD_BYTES = 256 << 20
 
@@ -38,6 +38,7 @@ class Recording:
         self._vectors: list[TracedVector] = []
         self._attentions: dict[str, TracedAttention] = {}
         self._files: dict[str, TensorFile] = {}
+        self._formats: dict[str, Weights] = {}
 
     def add_record(self, record: GemmRecord) -> None:
         self._records.append(record)
@@ -52,17 +53,20 @@ class Recording:
     def add_tensor(self, key: str, values: NDArray[Any]) -> None:
         """Keep a tensor, where tensors are kept."""
 
-    def add_weights(self, prefix: str, weights: IntegerTensor) -> None:
-        """Keep integer weights as their bytes in memory."""
-        image = weights.memory_image()
-        for part in ("codes", "scales", "zeros"):
-            self.add_tensor(f"{prefix}.{part}", np.frombuffer(getattr(image, part), np.uint8))
+    def add_format(self, stored: WeightFormat) -> str:
+        """Keep a format of weights; the name that records have for it."""
+        self._formats[str(stored)] = Weights.of(stored)
+        return str(stored)
+
+    def add_weights(self, key: str, stored: WeightFormat, weights: WeightTensor) -> None:
+        """Keep weights as their bytes in memory."""
+        self.add_tensor(key, np.frombuffer(stored.image(weights), np.uint8))
 
     def finish(
         self,
         model: TracedModel,
         tokens: TracedTokens,
-        weights: TracedWeights | None,
+        method: str | None,
         versions: dict[str, str],
         unseen: str,
     ) -> Manifest:
@@ -79,7 +83,8 @@ class Recording:
             format=FORMAT,
             model=model,
             tokens=tokens,
-            weights=weights,
+            method=method,
+            formats=self._formats,
             versions=versions,
             records=self._records,
             vectors=self._vectors,
@@ -133,13 +138,13 @@ class TraceWriter(Recording):
         self,
         model: TracedModel,
         tokens: TracedTokens,
-        weights: TracedWeights | None,
+        method: str | None,
         versions: dict[str, str],
         unseen: str,
     ) -> Manifest:
         """Write the manifest and give the folder its name; raises like `Recording.finish`."""
         self._flush()
-        manifest = super().finish(model, tokens, weights, versions, unseen)
+        manifest = super().finish(model, tokens, method, versions, unseen)
         values = {**manifest.model_dump(mode="json"), "sha256": manifest.digest()}
         (self._partial / MANIFEST).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
         self._partial.rename(self.folder)

@@ -13,7 +13,7 @@ from sim.workload.gemm import Workload
 from sim.workload.options import Options
 
 FOLDER = "workloads"
-READERS = {".yaml": "model_yaml", ".yml": "model_yaml", ".json": "huggingface", ".csv": "csv_rows"}
+READERS = {".yaml": "model_yaml", ".yml": "model_yaml", ".json": "huggingface", ".gguf": "gguf", ".csv": "csv_rows"}
 """Module of sim.workload.readers by suffix; imported when it is to read."""
 
 
@@ -35,8 +35,8 @@ def load_workload(
     Parameters
     ----------
     name
-        A shipped model; a file: model YAML, a Hugging Face config.json, or a CSV of GeMMs; or the folder of a
-        recorded trace or of a Hugging Face model.
+        A shipped model; a file: model YAML, a Hugging Face config.json, a GGUF file, or a CSV of GeMMs; or the folder
+        of a recorded trace or of a Hugging Face model.
     phase
         `prefill`, `decode`, `both` or `mixed`.
     tokens, batch, chunk, context, steps

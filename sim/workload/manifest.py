@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import Field, model_validator
 
+from sim.formats.weight import WeightFormat
 from sim.section import Section
 from sim.workload.gemm import GemmModule, VectorModule
-from sim.workload.model import Count
+from sim.workload.model import Count, Weights
 
-FORMAT = "anda-sim trace 2"
+FORMAT = "anda-sim trace 3"
 
 
 class TracedModel(Section):
@@ -31,18 +32,6 @@ class TracedTokens(Section):
     """Token identifiers of the prompts with what was decoded after them; None where only shapes ran."""
 
 
-class TracedWeights(Section):
-    group_size: Count | Literal["channel"]
-    method: str
-    """`rtn symmetric`, `rtn zero-point`, `awq` or `gptq`."""
-
-
-def _width(bits: int) -> int:
-    if bits != 16 and not 1 <= bits <= 8:
-        raise ValueError(f"expected 1 to 8 or 16, found {bits}")
-    return bits
-
-
 class GemmRecord(Section):
     """One GeMM as it ran."""
 
@@ -53,13 +42,13 @@ class GemmRecord(Section):
     m: Count
     k: Count
     n: Count
-    weight_bits: Annotated[int, AfterValidator(_width)]
-    """16 for head and routers, and for layers that a quantised checkpoint leaves in FP16."""
+    stored: str
+    """Name of its weights' format in `formats`; FP16 for head and routers, and what a checkpoint leaves in FP16."""
     expert: bool = False
     activations: str | None = None
     """Key of the FP16 activations [m, k]; None where they were not recorded."""
     weights: str | None = None
-    """Prefix of the keys of the integer weights, `.codes`, `.scales` and `.zeros`."""
+    """Key of the bytes of its weights in memory; None where they were not recorded."""
 
 
 class TracedVector(Section):
@@ -101,11 +90,14 @@ class TensorFile(Section):
 
 
 class Manifest(Section):
-    format: Literal["anda-sim trace 2"]
+    format: Literal["anda-sim trace 3"]
     model: TracedModel
     tokens: TracedTokens
-    weights: TracedWeights | None
-    """Of the integer weights; None where the checkpoint has none and only shapes ran."""
+    method: str | None
+    """How the integer weights were made: `rtn zero-point`, `awq`, `gptq`, `compressed-tensors`, `gguf` ...; None where
+    the checkpoint has none and only shapes ran."""
+    formats: dict[str, Weights]
+    """Of the weights, by the names that the records use."""
     versions: dict[str, str]
     records: Annotated[list[GemmRecord], Field(min_length=1)]
     vectors: list[TracedVector]
@@ -113,6 +105,17 @@ class Manifest(Section):
     unseen: str
     """What of the model's vector work or attention was not recorded, so that scope `all` is refused; empty: nothing."""
     files: dict[str, TensorFile]
+
+    @model_validator(mode="after")
+    def _formats_named(self) -> Self:
+        unknown = {record.stored for record in self.records} - set(self.formats)
+        if unknown:
+            raise ValueError(f"no format called {min(unknown)!r:.80}")
+        return self
+
+    def weights_of(self, record: GemmRecord) -> WeightFormat:
+        """The format of a GeMM's weights."""
+        return self.formats[record.stored].stored
 
     def digest(self) -> str:
         """SHA-256 of the manifest's own content."""

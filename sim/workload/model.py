@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -117,6 +118,11 @@ class Weights(Section):
     """Of a group, 0: symmetric; absent: as many as a weight's, or 0 beside a minimum."""
     minimum_bits: Annotated[int, Field(ge=0, le=32)] | None = None
     """Of a group, in place of a zero point; absent: 0."""
+
+    @classmethod
+    def of(cls, stored: WeightFormat) -> Self:
+        """The keys that describe a format."""
+        return cls(format=stored.kind, **asdict(stored))  # type: ignore[call-overload]
 
     @cached_property
     def stored(self) -> WeightFormat:

@@ -3,6 +3,9 @@
     awq    method `awq`, version `gemm`: nibbles, scale and zero point a group of K
     gptq   checkpoint_format `gptq` or `gptq_v2`: 2, 3, 4 or 8 bits, rows of K perhaps in another order (desc_act)
     both   group_size -1: one group, all of K
+    compressed-tensors   format pack-quantized: integers of 4 or 8 bits in groups, or a scale a column, of all Linears
+
+GGUF files say of each tensor what it is: sim/trace/gguf_file.py.
 
 Modules that are left out of the quantisation are named by patterns of their names; they stay FP16.
 """
@@ -17,9 +20,10 @@ from typing import Any
 
 from sim.errors import InputError, Place, nearest_name
 from sim.formats.weight import Grouping
+from sim.formats.weights.integer import IntegerWeights
 
-PACKINGS = {"awq": ("gemm",), "gptq": ("gptq", "gptq_v2")}
-WIDTHS = {"awq": (4,), "gptq": (2, 3, 4, 8)}
+PACKINGS = {"awq": ("gemm",), "gptq": ("gptq", "gptq_v2"), "compressed-tensors": ("pack-quantized",)}
+WIDTHS = {"awq": (4,), "gptq": (2, 3, 4, 8), "compressed-tensors": (4, 8)}
 MISSING = {
     "fp8": "8-bit floating-point weights",
     "fbgemm_fp8": "8-bit floating-point weights",
@@ -27,8 +31,6 @@ MISSING = {
     "mxfp8": "8-bit floating-point weights under shared exponents",
     "nvfp4": "4-bit floating-point weights under 8-bit scales",
     "bitsandbytes": "weights by a table of 4-bit levels, or 8-bit integers with outliers apart",
-    "compressed-tensors": "its packings",
-    "gguf": "blocks of 32 and 256 weights",
     "hqq": "its packing and axes",
     "aqlm": "weights by codebooks",
     "vptq": "weights by codebooks",
@@ -55,15 +57,14 @@ class StoredWeights:
     Attributes
     ----------
     method, packing
-        `awq` and `gemm`, or `gptq` and its checkpoint format.
+        `awq` and `gemm`, `gptq` and its checkpoint format, `compressed-tensors` and its format.
     left_out
         Patterns of the names of modules that are not quantised.
     """
 
     method: str
     packing: str
-    bits: int
-    group_size: Grouping
+    format: IntegerWeights
     left_out: tuple[str, ...] = ()
 
     @property
@@ -91,22 +92,63 @@ def stored_weights(config: object) -> StoredWeights:
     if method not in PACKINGS:
         facts = {"missing": MISSING[method]} if method in MISSING else {}
         raise _refused(f"weights of method `{method}` are not modelled", nearest_name(method, PACKINGS), **facts)
+    if method == "compressed-tensors":
+        return _compressed(config)
     packing = _text(config, "version" if method == "awq" else "checkpoint_format") or PACKINGS[method][0]
     if packing not in PACKINGS[method]:
         raise _refused(
             f"weights of {method} packed as `{packing}` are not modelled", nearest_name(packing, PACKINGS[method])
         )
-    bits = _integer(config, "bits", "w_bit")
-    if bits not in WIDTHS[method]:
-        raise _refused(f"weights of {bits} bits are not modelled", missing=f"a packing of {bits} bits for {method}")
-    size = _integer(config, "group_size", "q_group_size")
-    if (size < 1 and size != WHOLE_COLUMN) or (size > 0 and size % 16):
-        raise _refused(f"group_size {size} is not modelled", missing="groups of other sizes than multiples of 16")
-    group_size: Grouping = "channel" if size == WHOLE_COLUMN else size
+    bits, group_size = _bits(config, method, "bits", "w_bit"), _grouping(config, "group_size", "q_group_size")
     for key in ("dynamic", "lm_head"):
         if config.get(key):
             raise _refused(f"`{key}` is not modelled", missing="formats that differ from module to module")
-    return StoredWeights(method, packing, bits, group_size, _left_out(config))
+    return StoredWeights(method, packing, IntegerWeights(bits, group_size), _left_out(config, "modules_to_not_convert"))
+
+
+def _compressed(config: Mapping[str, Any]) -> StoredWeights:
+    """What compressed-tensors says: one group of all Linears, weights alone."""
+    packing = _text(config, "format")
+    groups = config.get("config_groups")
+    if not isinstance(groups, Mapping) or len(groups) != 1:
+        raise _refused("more or less than one group", key="config_groups", missing="formats that differ by module")
+    (group,) = groups.values()
+    weights = group.get("weights") if isinstance(group, Mapping) else None
+    if not isinstance(weights, Mapping):
+        raise _refused("no weights in it", key="config_groups")
+    if weights.get("type", "int") != "int":
+        raise _refused(f"weights of type `{weights.get('type')!s:.80}`", missing="floating-point weights")
+    for key in ("input_activations", "output_activations"):
+        if group.get(key):
+            raise _refused(f"`{key}` is not modelled", missing="activations quantised at run time")
+    if packing not in PACKINGS["compressed-tensors"]:
+        raise _refused(f"weights packed as `{packing}` are not modelled", missing=f"the packing `{packing}`")
+    if list(group.get("targets") or ()) != ["Linear"]:
+        raise _refused("targets other than Linear", key="config_groups", missing="formats that differ by module")
+    for key in ("kv_cache_scheme", "sparsity_config"):
+        if config.get(key):
+            raise _refused(f"`{key}` is not modelled", missing="a format of keys and values, or of zeros")
+    bits, strategy = _bits(weights, "compressed-tensors", "num_bits"), weights.get("strategy")
+    if strategy not in ("group", "channel"):
+        raise _refused(f"strategy {strategy!r:.80} is not modelled", missing="scales a tensor, block or token")
+    grouping: Grouping = "channel" if strategy == "channel" else _grouping(weights, "group_size")
+    zeros = {} if weights.get("symmetric") is False else {"zero_point_bits": 0}
+    names = tuple(name.removeprefix("re:") for name in _left_out(config, "ignore"))
+    return StoredWeights("compressed-tensors", packing, IntegerWeights(bits, grouping, **zeros), names)
+
+
+def _bits(config: Mapping[str, Any], method: str, *keys: str) -> int:
+    bits = _integer(config, *keys)
+    if bits not in WIDTHS[method]:
+        raise _refused(f"weights of {bits} bits are not modelled", missing=f"a packing of {bits} bits for {method}")
+    return bits
+
+
+def _grouping(config: Mapping[str, Any], *keys: str) -> Grouping:
+    size = _integer(config, *keys)
+    if (size < 1 and size != WHOLE_COLUMN) or (size > 0 and size % 16):
+        raise _refused(f"group_size {size} is not modelled", missing="groups of other sizes than multiples of 16")
+    return "channel" if size == WHOLE_COLUMN else size
 
 
 def refuse_beside(config: Path) -> None:
@@ -124,17 +166,17 @@ def refuse_beside(config: Path) -> None:
             raise InputError("a quantisation that config.json says nothing of", place=Place(str(file)), facts=facts)
 
 
-def _left_out(config: Mapping[str, Any]) -> tuple[str, ...]:
+def _left_out(config: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if config.get("modules_in_block_to_quantize"):
         raise _refused("`modules_in_block_to_quantize` is not modelled", missing="a list of what is quantised")
-    names = config.get("modules_to_not_convert") or ()
+    names = config.get(key) or ()
     if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise _refused(f"modules_to_not_convert: expected a list of names, found {names!r:.80}")
+        raise _refused(f"{key}: expected a list of names, found {names!r:.80}")
     for name in names:
         try:
-            re.compile(name)
+            re.compile(name.removeprefix("re:"))
         except re.error:
-            raise _refused(f"modules_to_not_convert: not a pattern: {name!r:.80}") from None
+            raise _refused(f"{key}: not a pattern: {name!r:.80}") from None
     return tuple(names)
 
 
@@ -151,5 +193,8 @@ def _text(config: Mapping[str, Any], key: str) -> str:
 
 def _refused(problem: str, nearest: str | None = None, key: str = "", **facts: object) -> InputError:
     field = ".".join(filter(None, ("quantization_config", key)))
-    allowed = {"allowed": "awq (gemm) of 4 bits, gptq (gptq, gptq_v2) of 2, 3, 4 and 8 bits"}
+    allowed = {
+        "allowed": "awq (gemm) of 4 bits, gptq (gptq, gptq_v2) of 2, 3, 4 and 8 bits, "
+        "compressed-tensors (pack-quantized) of 4 and 8 bits"
+    }
     return InputError(problem, field=field, nearest=nearest, facts={**facts, **allowed})

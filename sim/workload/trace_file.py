@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sim.formats.integer import IntegerTensor
+    from sim.formats.weight import WeightTensor
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,10 @@ class Trace:
             raise self._damaged(f"activations of {record.name} are {values.dtype} {values.shape}")
         return values
 
-    def weights(self, record: GemmRecord) -> IntegerTensor:
-        """Integer weights of shape (n, k); raises like `activations`."""
-        from sim.formats.integer import IntegerTensor, WeightImage
-
-        prefix = self._required(record.weights, record, "weights")
-        codes, scales, zeros = (self._tensor(f"{prefix}.{part}").tobytes() for part in ("codes", "scales", "zeros"))
-        grouped = self.manifest.weights.group_size if self.manifest.weights else 0
-        size, shape = record.k if grouped == "channel" else grouped, (record.n, record.k)
-        return IntegerTensor.from_memory(WeightImage(codes, scales, zeros), shape, size, record.weight_bits)
+    def weights(self, record: GemmRecord) -> WeightTensor:
+        """Weights of shape (n, k); raises like `activations`."""
+        image = self._tensor(self._required(record.weights, record, "weights")).tobytes()
+        return self.manifest.weights_of(record).from_image(image, (record.n, record.k))
 
     def _required(self, key: str | None, record: GemmRecord, what: str) -> str:
         if key is None:

@@ -10,10 +10,10 @@ import pytest
 from sim.arch.load import load_arch
 from sim.errors import InputError
 from sim.formats import fp16
-from sim.formats.weights.integer import IntegerWeights
 from sim.functional.execute import execute
 from sim.functional.replay import by_module, replay
 from sim.machine.machine import Machine
+from sim.workload.gemm import INT4
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import open_trace
 from tests.formats import oracle
@@ -54,7 +54,7 @@ def test_sampled_outputs_equal_the_oracle(name, trace):
     for record in trace.manifest.records:
         if record.activations is None:
             continue
-        gemm = gemm_of(record, PRECISION, IntegerWeights())
+        gemm = gemm_of(record, PRECISION, INT4)
         activations, weights = trace.activations(record), trace.weights(record)
         plan = machine.piece(gemm).plan()
         outputs = execute(plan, machine.pe, activations, weights).outputs
@@ -75,7 +75,7 @@ def test_every_recorded_gemm_with_tensors_is_computed_with_the_tiles_of_its_timi
     replayed = run(trace, machine)
     assert len(replayed) == sum(record.activations is not None for record in trace.manifest.records) == 2 * 7
     for one in replayed:
-        counters = machine.run(gemm_of(one.record, PRECISION, IntegerWeights())).counters
+        counters = machine.run(gemm_of(one.record, PRECISION, INT4)).counters
         assert one.tiles == counters["mxu.tiles"]
         assert one.quality.count == one.record.m * one.record.n
 

@@ -20,7 +20,8 @@ from sim.errors import InputError
 from sim.formats.int4 import Int4Tensor
 from sim.rtl.checks.build import missing_tool
 from sim.trace.writer import TraceWriter
-from sim.workload.manifest import GemmRecord, TracedModel, TracedTokens, TracedWeights
+from sim.workload.gemm import INT4
+from sim.workload.manifest import GemmRecord, TracedModel, TracedTokens
 from sim.workload.trace_file import open_trace
 
 needs_rtl = pytest.mark.skipif(missing_tool() is not None, reason=str(missing_tool()))
@@ -48,14 +49,14 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             values = (rng.standard_normal((m, k)) * np.exp2(rng.integers(-6, 3, k))).astype(np.float16)
             writer.add_tensor(f"{name}.x", values)
             dense = rng.standard_normal((n, k)).astype(np.float32) / 8
-            writer.add_weights(f"{name}.w", Int4Tensor.quantise(dense, "zero-point"))
-            shape: dict[str, Any] = {"m": m, "k": k, "n": n, "weight_bits": 4}
+            writer.add_weights(f"{name}.w", INT4, Int4Tensor.quantise(dense, "zero-point"))
+            shape: dict[str, Any] = {"m": m, "k": k, "n": n, "stored": writer.add_format(INT4)}
             keys = {"activations": f"{name}.x", "weights": f"{name}.w"}
             writer.add_record(GemmRecord(phase="prefill", step=0, name=f"layer.{name}", module=module, **shape, **keys))
         writer.finish(
             TracedModel(name="made", architecture="none", revision="", parameters=0),
             TracedTokens(prompts=[5], steps=0, identifiers=None),
-            TracedWeights(group_size=128, method="rtn zero-point"),
+            "rtn zero-point",
             {},
             "",
         )

@@ -122,10 +122,10 @@ def test_layers_left_in_fp16_stay_fp16(values, save_model, text, tmp_path):
     options = TraceOptions(tokens=8, text=text if values else None)
     loaded = load(folder, options)
     manifest = extract(loaded, options, tmp_path / "trace")
-    assert manifest.weights.group_size == GROUP
+    assert manifest.method == "awq"
     for record in manifest.records:
         kept = record.module in ("o", "head")
-        assert record.weight_bits == (16 if kept else 4)
+        assert manifest.weights_of(record) == (FP16 if kept else IntegerWeights(4, GROUP))
         assert (record.weights is None) == (kept or not values)
     if values:
         for site in loaded.sites:
@@ -191,14 +191,11 @@ def test_a_quantisation_told_by_another_file_is_refused(name, save_model):
             reader(folder)
 
 
-def test_gguf_is_refused_with_what_is_missing(save_model):
+def test_a_folder_of_a_gguf_file_alone_says_how_it_is_given(save_model):
     folder = save_model("llama")
     (folder / "model.safetensors").rename(folder / "model.gguf")
-    for path in (folder, folder / "model.gguf"):
-        with pytest.raises(
-            InputError, match=r"model\.gguf: weights in a GGUF file are not modelled\n  missing    blocks"
-        ):
-            load_weights(path)
+    with pytest.raises(InputError, match=r"model\.gguf: a GGUF file holds .*\n  mend       give the file"):
+        load_weights(folder)
 
 
 def test_groups_smaller_than_a_dot_product_are_refused_by_the_machine(save_model, tmp_path):
@@ -232,7 +229,6 @@ def test_groups_smaller_than_a_dot_product_are_refused_by_the_machine(save_model
         {**AWQ, "modules_to_not_convert": ["*"]},
         {"quant_method": "fp8"},
         {"quant_method": "mxfp4"},
-        {"quant_method": "compressed-tensors"},
         {"bits": 4},
         ["awq"],
     ],
@@ -291,7 +287,8 @@ def test_gptq_of_every_width_gives_its_codes_and_has_the_bytes_of_the_format(bit
     tensor = unpack(layout, parts, "layer").tensor
     exact = (codes - zeros.repeat(k // groups, axis=0)) * scales.repeat(k // groups, axis=0).astype(np.float64)
     np.testing.assert_array_equal(tensor.decode(), exact.T)
-    stored = IntegerWeights(bits, layout.group_size)
+    stored = layout.format
+    assert stored == IntegerWeights(bits, "channel" if size < 0 else size)
     assert 8 * sum(part.nbytes for part in parts.values()) == n * stored.column_bits(k)
 
 
@@ -388,3 +385,109 @@ def test_parts_that_do_not_fit_are_refused():
     parts = awq(*weights(K, N))
     with pytest.raises(InputError, match="parts do not fit weights of 192 x 16"):
         unpack(stored_weights(AWQ), {**parts, "scales": parts["scales"][:1]}, "layer")
+
+
+def compressed(bits, size, symmetric, **changes):
+    weights = {"num_bits": bits, "type": "int", "strategy": "channel" if size == "channel" else "group"}
+    weights |= {"symmetric": symmetric, "group_size": None if size == "channel" else size}
+    group = {"targets": ["Linear"], "weights": weights, "input_activations": None, "output_activations": None}
+    whole = {"quant_method": "compressed-tensors", "format": "pack-quantized", "config_groups": {"group_0": group}}
+    return {**whole, "ignore": ["lm_head"], **changes}
+
+
+def in_words(values, bits, along=1):
+    """Signed values as compressed-tensors' pack_to_int32 packs them, filled up to whole words."""
+    unsigned = (values.astype(np.int64) + (1 << bits - 1)).astype(np.uint64)
+    unsigned = unsigned.T if along == 0 else unsigned
+    each = 32 // bits
+    unsigned = np.pad(unsigned, [(0, 0), (0, -unsigned.shape[1] % each)])
+    packed = sum(unsigned[:, place::each] << np.uint64(bits * place) for place in range(each))
+    packed = packed.astype(np.uint32).view(np.int32)
+    return np.ascontiguousarray(packed.T if along == 0 else packed)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("mixed", [True, False])
+@pytest.mark.parametrize("size", [32, 64, "channel"])
+@pytest.mark.parametrize("bits", [4, 8])
+def test_compressed_tensors_hold_the_integers_that_were_packed(bits, size, mixed, symmetric):
+    rng, n, k, half = np.random.default_rng(bits), 18, 96 if size == 32 else 192, 1 << bits - 1
+    count = 1 if size == "channel" else k // size
+    values, zeros = rng.integers(-half, half, (n, k)), rng.integers(-half, half, (n, count))
+    scales = rng.uniform(0.001, 0.02, (n, count)).astype(np.float16)
+    group_of = np.arange(k) // (k // count)
+    parts = {
+        "weight_packed": in_words(values, bits),
+        "weight_shape": np.array([n, k]),
+        "weight_scale": scales.astype(np.float32),
+    }
+    if mixed:
+        group_of = rng.permutation(group_of)
+        parts["weight_g_idx"] = group_of.astype(np.int32)
+    if not symmetric:
+        parts["weight_zero_point"] = in_words(zeros, bits, along=0)
+    packed = unpack(stored_weights(compressed(bits, size, symmetric)), parts, "layer")
+    offsets = 0 if symmetric else zeros[:, group_of]
+    np.testing.assert_array_equal(packed.dequantise(), (values - offsets) * scales[:, group_of].astype(np.float32))
+    assert packed.format == IntegerWeights(bits, size, zero_point_bits=0 if symmetric else bits)
+
+
+def test_a_compressed_llama_is_traced_with_its_formats(save_model, text, tmp_path):
+    from safetensors.torch import load_file as load_torch
+    from safetensors.torch import save_file as save_torch
+
+    folder = save_model("llama", intermediate_size=128)
+    state, expected = load_torch(folder / "model.safetensors"), {}
+    for name in [name for name in state if "proj" in name and "layers.0.mlp.down" not in name]:
+        n, k = state.pop(name).shape
+        values = np.random.default_rng(n).integers(-8, 8, (n, k))
+        layer = name.removesuffix(".weight")
+        state[f"{layer}.weight_packed"] = torch.from_numpy(in_words(values, 4))
+        state[f"{layer}.weight_shape"] = torch.tensor([n, k])
+        state[f"{layer}.weight_scale"] = torch.full((n, k // 32), 2.0**-7, dtype=torch.bfloat16)
+        expected[layer] = values / 128
+    save_torch(state, folder / "model.safetensors", {"format": "pt"})
+    describe(folder, compressed(4, 32, True, ignore=["lm_head", "re:.*layers.0.mlp.down_proj"]))
+    for options in (TraceOptions(tokens=8), TraceOptions(tokens=8, text=text)):
+        loaded = load(folder, options)
+        manifest = extract(loaded, options, tmp_path / str(options.text is None))
+        for record in manifest.records:
+            stored = FP16 if record.name not in expected else IntegerWeights(4, 32, zero_point_bits=0)
+            assert manifest.weights_of(record) == stored
+    for site in loaded.sites:
+        if site.name in expected:
+            assert (site.weight.detach().numpy() == expected[site.name]).all()
+
+
+def test_scales_that_fp16_does_not_hold_are_refused():
+    parts = awq(*weights(K, N))
+    scales = parts["scales"].astype(np.float32) * np.float32(1.0001)
+    with pytest.raises(InputError, match="layer: scales that FP16 does not hold\n  found      scales of float32"):
+        unpack(stored_weights(AWQ), {**parts, "scales": scales}, "layer")
+
+
+_GROUP = compressed(4, 32, True)["config_groups"]["group_0"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"format": "float-quantized"}, "packing `float-quantized`"),
+        ({"format": "int-quantized"}, "packing `int-quantized`"),
+        ({"config_groups": {"a": {**_GROUP, "weights": {**_GROUP["weights"], "type": "float"}}}}, "floating-point"),
+        ({"config_groups": {"a": {**_GROUP, "weights": {**_GROUP["weights"], "num_bits": 3}}}}, "a packing of 3 bits"),
+        (
+            {"config_groups": {"a": {**_GROUP, "weights": {**_GROUP["weights"], "strategy": "block"}}}},
+            "scales a tensor",
+        ),
+        ({"config_groups": {"a": {**_GROUP, "input_activations": {"num_bits": 8}}}}, "activations quantised"),
+        ({"config_groups": {"a": {**_GROUP, "targets": ["re:.*q_proj"]}}}, "formats that differ by module"),
+        ({"config_groups": {"a": _GROUP, "b": _GROUP}}, "formats that differ by module"),
+        ({"config_groups": None}, "formats that differ by module"),
+        ({"kv_cache_scheme": {"num_bits": 8}}, "a format of keys and values"),
+        ({"sparsity_config": {"format": "sparse-24"}}, "of zeros"),
+    ],
+)
+def test_what_compressed_tensors_may_say_beyond_that_is_refused(changes, missing):
+    with pytest.raises(InputError, match=f"quantization_config.*\n  missing    .*{missing}"):
+        stored_weights({**compressed(4, 32, True), **changes})

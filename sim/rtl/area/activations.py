@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import fp16
 from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor
 from sim.rtl.area.elements import GROUP_SIZE
 from sim.rtl.area.energy import Inputs
 from sim.workload.trace_file import open_trace
@@ -32,7 +33,7 @@ def traced(folder: Path) -> Iterator[tuple[str, Inputs]]:
             continue
         seen.add(record.module)
         values, weights = trace.activations(record), trace.weights(record)
-        if (weights.zeros != 8).any():
+        if not isinstance(weights, IntegerTensor) or weights.minimums is not None or (weights.zeros != 8).any():
             raise InputError(
                 "weights with zero points: the PEs are synthesised for symmetric ones",
                 field="--trace",

@@ -42,7 +42,7 @@ def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None
 def provenance(trace: Path) -> dict[str, Any]:
     """What a trace was recorded from."""
     manifest = open_trace(trace).manifest
-    weights = manifest.weights.model_dump() if manifest.weights else None
+    weights = {"method": manifest.method, "formats": sorted(manifest.formats)}
     return {"model": manifest.model.model_dump(), "weights": weights, "prompt_tokens": manifest.tokens.prompts[0]}
 
 

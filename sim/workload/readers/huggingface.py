@@ -8,7 +8,7 @@ that transformers knows is built on torch's meta device and run there: see sim/t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +36,10 @@ ACTIVATIONS = {
 
 BY_TRACE = "sim.trace.described"
 """Takes every other class of transformers. It stands above this package, and needs torch: imported when asked for."""
+
+
+TRACING = ("torch", "transformers")
+"""What that needs."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +132,17 @@ def read(path: Path, options: Options) -> Workload:
     return workload_of(Source(values, places, str(path)), options)
 
 
+def refuse_without_torch(path: Path) -> None:
+    """Refuse a model that only a run on torch's meta device tells about, where that is not installed."""
+    missing = [package for package in TRACING if find_spec(package) is None]
+    if missing:
+        mend = {"mend": "pip install 'anda-sim[trace]'"}
+        raise InputError(f"needs {' and '.join(missing)}", place=Place(str(path)), facts=mend)
+
+
 def _known_elsewhere(name: object) -> bool:
     """Whether transformers, where it is installed, knows a class of models."""
-    if not isinstance(name, str) or any(find_spec(package) is None for package in ("torch", "transformers")):
+    if not isinstance(name, str) or any(find_spec(package) is None for package in TRACING):
         return False
     return name in import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING_NAMES
 
@@ -155,7 +167,7 @@ def _put_weights(
             field="quantization_config",
             facts={"mend": "record the model with the command `trace`, which sees which layers those are"},
         )
-    values["weights"] = {"format": "integer", "bits": stored.bits, "group_size": stored.group_size}
+    values["weights"] = {"format": stored.format.kind, **asdict(stored.format)}
     for size in ("bits", "group_size"):
         places["weights", size] = Place(str(path), lines.get(size, place.line))
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sim.errors import InputError, Place
-from sim.formats.weights.integer import IntegerWeights
+from sim.formats.weight import WeightFormat
 from sim.workload.attention import attention_items, decode_spans, encoder_spans, prefill_spans
 from sim.workload.gemm import FP16, Gemm, Item, Phase, VectorWork, Workload
 from sim.workload.manifest import GemmRecord, Manifest
@@ -70,11 +70,11 @@ def phases_of(
     if scope == "all" and manifest.unseen:
         problem = f"scope `all` needs what was not recorded: {manifest.unseen}"
         raise InputError(problem, place=asked, facts={"found": manifest.model.name, "allowed": "fp-int"})
-    weights = IntegerWeights(group_size=manifest.weights.group_size) if manifest.weights else IntegerWeights()
     phases = []
     for name in names:
         times = steps if name == "decode" else 1
-        counts = Counter(gemm_of(record, precision, weights) for record in manifest.records if record.phase == name)
+        records = (record for record in manifest.records if record.phase == name)
+        counts = Counter(gemm_of(record, precision, manifest.weights_of(record)) for record in records)
         items: list[Item] = [
             replace(gemm, count=times * count)
             for gemm, count in counts.items()
@@ -87,9 +87,9 @@ def phases_of(
     return tuple(phases)
 
 
-def gemm_of(record: GemmRecord, precision: Precision | None, weights: IntegerWeights) -> Gemm:
-    """One recorded GeMM under a precision, its weights as wide as they were recorded."""
-    combined, integers = record.expert and record.module == "down", record.weight_bits != FP16.bits
+def gemm_of(record: GemmRecord, precision: Precision | None, weights: WeightFormat) -> Gemm:
+    """One recorded GeMM under a precision, with weights of a format."""
+    combined, integers = record.expert and record.module == "down", weights != FP16
     return Gemm(
         name=_starred(record.name),
         module=record.module,
@@ -98,7 +98,7 @@ def gemm_of(record: GemmRecord, precision: Precision | None, weights: IntegerWei
         n=record.n,
         mantissa_bits=_length(precision, record) if integers else None,
         output_mantissa_bits=output_mantissa_bits(precision, record.module) if integers and not combined else None,
-        weights=replace(weights, bits=record.weight_bits, zero_point_bits=record.weight_bits) if integers else FP16,
+        weights=weights,
     )
 
 
