@@ -17,6 +17,7 @@ from sim.formats.weights.integer import IntegerWeights
 from sim.workload.gemm import INT4, Gemm
 from sim.workload.manifest import GemmRecord
 from sim.workload.precision import Precision
+from sim.workload.precision_rules import everywhere
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import Trace
 
@@ -94,7 +95,7 @@ def parts(trace: Trace, precision: Precision, tokens: int, outputs: int, every: 
         if kind in seen and not every:
             continue
         seen.add(kind)
-        gemm = gemm_of(record, precision, manifest.weights_of(record))
+        gemm = gemm_of(record, everywhere(precision), manifest.weights_of(record))
         bits, weights = gemm.mantissa_bits, trace.weights(record).rows(slice(0, outputs))
         assert bits is not None
         assert isinstance(weights, IntegerTensor)

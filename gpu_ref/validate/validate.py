@@ -77,7 +77,7 @@ def validate(
     machine = Machine(arch)
     if machine.pe.kind != "anda":
         raise arch.refuse("mxu.pe", f"{machine.pe.kind}: only Anda has its RTL, its kernel and its contract in one")
-    precision = resolve(request.precision, {}, Place("--precision"))
+    precision = resolve(request.precision, Place("--precision"))
     if precision is None:
         raise InputError("Anda needs a mantissa length", field="--precision", facts={"allowed": "1 to 16, one or four"})
     for part in parts(open_trace(request.trace), precision, request.tokens, request.outputs, request.every):

@@ -235,7 +235,7 @@ def _formats(precision: str | None, compare: bool, like: Format) -> dict[str, Fo
     from sim.workload.precision import resolve
 
     formats = {"fp16": like}
-    lengths = resolve(precision or "fp16", {})
+    lengths = resolve(precision or "fp16")
     if lengths is not None:
         formats["anda " + written(lengths)] = replace(like, lengths=lengths)
     if compare:

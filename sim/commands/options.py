@@ -27,7 +27,8 @@ Scope = Annotated[str | None, typer.Option(help="fp-int: GeMMs with INT4 weights
 Precision = Annotated[
     str | None,
     typer.Option(
-        help="Mantissa lengths: a shipped name (wikitext2-1%), 7,6,6,6 for qkv,o,up,down, one number, a file."
+        help="Mantissa lengths: a shipped name (wikitext2-1%), 7,6,6,6 for qkv,o,up,down, one number, a file; the file "
+        "may have rules by phase, layer and position, for bits of weights too."
     ),
 ]
 BlockSchedule = Annotated[

@@ -111,7 +111,7 @@ def _simulate(
         command = shlex.join([*program.name().split(), *sys.argv[1:]])
         results = [replace(result, provenance=replace(result.provenance, command=command)) for result in results]
         sections = sections_of(plugged, results)
-        computed = _values(machines[0], Path(workload), work.precision, inside) if values else None
+        computed = _values(machines[0], Path(workload), work.plan, inside) if values else None
         fill(results, inside, formats, sections=sections)
         for section in plugged:
             section.write(inside)

@@ -61,6 +61,8 @@ class WeightFormat(ABC):
         Whether a number of its own is added to the integers of a group.
     half
         Whether the values, rounded, are FP16 numbers.
+    nested
+        Whether fewer bits than are stored can be read.
     span
         Values along K under one scale; None: all of a column, or of the tensor.
     """
@@ -72,6 +74,7 @@ class WeightFormat(ABC):
     integers: ClassVar[bool] = False
     minimum: bool = False
     half: ClassVar[bool] = True
+    nested: ClassVar[bool] = False
     span: int | None = None
 
     @property
@@ -124,6 +127,17 @@ class WeightFormat(ABC):
         InputError
             For an image of another size.
         """
+
+    def of_bits(self, bits: int) -> WeightFormat:
+        """Weights of so many bits: as many planes of those stored, or another width.
+
+        Raises
+        ------
+        InputError
+            For a format of one width, or bits that it does not have.
+        """
+        facts = {"found": str(self), "needed": "a format with widths to choose: planes, integer"}
+        raise InputError(f"weights of format {self.kind} have one width", field="weight_bits", facts=facts)
 
     def stored_bits(self, values: int) -> Fraction:
         """Bits a weight, with its share of all else, in columns of `values`."""

@@ -1,6 +1,7 @@
 """A recorded trace through a machine's arithmetic: every GeMM with its tensors, and how far its outputs are from FP16.
 
-The reference of a GeMM is its FP16 activations times its integer weights in float64: what the format alone changes.
+The reference of a GeMM is its FP16 activations times its weights as stored in float64: what converting the activations,
+and planes of weights that are not read, change.
 """
 
 from __future__ import annotations
@@ -20,23 +21,24 @@ from sim.functional.tiles import Panel
 from sim.mapping.plan import Plan
 from sim.workload.gemm import Gemm
 from sim.workload.manifest import GemmRecord
-from sim.workload.precision import Precision
-from sim.workload.readers.trace import gemm_of
+from sim.workload.precision_rules import PrecisionPlan
+from sim.workload.readers.trace import Precisions
 from sim.workload.trace_file import Trace
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """One GeMM of a trace, computed."""
+    """One GeMM of a trace, computed; of each weight `weight_bits` were read."""
 
     record: GemmRecord
     mantissa_bits: int | None
+    weight_bits: int
     tiles: int
     quality: Quality
 
 
 def replay(
-    trace: Trace, pe: Multiplier, plan_of: Callable[[Gemm], Plan], precision: Precision | None
+    trace: Trace, pe: Multiplier, plan_of: Callable[[Gemm], Plan], precision: PrecisionPlan
 ) -> Iterator[Replayed]:
     """Compute the GeMMs of a trace that have tensors, in the order in which they ran.
 
@@ -54,8 +56,9 @@ def replay(
     if not records:
         facts = {"mend": f"record it with values: {program.name()} trace MODEL --text FILE"}
         raise InputError("a trace without values", place=Place(str(trace.folder)), facts=facts)
+    precisions = Precisions(trace.manifest, precision)
     for record in records:
-        gemm = gemm_of(record, precision, trace.manifest.weights_of(record))
+        gemm = precisions.gemm(record, record.step)
         yield _replayed(record, gemm, pe, plan_of(gemm), trace.activations(record), trace.weights(record))
 
 
@@ -69,8 +72,14 @@ def _replayed(
         values = activations[panel.row : panel.row + panel.rows].astype(np.float64)
         qualities.append(Quality.of(outputs, values @ columns.decode().T))
 
-    execution = execute(plan, pe, activations, weights, compare)
-    return Replayed(record, gemm.mantissa_bits if pe.encoded else None, execution.tiles, sum(qualities, Quality()))
+    execution = execute(plan, pe, activations, gemm.weights.read(weights), compare)
+    return Replayed(
+        record,
+        gemm.mantissa_bits if pe.encoded else None,
+        gemm.weights.read_bits,
+        execution.tiles,
+        sum(qualities, Quality()),
+    )
 
 
 def by_module(replayed: Iterable[Replayed]) -> dict[str, Quality]:
@@ -86,4 +95,4 @@ def by_length(
     trace: Trace, pe: Multiplier, plan_of: Callable[[Gemm], Plan], lengths: Iterable[int]
 ) -> dict[int, dict[str, Quality]]:
     """The quality of each module with every module at one mantissa length, for several lengths."""
-    return {bits: by_module(replay(trace, pe, plan_of, (bits, bits, bits, bits))) for bits in lengths}
+    return {bits: by_module(replay(trace, pe, plan_of, PrecisionPlan((bits, bits, bits, bits)))) for bits in lengths}

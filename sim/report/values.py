@@ -31,6 +31,7 @@ def value_rows(replayed: Sequence[Replayed]) -> list[dict[str, Any]]:
             "k": one.record.k,
             "n": one.record.n,
             "mantissa_bits": one.mantissa_bits,
+            "weight_bits": one.weight_bits,
             "tiles": one.tiles,
             "overflows": one.quality.overflows,
             "sqnr_decibels": one.quality.sqnr_decibels if math.isfinite(one.quality.sqnr_decibels) else None,

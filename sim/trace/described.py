@@ -21,7 +21,8 @@ from sim.workload.gemm import Workload
 from sim.workload.model import InferenceRun
 from sim.workload.model_source import refuse_untaken
 from sim.workload.options import Options
-from sim.workload.precision import resolve
+from sim.workload.precision import plan_of, resolve
+from sim.workload.precision_rules import PrecisionPlan
 from sim.workload.readers.trace import phases_of
 from sim.yaml_reader import Path_
 
@@ -49,7 +50,8 @@ def read(path: Path, options: Options) -> Workload:
         problem = "chunks of a prompt beside decodes are modelled of classes known by hand only"
         facts = {"allowed": "prefill, decode, both"}
         raise InputError(problem, place=asked.place(("run", "phase")), field="run.phase", facts=facts)
-    precision = resolve(run.precision, {}, asked.place(("run", "precision")))
+    places_asked = asked.place(("run", "precision")), asked.place(("run", "scope"))
+    plan = plan_of(run.precision, {}, places_asked[0])
     decodes = run.phase != "prefill"
     tokens = run.context if run.phase == "decode" else run.tokens
     pass_ = TraceOptions(tokens=tokens, batch=run.batch, steps=1 if decodes else 0)
@@ -58,12 +60,12 @@ def read(path: Path, options: Options) -> Workload:
     every = manifest.tokens.model_copy(update={"steps": run.steps if decodes else 0})
     manifest = manifest.model_copy(update={"tokens": every})
     names = ["prefill", "decode"] if run.phase == "both" else [run.phase]
-    phases = phases_of(manifest, names, precision, run.scope, asked.place(("run", "scope")), run.steps)
+    phases = phases_of(manifest, names, plan, run.scope, places_asked, run.steps)
     resolved = {
         "config": manifest.model.model_dump(),
-        "run": {**run.model_dump(), "precision": "fp16" if precision is None else list(precision)},
+        "run": {**run.model_dump(), "precision": plan.written()["mantissa_bits"] if plan.plain else plan.written()},
     }
-    return Workload(manifest.model.name, phases, precision, resolved)
+    return Workload(manifest.model.name, phases, plan.lengths, resolved, plan)
 
 
 def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = InferenceRun().precision) -> Workload:
@@ -78,7 +80,8 @@ def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = Infe
         For a module in which no linear layer runs, or a precision that is none.
     """
     manifest = record_module_into(Recording(), module, inputs)
-    lengths = resolve(precision, {})
-    phases = phases_of(manifest, ["prefill"], lengths, "fp-int", Place("scope"))
+    lengths = resolve(precision)
+    places = Place("precision"), Place("scope")
+    phases = phases_of(manifest, ["prefill"], PrecisionPlan(lengths), "fp-int", places)
     resolved = {"module": manifest.model.model_dump(), "precision": "fp16" if lengths is None else list(lengths)}
     return Workload(manifest.model.name, phases, lengths, resolved)

@@ -10,12 +10,15 @@ Items of equal shape and precision stand together under one `count`, so a list i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sim.errors import InputError, shortened
 from sim.formats.weight import WeightFormat
 from sim.formats.weights.half import Fp16Weights
 from sim.formats.weights.integer import IntegerWeights
+
+if TYPE_CHECKING:
+    from sim.workload.precision_rules import PrecisionPlan
 
 GemmModule = Literal["qkv", "o", "up", "down", "head", "router", "scores", "context", "other"]
 VectorModule = GemmModule | Literal["norm", "rotary", "softmax", "activation"]
@@ -114,15 +117,18 @@ class Workload:
     Parameters
     ----------
     precision
-        Mantissa lengths of [qkv, o, up, down], or None where activations stay FP16.
+        Mantissa lengths of [qkv, o, up, down], or None where activations stay FP16; rules aside.
     resolved
         The complete configuration behind it, as plain data, so that a result can be run again.
+    plan
+        The precision with its rules over phases, layers and positions.
     """
 
     name: str
     phases: tuple[Phase, ...]
     precision: tuple[int, int, int, int] | None = None
     resolved: dict[str, Any] = field(default_factory=dict, compare=False)
+    plan: PrecisionPlan | None = field(default=None, compare=False)
 
     @property
     def gemms(self) -> tuple[Gemm, ...]:

@@ -19,19 +19,10 @@ from sim.errors import InputError
 from sim.formats.weight import WeightFormat, make
 from sim.section import Section
 from sim.workload.gemm import LARGEST_SIZE
+from sim.workload.precision_rules import ModuleLengths, RuledPrecision
 
 Count = Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
 Tokens = Count
-MantissaBits = Annotated[int, Field(ge=1, le=16)]
-
-
-def _four(lengths: list[int]) -> list[int]:
-    if len(lengths) != 4:
-        raise ValueError(f"expected four mantissa lengths (qkv, o, up, down), found {len(lengths)}")
-    return lengths
-
-
-Lengths = Annotated[list[MantissaBits], AfterValidator(_four), Field(json_schema_extra={"minItems": 4, "maxItems": 4})]
 
 
 def _as_text(value: object) -> object:
@@ -141,9 +132,9 @@ class Weights(Section):
         return self
 
 
-class NamedPrecision(Section):
-    mantissa_bits: Lengths
-    """Mantissa lengths of [qkv, o, up, down]."""
+class NamedPrecision(RuledPrecision):
+    mantissa_bits: ModuleLengths
+    """Mantissa lengths of [qkv, o, up, down], or `fp16`."""
     source: str
 
 

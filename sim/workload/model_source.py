@@ -11,8 +11,9 @@ from sim.source import Source
 from sim.workload.gemm import Workload
 from sim.workload.model import TAKES, InferenceRun, Model
 from sim.workload.options import Options
-from sim.workload.phases import build_phases
-from sim.workload.precision import Precision, resolve
+from sim.workload.phases import build_phases, check
+from sim.workload.precision import plan_of
+from sim.workload.precision_rules import PrecisionPlan
 from sim.yaml_reader import Path_
 
 
@@ -29,13 +30,18 @@ def workload_of(described: Source, options: Options) -> Workload:
     described = _with_options(source.with_overrides(described, options.overrides, "--set-workload"), options)
     model = source.validate(Model, described)
     refuse_untaken(model.run, described, same_phase=model.run.phase == written_phase)
-    named = {name: entry.mantissa_bits for name, entry in model.precision.items()}
-    precision = resolve(model.run.precision, named, described.place(("run", "precision")))
+    named = {name: entry.plan(entry.mantissa_bits) for name, entry in model.precision.items()}
+    place = described.place(("run", "precision"))
+    plan = plan_of(model.run.precision, named, place)
     try:
-        phases = build_phases(model, precision)
+        check(model, plan)
+    except InputError as error:
+        raise error.at(place) from None
+    try:
+        phases = build_phases(model, plan)
     except InputError as error:
         raise error.at(Place(described.file)) from None
-    return Workload(model.name, phases, precision, _resolved(model, precision))
+    return Workload(model.name, phases, plan.lengths, _resolved(model, plan), plan)
 
 
 def _with_options(described: Source, options: Options) -> Source:
@@ -59,12 +65,15 @@ def refuse_untaken(run: InferenceRun, described: Source, *, same_phase: bool) ->
             )
 
 
-def _resolved(model: Model, precision: Precision | None) -> dict[str, Any]:
+def _resolved(model: Model, plan: PrecisionPlan) -> dict[str, Any]:
     """The model as a YAML that gives the same workload again, wherever it is read."""
     resolved = model.model_dump(mode="json", exclude_none=True)
     run = {key: value for key, value in resolved["run"].items() if key in TAKES[model.run.phase]}
     if model.run.precision not in model.precision:
-        run["precision"] = "fp16" if precision is None else list(precision)
+        if plan.plain:
+            run["precision"] = plan.written()["mantissa_bits"]
+        else:
+            resolved["precision"][model.run.precision] = {**plan.written(), "source": model.run.precision}
     stored = model.weights.stored
     weights = {"format": stored.kind, "bits": stored.bits, **asdict(stored)}  # type: ignore[call-overload]
     return {**resolved, "weights": weights, "run": run}

@@ -3,7 +3,8 @@
     norm  q k v  rotary  scores softmax context  o  norm  [router]  gate up  activation  down  [combine]
                                                                              after the layers:  norm  head
 
-Layers are equal, so one list stands for all of them, `count` times. A decode step has the same GeMMs as any other;
+Layers are equal, so one list stands for all of them, `count` times; where rules give them precisions of their own, one
+for each stretch of layers, and of steps, with one precision. A decode step has the same GeMMs as any other;
 only its attention grows. The head takes the last token of each sequence. Mixture of experts: tokens spread as evenly
 over the experts as whole tokens can; an expert's down outputs leave as FP16, since they are combined before anything
 reads them.
@@ -11,104 +12,177 @@ reads them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sim.errors import InputError
 from sim.workload import vector
 from sim.workload.attention import Span, attention_items, chunked_spans, decode_spans, prefill_spans
 from sim.workload.gemm import FP16, Gemm, GemmModule, Item, Phase
 from sim.workload.model import Model
-from sim.workload.precision import MODULES, Precision, mantissa_bits, output_mantissa_bits
+from sim.workload.precision import MODULES, mantissa_bits, of_module, output_mantissa_bits
+from sim.workload.precision_rules import LayerPrecision, Moment, PrecisionPlan
 
 
 @dataclass(frozen=True)
 class Forward:
     """`passes` runs of `rows` tokens through the model, each ending in `sequences` next tokens.
 
-    `attentions` are those of all passes: spans, and how many sequences have them.
+    `attentions` are those of all passes: spans, and how many sequences have them. `name` tells the passes from others
+    of their phase.
     """
 
+    moment: Moment
     rows: int
     sequences: int
     passes: int
     attentions: tuple[tuple[tuple[Span, ...], int], ...]
+    name: str = ""
 
 
-def build_phases(model: Model, precision: Precision | None) -> tuple[Phase, ...]:
+@dataclass(frozen=True)
+class LayerStretch:
+    """Neighbouring layers of one precision, as often as a forward passes them."""
+
+    layers: range
+    precision: LayerPrecision
+    forward: Forward
+
+    @property
+    def count(self) -> int:
+        return len(self.layers) * self.forward.passes
+
+
+def build_phases(model: Model, plan: PrecisionPlan) -> tuple[Phase, ...]:
     """The phases that the model's `run` asks for."""
     run, phases = model.run, []
     if run.phase in ("prefill", "both"):
         spans = prefill_spans(model.attention, run.tokens)
-        forward = Forward(run.tokens * run.batch, run.batch, 1, ((spans, run.batch),))
-        phases.append(_phase("prefill", model, precision, forward))
+        forward = Forward(Moment("prefill"), run.tokens * run.batch, run.batch, 1, ((spans, run.batch),))
+        phases.append(_phase(model, plan, [forward]))
     if run.phase in ("decode", "both"):
-        context = run.tokens if run.phase == "both" else run.context
-        spans = decode_spans(model.attention, context, run.steps)
-        forward = Forward(run.batch, run.batch, run.steps, ((spans, run.batch),))
-        phases.append(_phase("decode", model, precision, forward))
+        phases.append(_phase(model, plan, _decodes(model, plan)))
     if run.phase == "mixed":
-        phases += [_phase("mixed", model, precision, forward) for forward in _mixed(model)]
+        phases += [_phase(model, plan, [forward]) for forward in _mixed(model)]
     return tuple(phases)
+
+
+def check(model: Model, plan: PrecisionPlan) -> None:
+    """Refuse a precision that does not fit the model, its weights or its phase.
+
+    Raises
+    ------
+    InputError
+        Naming the rule.
+    """
+    for number, rule in enumerate(plan.rules):
+        if model.run.phase == "mixed" and rule.over_time:
+            problem = "phase `mixed` does a prompt and decodes at once: its rules are about layers"
+            raise InputError(problem, field=f"rules.{number}")
+    if beyond := plan.first_layer_beyond(model.layers):
+        number, layers = beyond
+        facts = {"found": layers, "allowed": f"0 to {model.layers - 1}"}
+        raise InputError("a layer that the model does not have", field=f"rules.{number}.layers", facts=facts)
+    if plan.over_time and not model.weights.stored.nested:
+        facts = {"found": str(model.weights.stored), "needed": "weights: {format: planes}"}
+        raise InputError("bits of weights that change as a model runs are planes", field="weight_bits", facts=facts)
+    for field, bits in plan.widths():
+        try:
+            model.weights.stored.of_bits(bits)
+        except InputError as error:
+            raise InputError(error.problem, field=field, facts=error.facts) from None
+
+
+def _decodes(model: Model, plan: PrecisionPlan) -> list[Forward]:
+    """Steps that are alike together."""
+    run = model.run
+    context = run.tokens if run.phase == "both" else run.context
+    stretches = plan.steps(context, run.steps, model.layers)
+    forwards = []
+    for steps in stretches:
+        spans = decode_spans(model.attention, context + steps.start, len(steps))
+        moment = Moment("decode", steps.start, context + steps.start)
+        name = f"steps {numbered(steps)}" if len(stretches) > 1 else ""
+        forwards.append(Forward(moment, run.batch, run.batch, len(steps), ((spans, run.batch),), name))
+    return forwards
+
+
+def numbered(stretch: range) -> str:
+    """As rules write it: `7`, `0-3`."""
+    return str(stretch.start) if len(stretch) == 1 else f"{stretch.start}-{stretch.stop - 1}"
 
 
 def _mixed(model: Model) -> list[Forward]:
     """A prompt in chunks, one a step, beside sequences that decode a token a step: whole chunks, then the last."""
-    run = model.run
+    run, moment = model.run, Moment("mixed")
     whole, last = divmod(run.tokens - 1, run.chunk)
     prompt = chunked_spans(model.attention, run.tokens, run.chunk)
     decodes = decode_spans(model.attention, run.context, whole + 1)
     attentions = ((prompt, 1), (decodes, run.batch))
-    end = Forward(last + 1 + run.batch, run.batch + 1, 1, () if whole else attentions)
-    return [Forward(run.chunk + run.batch, run.batch, whole, attentions), end] if whole else [end]
+    end = Forward(moment, last + 1 + run.batch, run.batch + 1, 1, () if whole else attentions)
+    return [Forward(moment, run.chunk + run.batch, run.batch, whole, attentions), end] if whole else [end]
 
 
-def _phase(name: str, model: Model, precision: Precision | None, forward: Forward) -> Phase:
-    items = [*_attention_block(model, precision, forward), *_mlp_block(model, precision, forward)]
-    items += [
-        vector.norm("head.norm", model.norm, forward.sequences, model.hidden_size, forward.passes),
-        Gemm("head", "head", forward.sequences, model.hidden_size, model.vocabulary, forward.passes, weights=FP16),
-    ]
+def _phase(model: Model, plan: PrecisionPlan, forwards: list[Forward]) -> Phase:
+    items: list[Item] = []
+    for forward in forwards:
+        stretches = plan.layers(forward.moment, model.layers)
+        for layers in stretches:
+            own = plan.at(forward.moment, layers.start, model.layers)
+            stretch = LayerStretch(layers, own, forward)
+            named = f"layers {numbered(layers)}" if len(stretches) > 1 else ""
+            block = [*_attention_block(model, stretch), *_mlp_block(model, stretch)]
+            items += _named(block, ", ".join(filter(None, (named, forward.name))))
+        head: list[Item] = [
+            vector.norm("head.norm", model.norm, forward.sequences, model.hidden_size, forward.passes),
+            Gemm("head", "head", forward.sequences, model.hidden_size, model.vocabulary, forward.passes, weights=FP16),
+        ]
+        items += _named(head, forward.name)
     if model.run.scope == "fp-int":
         items = [item for item in items if isinstance(item, Gemm) and item.module in MODULES]
-    return Phase(name, tuple(items))
+    return Phase(forwards[0].moment.phase, tuple(items))
 
 
-def _attention_block(model: Model, precision: Precision | None, forward: Forward) -> list[Item]:
-    attention, rows, count = model.attention, forward.rows, model.layers * forward.passes
+def _named(items: list[Item], where: str) -> list[Item]:
+    return [replace(item, name=f"{item.name} [{where}]") for item in items] if where else items
+
+
+def _attention_block(model: Model, stretch: LayerStretch) -> list[Item]:
+    attention, rows, count = model.attention, stretch.forward.rows, stretch.count
     queries = attention.heads * attention.head_size
     keys = attention.key_value_heads * attention.head_size
     items: list[Item] = [
         vector.norm("attention.norm", model.norm, rows, model.hidden_size, count),
-        _projection(model, precision, "attention.q", "qkv", (rows, model.hidden_size, queries), count),
-        _projection(model, precision, "attention.k", "qkv", (rows, model.hidden_size, keys), count),
-        _projection(model, precision, "attention.v", "qkv", (rows, model.hidden_size, keys), count),
+        _projection(model, stretch, "attention.q", "qkv", (rows, model.hidden_size, queries), count),
+        _projection(model, stretch, "attention.k", "qkv", (rows, model.hidden_size, keys), count),
+        _projection(model, stretch, "attention.v", "qkv", (rows, model.hidden_size, keys), count),
     ]
     if attention.rotary:
         items.append(vector.rotary(rows, queries + keys, count))
-    for spans, sequences in forward.attentions:
-        items += attention_items(attention, spans, model.layers * sequences)
-    items.append(_projection(model, precision, "attention.o", "o", (rows, queries, model.hidden_size), count))
+    for spans, sequences in stretch.forward.attentions:
+        items += attention_items(attention, spans, len(stretch.layers) * sequences)
+    items.append(_projection(model, stretch, "attention.o", "o", (rows, queries, model.hidden_size), count))
     return items
 
 
-def _mlp_block(model: Model, precision: Precision | None, forward: Forward) -> list[Item]:
-    rows, count, experts = forward.rows, model.layers * forward.passes, model.experts
+def _mlp_block(model: Model, stretch: LayerStretch) -> list[Item]:
+    rows, count, experts = stretch.forward.rows, stretch.count, model.experts
     items: list[Item] = [vector.norm("mlp.norm", model.norm, rows, model.hidden_size, count)]
     if experts is None:
-        return items + _mlp(model, precision, "mlp.", rows, count)
+        return items + _mlp(model, stretch, "mlp.", rows, count)
     items.append(Gemm("mlp.router", "router", rows, model.hidden_size, experts.count, count, weights=FP16))
     for tokens, equal in expert_shares(rows * experts.per_token, experts.count):
-        items += _mlp(model, precision, f"expert[{tokens}].", tokens, equal * count)
+        items += _mlp(model, stretch, f"expert[{tokens}].", tokens, equal * count)
     items.append(vector.combine(rows, model.hidden_size, experts.per_token, count))
     return items
 
 
-def _mlp(model: Model, precision: Precision | None, prefix: str, rows: int, count: int) -> list[Item]:
+def _mlp(model: Model, stretch: LayerStretch, prefix: str, rows: int, count: int) -> list[Item]:
     hidden, width, mlp = model.hidden_size, model.intermediate_size, model.mlp
     names = ("gate", "up") if mlp.gated else ("up",)
     return [
-        *(_projection(model, precision, prefix + name, "up", (rows, hidden, width), count) for name in names),
+        *(_projection(model, stretch, prefix + name, "up", (rows, hidden, width), count) for name in names),
         vector.activation(f"{prefix}activation", mlp.activation, mlp.gated, rows, width, count),
-        _projection(model, precision, f"{prefix}down", "down", (rows, width, hidden), count),
+        _projection(model, stretch, f"{prefix}down", "down", (rows, width, hidden), count),
     ]
 
 
@@ -120,19 +194,21 @@ def expert_shares(assignments: int, experts: int) -> list[tuple[int, int]]:
 
 def _projection(
     model: Model,
-    precision: Precision | None,
+    stretch: LayerStretch,
     name: str,
     module: GemmModule,
     shape: tuple[int, int, int],
     count: int,
 ) -> Gemm:
-    combined = model.experts is not None and module == "down"
+    combined, lengths = model.experts is not None and module == "down", stretch.precision.lengths
+    stored = model.weights.stored
+    bits = of_module(stretch.precision.weight_bits, module)
     return Gemm(
         name,
         module,
         *shape,
         count=count,
-        mantissa_bits=mantissa_bits(precision, module),
-        output_mantissa_bits=None if combined else output_mantissa_bits(precision, module),
-        weights=model.weights.stored,
+        mantissa_bits=mantissa_bits(lengths, module),
+        output_mantissa_bits=None if combined else output_mantissa_bits(stretch.precision, module),
+        weights=stored if bits is None else stored.of_bits(bits),
     )

@@ -1,5 +1,7 @@
 """Mantissa lengths a module: how they are named, whose outputs they encode, and what they save.
 
+By phase, layer and position, and of weights too: sim/workload/precision_rules.py.
+
     module     qkv  o   up    down
     consumer   -    up  down  qkv      outputs are encoded at the length of their consumer; q, k and v stay FP16
 
@@ -10,37 +12,56 @@ A saving compares bit operations: an FP16 x INT4 multiply-accumulate counts 16 x
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sim import source
 from sim.errors import InputError, Place, nearest_name
-from sim.section import Section
 from sim.workload.gemm import FP16, Gemm
-from sim.workload.model import Lengths
+from sim.workload.precision_rules import (
+    LONGEST,
+    LayerPrecision,
+    ModuleLengths,
+    Precision,
+    PrecisionPlan,
+    RuledPrecision,
+    numbers_of,
+)
 
-Precision = tuple[int, int, int, int]
+__all__ = [
+    "CONSUMER",
+    "LONGEST",
+    "MODULES",
+    "Precision",
+    "PrecisionFile",
+    "mantissa_bits",
+    "of_module",
+    "output_mantissa_bits",
+    "plan_of",
+    "resolve",
+    "saving",
+]
+
 MODULES = ("qkv", "o", "up", "down")
 CONSUMER = {"o": "up", "up": "down", "down": "qkv"}
-LONGEST = 16
 
 
-class PrecisionFile(Section):
+class PrecisionFile(RuledPrecision):
     """A precision kept in a YAML file of its own."""
 
-    precision: Lengths
+    precision: ModuleLengths
     source: str = ""
 
 
-def resolve(choice: str, named: Mapping[str, Sequence[int]], place: Place | None = None) -> Precision | None:
-    """Mantissa lengths of [qkv, o, up, down] that a choice means; None for `fp16`.
+def plan_of(choice: str, named: Mapping[str, PrecisionPlan], place: Place | None = None) -> PrecisionPlan:
+    """The precision that a choice means.
 
     Parameters
     ----------
     choice
-        `fp16`, a name, one length, four lengths separated by commas, or the path of a YAML file.
+        `fp16`, a name, one mantissa length, four of them separated by commas, or the path of a YAML file.
     named
-        The lengths known by name.
+        The precisions known by name.
     place
         Where the choice stands, for the message.
 
@@ -50,13 +71,14 @@ def resolve(choice: str, named: Mapping[str, Sequence[int]], place: Place | None
         For an unknown name, a number of lengths other than 1 or 4, or a length outside 1..16.
     """
     if choice == "fp16":
-        return None
+        return PrecisionPlan(None)
     if choice in named:
-        return _four(named[choice])
+        return named[choice]
     if re.fullmatch(r"[-+\d\s,]+", choice):
-        return _listed(choice, place)
+        return PrecisionPlan(_listed(choice, place))
     if choice.endswith((".yaml", ".yml")):
-        return _four(source.validate(PrecisionFile, source.read(Path(choice))).precision)
+        file = source.validate(PrecisionFile, source.read(Path(choice)))
+        return file.plan(file.precision)
     known = ["fp16", *named]
     raise InputError(
         f"unknown precision `{choice}`",
@@ -67,36 +89,44 @@ def resolve(choice: str, named: Mapping[str, Sequence[int]], place: Place | None
     )
 
 
+def resolve(choice: str, place: Place | None = None) -> Precision | None:
+    """Mantissa lengths of [qkv, o, up, down] where nothing else is taken; None for `fp16`.
+
+    Raises
+    ------
+    InputError
+        As `plan_of`, and for bits of weights, or rules over layers and positions.
+    """
+    plan = plan_of(choice, {}, place)
+    if not plan.plain:
+        problem = "only mantissa lengths are taken here, neither bits of weights nor rules"
+        raise InputError(problem, place=place, field="precision", facts={"found": choice})
+    return plan.lengths
+
+
 def _listed(choice: str, place: Place | None) -> Precision:
     try:
-        lengths = [int(part) for part in choice.split(",")]
-    except ValueError:
-        lengths = []
-    if len(lengths) not in (1, 4):
-        raise InputError(
-            f"expected one mantissa length or four (qkv,o,up,down), found `{choice}`", place=place, field="precision"
-        )
-    for length in lengths:
-        if not 1 <= length <= LONGEST:
-            raise InputError(
-                f"mantissa length {length}", place=place, field="precision", facts={"allowed": f"1 to {LONGEST}"}
-            )
-    return _four(lengths if len(lengths) == 4 else lengths * 4)
+        return numbers_of(choice, LONGEST, "mantissa length")
+    except ValueError as error:
+        problem, _, allowed = str(error).partition("\n  allowed    ")
+        facts = {"allowed": allowed} if allowed else {}
+        raise InputError(problem, place=place, field="precision", facts=facts) from None
 
 
-def _four(lengths: Sequence[int]) -> Precision:
-    qkv, o, up, down = lengths
-    return qkv, o, up, down
+def of_module(numbers: Precision | None, module: str) -> int | None:
+    """The number of a module, out of four; None where there are none, or the module is none of the four."""
+    return numbers[MODULES.index(module)] if numbers is not None and module in MODULES else None
 
 
 def mantissa_bits(precision: Precision | None, module: str) -> int | None:
     """Mantissa length of the activations of a module; None: FP16."""
-    return precision[MODULES.index(module)] if precision is not None and module in MODULES else None
+    return of_module(precision, module)
 
 
-def output_mantissa_bits(precision: Precision | None, module: str) -> int | None:
+def output_mantissa_bits(precision: LayerPrecision, module: str) -> int | None:
     """Mantissa length that a module's outputs are encoded at; None: FP16."""
-    return mantissa_bits(precision, CONSUMER.get(module, ""))
+    consumer = CONSUMER.get(module, "")
+    return precision.following if consumer == "qkv" else mantissa_bits(precision.lengths, consumer)
 
 
 def saving(gemms: Iterable[Gemm]) -> float:

@@ -14,6 +14,8 @@ from sim.functional.execute import execute
 from sim.functional.replay import by_module, replay
 from sim.machine.machine import Machine
 from sim.workload.gemm import INT4
+from sim.workload.precision import PrecisionFile
+from sim.workload.precision_rules import PrecisionPlan, PrecisionRule, everywhere
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import open_trace
 from tests.formats import oracle
@@ -44,7 +46,7 @@ def trace(tmp_path_factory):
 
 
 def run(trace, machine, precision=PRECISION):
-    return list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), precision))
+    return list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), PrecisionPlan(precision)))
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -54,7 +56,7 @@ def test_sampled_outputs_equal_the_oracle(name, trace):
     for record in trace.manifest.records:
         if record.activations is None:
             continue
-        gemm = gemm_of(record, PRECISION, INT4)
+        gemm = gemm_of(record, everywhere(PRECISION), INT4)
         activations, weights = trace.activations(record), trace.weights(record)
         plan = machine.piece(gemm).plan()
         outputs = execute(plan, machine.pe, activations, weights).outputs
@@ -75,7 +77,7 @@ def test_every_recorded_gemm_with_tensors_is_computed_with_the_tiles_of_its_timi
     replayed = run(trace, machine)
     assert len(replayed) == sum(record.activations is not None for record in trace.manifest.records) == 2 * 7
     for one in replayed:
-        counters = machine.run(gemm_of(one.record, PRECISION, INT4)).counters
+        counters = machine.run(gemm_of(one.record, everywhere(PRECISION), INT4)).counters
         assert one.tiles == counters["mxu.tiles"]
         assert one.quality.count == one.record.m * one.record.n
 
@@ -101,3 +103,33 @@ def test_a_trace_of_shapes_alone_is_refused(tmp_path):
     record_module(torch.nn.Linear(64, 8), {"input": torch.zeros(2, 64)}, tmp_path / "shapes")
     with pytest.raises(InputError, match="a trace without values"):
         run(open_trace(tmp_path / "shapes"), Machine(load_arch("fp-int")))
+
+
+def test_rules_reach_layers_and_steps_of_a_trace(trace):
+    """Two prompts of 20 and 10 tokens, one step after them: its position is that of the longer one."""
+    rules = [
+        {"layers": 0, "precision": [5, 6, 7, 8]},
+        {"phase": "decode", "steps": 0, "positions": 20, "weight_bits": [4, 3, 2, 1], "precision": 9},
+        {"positions": "21-", "precision": 1},
+    ]
+    file = PrecisionFile(precision="fp16", rules=[PrecisionRule(**rule) for rule in rules])
+    plan, machine = file.plan(file.precision), Machine(load_arch("anda-hpca25"))
+    done = list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), plan))
+    modules, told = ("qkv", "o", "up", "down"), set()
+    for one in done:
+        number = modules.index(one.record.module)
+        expected = (5 + number, 4) if one.record.phase == "prefill" else (9, 4 - number)
+        assert (one.mantissa_bits, one.weight_bits) == expected
+        told.add(one.record.phase)
+    assert told == {"prefill", "decode"}
+    whole = by_module(list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), PrecisionPlan((9,) * 4))))
+    decoded = by_module([one for one in done if one.record.phase == "decode"])
+    noise = [decoded[module].sqnr_decibels for module in modules]
+    assert noise == sorted(noise, reverse=True), "each plane less is 6 dB"
+    assert whole["down"].sqnr_decibels > noise[3] + 12
+
+
+def test_a_layer_that_a_trace_does_not_have_is_refused(trace):
+    plan = PrecisionPlan((8,) * 4, rules=(PrecisionRule(layers="1-", precision=5),))
+    with pytest.raises(InputError, match=r"rules\.0\.layers: a layer that the trace does not have"):
+        list(replay(trace, Machine(load_arch("anda-hpca25")).pe, lambda gemm: None, plan))

@@ -18,6 +18,7 @@ from sim.formats.weights.integer import IntegerWeights
 from sim.functional.execute import execute
 from sim.functional.tiles import output_tiles
 from sim.machine.machine import Machine
+from sim.workload.precision_rules import everywhere
 from sim.workload.readers.trace import gemm_of
 from sim.workload.trace_file import Trace, open_trace
 from tests.formats import oracle
@@ -110,7 +111,7 @@ def test_every_output_of_a_sampled_tile_equals_the_oracle(name, mantissa_bits, t
     rng = np.random.default_rng(CASES.index((name, mantissa_bits)))
     record = trace.manifest.records[rng.integers(len(trace.manifest.records))]
     machine = Machine(load_arch(name))
-    gemm = gemm_of(record, (mantissa_bits,) * 4, IntegerWeights())
+    gemm = gemm_of(record, everywhere((mantissa_bits,) * 4), IntegerWeights())
     plan = machine.piece(gemm).plan()
     activations, weights = trace.activations(record), trace.weights(record)
     outputs = execute(plan, machine.pe, activations, weights).outputs

@@ -26,7 +26,7 @@ from . import corpus
 SECONDS = 10
 BYTES = 500e6
 ENDINGS = {"arch.yaml": load_arch, "work.yaml": load_workload, "config.json": load_workload, "rows.csv": load_workload}
-ENDINGS |= {"precision.yaml": lambda name: resolve(name, {}), "result.json": lambda name: load_result(Path(name))}
+ENDINGS |= {"precision.yaml": lambda name: resolve(name), "result.json": lambda name: load_result(Path(name))}
 LLAMA = {
     **{"model_type": "llama", "hidden_act": "silu", "hidden_size": 64, "intermediate_size": 128},
     **{"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 100},

@@ -53,7 +53,7 @@ def test_an_interrupted_search_ends_as_an_uninterrupted_one_and_measures_nothing
 
 def test_the_precision_file_is_taken_by_a_workload(tmp_path):
     best = run(Measured(), tmp_path, 0.01, 32).best
-    assert resolve(str(tmp_path / "precision.yaml"), {}) == best.precision
+    assert resolve(str(tmp_path / "precision.yaml")) == best.precision
     assert load_workload("opt-125m", precision=str(tmp_path / "precision.yaml")).precision == best.precision
 
 

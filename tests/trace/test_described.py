@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -36,6 +37,27 @@ def test_by_trace_and_by_hand_it_is_the_same_work(kind, changes, asked, save_mod
                 for phase in (one, other)
             )
             assert found == expected
+
+
+def test_rules_reach_the_same_layers_and_steps(save_model, tmp_path):
+    path, rules = save_model("llama", max_position_embeddings=4096) / "config.json", tmp_path / "rules.yaml"
+    rules.write_text(
+        "precision: 8\nrules: [{layers: 1, precision: [7, 6, 5, 4]}, {steps: 2-, positions: 73-74, precision: 3}]\n"
+    )
+    asked = {"phase": "both", "tokens": 70, "steps": 6, "precision": str(rules)}
+    found, expected = (
+        [_precise(phase) for phase in one.phases]
+        for one in (described.read(path, Options(**asked)), load_workload(str(path), **asked))
+    )
+    assert found == expected
+    assert {key[4] for key in found[1]} == {8, 7, 6, 5, 4, 3}
+
+
+def _precise(phase):
+    counts = Counter()
+    for gemm in phase.items:
+        counts[gemm.module, gemm.m, gemm.k, gemm.n, gemm.mantissa_bits, gemm.output_mantissa_bits] += gemm.count
+    return counts
 
 
 @pytest.fixture

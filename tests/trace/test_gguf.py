@@ -21,6 +21,7 @@ from sim.trace.text import tokens_of
 from sim.trace.weights import as_int4, quantise
 from sim.workload.gemm import FP16, INT4
 from sim.workload.load import load_workload
+from sim.workload.precision_rules import PrecisionPlan
 from sim.workload.trace_file import open_trace
 
 gguf = pytest.importorskip("gguf")
@@ -141,7 +142,7 @@ def test_values_on_the_machines_that_take_them(name, overrides, kind, file, text
     extract(load(path, options), options, tmp_path / "trace")
     machine = Machine(load_arch(name, overrides))
     trace = open_trace(tmp_path / "trace")
-    done = list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), (16, 16, 16, 16)))
+    done = list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), PrecisionPlan((16, 16, 16, 16))))
     assert len(done) == 2 * 7
     assert all(one.quality.sqnr_decibels > 55 for one in done)  # FP16 outputs, and FP-FP's rounding of weights
 

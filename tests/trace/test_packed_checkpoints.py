@@ -17,6 +17,7 @@ from sim.trace.quantised import unpack
 from sim.trace.weights import quantise
 from sim.workload.gemm import FP16, as_vector_work
 from sim.workload.load import load_workload
+from sim.workload.precision_rules import PrecisionPlan
 from sim.workload.quantisation import stored_weights
 
 K, N, GROUP = 192, 16, 64
@@ -321,7 +322,7 @@ def test_a_checkpoint_of_another_width_is_traced_and_replayed_with_its_values(bi
     for record in recorded:
         np.testing.assert_array_equal(trace.weights(record).decode(), expected[record.name])
     lengths = (16, 16, 16, 16)
-    done = list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), lengths))
+    done = list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), PrecisionPlan(lengths)))
     assert all(one.quality.sqnr_decibels > 60 for one in done)  # FP16 outputs; nothing else is lost
     gemms = load_workload(str(tmp_path / "trace"), precision="8").gemms
     assert {gemm.weights for gemm in gemms} == {IntegerWeights(bits, "channel" if size < 0 else size)}

@@ -15,6 +15,7 @@ from sim.errors import InputError
 from sim.workload.gemm import Workload
 from sim.workload.load import load_workload
 from sim.workload.model import Attention, Experts, InferenceRun, Mlp, Model, NamedPrecision, Weights
+from sim.workload.precision_rules import PrecisionRule
 
 WriteModel = Callable[[dict[str, Any]], str]
 Path_ = tuple[str | int, ...]
@@ -63,6 +64,12 @@ def changed(values: dict[str, Any], path: Path_, value: Any) -> dict[str, Any]:
     return result
 
 
+RULES = [
+    {"phase": "decode", "precision": 7},
+    {"layers": 1, "steps": 10, "precision": [6, 5, 4, 3]},
+    {"positions": 705, "weight_bits": 2},
+]
+RULED = {"ruled": {"mantissa_bits": 8, "weight_bits": 3, "rules": RULES, "source": "made up"}}
 DECODE = {"phase": "decode", "batch": 2, "context": 100, "steps": 50, "scope": "all", "precision": "careful"}
 MIXED = {"phase": "mixed", "batch": 2, "tokens": 300, "chunk": 70, "context": 126, "scope": "all"}
 MODELS = {
@@ -71,6 +78,7 @@ MODELS = {
     "tiny mixed": {**TINY, "run": {**MIXED, "precision": "careful"}},
     "tiny minimum": {**TINY, "weights": {"bits": 3, "group_size": "channel", "minimum_bits": 16}},
     "tiny planes": {**TINY, "weights": {"format": "planes", "bits": 4, "read_bits": 3}},
+    "tiny rules": {**TINY, "weights": {"format": "planes"}, "precision": RULED, "run": {"precision": "ruled"}},
     "tiny blocks": {**TINY, "weights": {"format": "q4_0"}},
     **{name: yaml.safe_load(shipped.find(name, "workloads").read_text()) for name in ("opt-125m", "llama2-70b")},
 }
@@ -98,11 +106,17 @@ def test_a_changed_key_changes_the_work_or_is_refused(write_model: WriteModel, m
     assert taken or (model, *path) in ALONE
 
 
-ALONE = (("tiny decode", "run", "phase"), ("tiny mixed", "run", "phase"), ("tiny planes", "weights", "format"))
+ALONE = (
+    ("tiny decode", "run", "phase"),
+    ("tiny mixed", "run", "phase"),
+    ("tiny planes", "weights", "format"),
+    ("tiny rules", "weights", "format"),
+    ("tiny rules", "run", "precision"),
+)
 """Keys whose every other value the keys beside them exclude: another phase does not take a decode's context."""
 
 
 def test_the_walk_reaches_every_key_of_the_schema() -> None:
     reached = {str(part) for model in MODELS for path in leaves(MODELS[model]) for part in path}
-    for section in (Attention, Experts, Mlp, Model, NamedPrecision, InferenceRun, Weights):
+    for section in (Attention, Experts, Mlp, Model, NamedPrecision, InferenceRun, Weights, PrecisionRule):
         assert set(section.model_fields) <= reached

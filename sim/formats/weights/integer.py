@@ -8,7 +8,7 @@ memory   codes dense, column by column; for every group begun a scale, and a zer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
@@ -65,6 +65,10 @@ class IntegerWeights(WeightFormat):
             return 0
         groups = 1 if self.group_size == "channel" else -(-values // self.group_size)
         return groups * (self.scale_bits + self.zero_point_bits + self.minimum_bits)
+
+    def of_bits(self, bits: int) -> WeightFormat:
+        own = self.zero_point_bits
+        return replace(self, bits=bits, zero_point_bits=bits if own == self.bits else own)
 
     @property
     def scheme(self) -> Scheme:

@@ -12,7 +12,7 @@ it is sent: the one in the middle.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sim.errors import InputError
@@ -33,6 +33,7 @@ class PlaneWeights(IntegerWeights):
     summary = (
         "the integers of `integer` in nested planes, most significant first, of which the first `read_bits` are read"
     )
+    nested = True
     read_bits: int = 0
 
     def __post_init__(self) -> None:
@@ -52,6 +53,9 @@ class PlaneWeights(IntegerWeights):
 
     def stored_column_bits(self, values: int) -> int:
         return values * self.bits + self.side_bits(values)
+
+    def of_bits(self, bits: int) -> PlaneWeights:
+        return replace(self, read_bits=bits)
 
     def read(self, weights: IntegerTensor) -> IntegerTensor:
         return weights.planes(self.read_bits)

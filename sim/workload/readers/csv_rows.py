@@ -21,6 +21,7 @@ from sim.workload.gemm import FP16, INT4, LARGEST_SIZE, Gemm, GemmModule, Phase,
 from sim.workload.model import InferenceRun
 from sim.workload.options import Options
 from sim.workload.precision import LONGEST, MODULES, Precision, mantissa_bits, output_mantissa_bits, resolve
+from sim.workload.precision_rules import everywhere
 from sim.workload.readers.scale_sim import SIZES, STRIDES, are_convolutions, gemm_cells, renamed
 
 REQUIRED = ("name", "m", "n", "k")
@@ -54,7 +55,7 @@ def read(path: Path, options: Options) -> Workload:
     """
     _refuse_model_options(options)
     precision = resolve(
-        options.precision or InferenceRun().precision, {}, Place("--precision") if options.precision else None
+        options.precision or InferenceRun().precision, Place("--precision") if options.precision else None
     )
     gemms = tuple(_gemm(row, precision) for row in _rows(path))
     if not gemms:
@@ -128,7 +129,7 @@ def _gemm(row: CsvRow, precision: Precision | None) -> Gemm:
         row.integer("n", 0, LARGEST_SIZE),
         count=row.integer("count", 1),
         mantissa_bits=_mantissa_bits(row, module, precision),
-        output_mantissa_bits=output_mantissa_bits(precision, module),
+        output_mantissa_bits=output_mantissa_bits(everywhere(precision), module),
         weights=FP16 if module in FP16_MODULES else INT4,
     )
 

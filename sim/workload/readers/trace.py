@@ -10,17 +10,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from sim.errors import InputError, Place
 from sim.formats.weight import WeightFormat
+from sim.formats.weights.integer import IntegerWeights
+from sim.formats.weights.planes import PlaneWeights
 from sim.workload.attention import attention_items, decode_spans, encoder_spans, prefill_spans
 from sim.workload.gemm import FP16, Gemm, Item, Phase, VectorWork, Workload
 from sim.workload.manifest import GemmRecord, Manifest
 from sim.workload.model import Attention, InferenceRun
 from sim.workload.options import Options
-from sim.workload.precision import Precision, mantissa_bits, output_mantissa_bits, resolve
+from sim.workload.precision import mantissa_bits, of_module, output_mantissa_bits, plan_of
+from sim.workload.precision_rules import LayerPrecision, Moment, Precision, PrecisionPlan
 from sim.workload.trace_file import open_trace
 from sim.workload.vector import rotary
 
@@ -35,51 +38,53 @@ def read(path: Path, options: Options) -> Workload:
     """
     _refuse_decided(options)
     manifest = open_trace(path).manifest
-    precision = resolve(
-        options.precision or InferenceRun().precision, {}, Place("--precision") if options.precision else None
-    )
+    place = Place("--precision") if options.precision else Place(str(path))
+    plan = plan_of(options.precision or InferenceRun().precision, {}, place)
     names = [name for name in ("prefill", "decode") if options.phase in (None, "both", name)]
-    phases = phases_of(manifest, names, precision, options.scope or InferenceRun().scope, Place("--scope"))
+    phases = phases_of(manifest, names, plan, options.scope or InferenceRun().scope, (place, Place("--scope")))
     if not phases:
         raise InputError("no GeMM of that phase and scope in it", place=Place(str(path)))
     resolved = {
         "trace": manifest.model.model_dump(),
         "sha256": manifest.digest(),
-        "precision": "fp16" if precision is None else list(precision),
+        "precision": plan.written()["mantissa_bits"] if plan.plain else plan.written(),
     }
-    return Workload(manifest.model.name, phases, precision, resolved)
+    return Workload(manifest.model.name, phases, plan.lengths, resolved, plan)
 
 
 def phases_of(
-    manifest: Manifest, names: Iterable[str], precision: Precision | None, scope: str, asked: Place, steps: int = 1
+    manifest: Manifest,
+    names: Iterable[str],
+    plan: PrecisionPlan,
+    scope: str,
+    asked: tuple[Place, Place],
+    steps: int = 1,
 ) -> tuple[Phase, ...]:
     """The phases of a recording that have any work.
 
     Parameters
     ----------
     asked
-        Where the scope was asked for.
+        Where precision and scope were asked for.
     steps
         How many decode steps each recorded one stands for, in its GeMMs and vector work.
 
     Raises
     ------
     InputError
-        For scope `all` where not everything was seen.
+        For scope `all` where not everything was seen, and for a precision that does not fit the recording.
     """
     if scope == "all" and manifest.unseen:
         problem = f"scope `all` needs what was not recorded: {manifest.unseen}"
-        raise InputError(problem, place=asked, facts={"found": manifest.model.name, "allowed": "fp-int"})
+        raise InputError(problem, place=asked[1], facts={"found": manifest.model.name, "allowed": "fp-int"})
     phases = []
     for name in names:
         times = steps if name == "decode" else 1
-        records = (record for record in manifest.records if record.phase == name)
-        counts = Counter(gemm_of(record, precision, manifest.weights_of(record)) for record in records)
-        items: list[Item] = [
-            replace(gemm, count=times * count)
-            for gemm, count in counts.items()
-            if scope == "all" or gemm.weights != FP16
-        ]
+        try:
+            gemms = list(_gemms(manifest, name, plan, times))
+        except InputError as error:
+            raise error.at(asked[0]) from None
+        items: list[Item] = [gemm for gemm in gemms if scope == "all" or gemm.weights != FP16]
         if scope == "all":
             items += [*_vector_work(manifest, name, times), *_attention(manifest, name)]
         if items:
@@ -87,26 +92,71 @@ def phases_of(
     return tuple(phases)
 
 
-def gemm_of(record: GemmRecord, precision: Precision | None, weights: WeightFormat) -> Gemm:
-    """One recorded GeMM under a precision, with weights of a format."""
+def _gemms(manifest: Manifest, phase: str, plan: PrecisionPlan, steps: int) -> Iterator[Gemm]:
+    """The GeMMs of a phase, equal ones together; alike decode steps together too."""
+    precisions, counts = Precisions(manifest, plan), Counter[Gemm]()
+    stretches = plan.steps(precisions.context, steps, precisions.layers) if steps > 1 else []
+    for record in manifest.records:
+        if record.phase == phase:
+            for stretch in stretches or [range(record.step, record.step + 1)]:
+                counts[precisions.gemm(record, stretch.start)] += len(stretch)
+    return (replace(gemm, count=count) for gemm, count in counts.items())
+
+
+class Precisions:
+    """The precision of each GeMM of a recording.
+
+    Raises
+    ------
+    InputError
+        For a rule about layers that the recording does not have.
+    """
+
+    def __init__(self, manifest: Manifest, plan: PrecisionPlan) -> None:
+        self._plan, self.layers = plan, 1 + max(_layer(record.name) for record in manifest.records)
+        self.context = max(manifest.tokens.prompts)
+        self._weights_of = manifest.weights_of
+        if beyond := plan.first_layer_beyond(self.layers):
+            number, layers = beyond
+            facts = {"found": layers, "allowed": f"0 to {self.layers - 1}"}
+            raise InputError("a layer that the trace does not have", field=f"rules.{number}.layers", facts=facts)
+
+    def gemm(self, record: GemmRecord, step: int) -> Gemm:
+        """A recorded GeMM as if it had run in a decode step, or in the prompt."""
+        moment = Moment(record.phase)
+        if record.phase == "decode":
+            moment = Moment(record.phase, step, self.context + step)
+        return gemm_of(record, self._plan.at(moment, _layer(record.name), self.layers), self._weights_of(record))
+
+
+def _layer(name: str) -> int:
+    """The number of the layer that a GeMM belongs to; -1 where its name holds none."""
+    found = re.search(r"(?:^|\.)(\d+)(?=\.)", name)
+    return int(found[1]) if found else -1
+
+
+def gemm_of(record: GemmRecord, precision: LayerPrecision, weights: WeightFormat) -> Gemm:
+    """One recorded GeMM under a precision, with weights of a format, or their integers in planes."""
     combined, integers = record.expert and record.module == "down", weights != FP16
+    if integers and (bits := of_module(precision.weight_bits, record.module)):
+        weights = (PlaneWeights(**asdict(weights)) if type(weights) is IntegerWeights else weights).of_bits(bits)
     return Gemm(
         name=_starred(record.name),
         module=record.module,
         m=record.m,
         k=record.k,
         n=record.n,
-        mantissa_bits=_length(precision, record) if integers else None,
+        mantissa_bits=_length(precision.lengths, record) if integers else None,
         output_mantissa_bits=output_mantissa_bits(precision, record.module) if integers and not combined else None,
         weights=weights,
     )
 
 
-def _length(precision: Precision | None, record: GemmRecord) -> int | None:
+def _length(lengths: Precision | None, record: GemmRecord) -> int | None:
     """The module's mantissa length; `other` belongs to none of the four and takes the longest."""
-    if precision is not None and record.module == "other":
-        return max(precision)
-    return mantissa_bits(precision, record.module)
+    if lengths is not None and record.module == "other":
+        return max(lengths)
+    return mantissa_bits(lengths, record.module)
 
 
 def _starred(name: str) -> str:
