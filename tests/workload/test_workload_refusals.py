@@ -65,7 +65,7 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
 
 def test_a_file_of_another_kind_is_refused(write: Write) -> None:
     message = refused(write("model.txt", "a,1,2,3"))
-    assert "model.txt: no reader for `.txt` files\n  allowed    .yaml, .yml, .json, .csv" in message
+    assert "model.txt: no reader for `.txt` files\n  allowed    .yaml, .yml, .json, .gguf, .csv" in message
 
 
 MISFITS: list[tuple[tuple[str, ...], Any, str]] = [
@@ -172,7 +172,7 @@ CONFIGS: list[tuple[dict[str, Any], str]] = [
     ({"hidden_act": ["silu"]}, "unknown activation function"),
     ({"quantization_config": {**GPTQ, "bits": 5}}, ":9: quantization_config: weights of 5 bits are not modelled"),
     ({"quantization_config": {**GPTQ, "quant_method": "awq", "bits": 8}}, "weights of 8 bits are not modelled"),
-    ({"compression_config": {"quant_method": "compressed-tensors"}}, "`compressed-tensors` are not modelled"),
+    ({"compression_config": {"quant_method": "compressed-tensors"}}, "quantization_config.config_groups"),
     ({"quantization_config": {"quant_method": "fp8"}}, "missing    8-bit floating-point weights"),
     ({"quantization_config": {**GPTQ, "group_size": 40}}, ":9: quantization_config: group_size 40 is not modelled"),
     (
