@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -22,8 +23,8 @@ class KernelCase:
 
     Attributes
     ----------
-    expected
-        The result.
+    model
+        Computes the result, when it is asked for.
     magnitude
         What differences are divided by, an output each, such as |A| |W|; None: equal bit for bit.
     limit
@@ -32,9 +33,14 @@ class KernelCase:
 
     label: str
     buffers: Mapping[str, Array]
-    expected: Array
+    model: Callable[[], Array]
     magnitude: Array | None = None
     limit: float = 0.0
+
+    @cached_property
+    def expected(self) -> Array:
+        """The golden result."""
+        return self.model()
 
     def error(self, result: Array) -> float:
         """How far a result is off; infinite where an output was never written."""
@@ -67,9 +73,20 @@ class Kernel(ABC):
         return self.source
 
     @property
+    def configuration(self) -> str:
+        """Compile-time choices and splits as one line."""
+        product = str(self.modules[0]) if self.modules else self.source
+        splits = getattr(self, "splits", 1)
+        return f"{product} splits={splits}" if splits > 1 else product
+
+    @property
     def passes(self) -> int:
         """Tensor Core products for one multiplication of the GeMM."""
         return 1
+
+    def contract_instructions(self, shape: GemmShape) -> float:
+        """Warp instructions that the numeric contract asks for beside the products, however they are programmed."""
+        return 0.0
 
     def runs_on(self, architecture: str) -> bool:
         """Whether the kernel exists on `architecture`, such as sm_90a."""

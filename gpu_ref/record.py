@@ -55,6 +55,7 @@ class GoldenCheck:
     columns: int
     depth: int
     case: str
+    golden: Literal["computed", "carried"]  # on the spot, or a digest that came with a bundle
     error: float | None  # null: not finite
     limit: float
     passed: bool
@@ -75,7 +76,8 @@ class Row:
     """One kernel on one shape.
 
     Times are seconds of one GeMM. Bytes are the fewest possible, operations those of the GeMM, `passes` Tensor Core
-    products for each; the roofline is the larger of memory and compute time at the measured ceilings and stated rates.
+    products for each; the roofline is the largest of memory, compute and contract time (gpu_ref/roofline.py) at the
+    measured ceilings and stated rates.
     """
 
     __pydantic_config__ = FORBID
@@ -102,13 +104,14 @@ class Row:
     memory_seconds: Positive
     compute_seconds: Positive
     roofline_share: Positive
-    limited_by: Literal["memory", "compute"]
+    limited_by: Literal["memory", "compute", "contract"]
     speedup_over_fp16: Positive | None
     energy_joules: Positive | None
     error: float
     error_limit: float
     state: Reading
     launches: Literal["graph", "single"] = "graph"  # how a batch reached the card
+    contract_seconds: float = 0.0
 
     @property
     def shape(self) -> GemmShape:
@@ -116,7 +119,7 @@ class Row:
 
     @property
     def roofline_seconds(self) -> float:
-        return max(self.memory_seconds, self.compute_seconds)
+        return max(self.memory_seconds, self.compute_seconds, self.contract_seconds)
 
     @property
     def operations_per_second(self) -> float:

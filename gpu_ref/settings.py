@@ -100,6 +100,23 @@ class Rates:
 
 
 @dataclass(frozen=True)
+class InstructionWorth:
+    """FP16 operations in the time of one warp instruction, by architecture."""
+
+    __pydantic_config__ = FORBID
+
+    sm_80: Size
+    sm_90a: Size
+    sm_100: Size
+    source: str
+
+    def of(self, architecture: str) -> int | None:
+        """None where it is not known."""
+        found: int | None = getattr(self, architecture) if architecture in ("sm_80", "sm_90a", "sm_100") else None
+        return found
+
+
+@dataclass(frozen=True)
 class Settings:
     __pydantic_config__ = FORBID
 
@@ -110,6 +127,7 @@ class Settings:
     energy: EnergyWindows
     ceilings: CeilingSizes
     tensor_core_rates: Rates
+    operations_an_instruction: InstructionWorth
     patience_seconds: Positive
 
 
@@ -130,6 +148,7 @@ def from_plain(content: dict[str, Any]) -> Settings:
         EnergyWindows(**content["energy"]),
         CeilingSizes(**content["ceilings"]),
         Rates(**content["tensor_core_rates"]),
+        InstructionWorth(**content["operations_an_instruction"]),
         content["patience_seconds"],
     )
 

@@ -10,18 +10,17 @@ from typing import Literal
 
 import numpy as np
 
-from gpu_ref import dispatch
 from gpu_ref.card import CardState, Device, Prepared
+from gpu_ref.goldens import Goldens
 from gpu_ref.kernel import Kernel
 from gpu_ref.kernels.fp16 import Fp16
 from gpu_ref.program import CopyBuffer, Filled, GemmShape, OutputArray, Program
 from gpu_ref.record import Ceilings, GoldenCheck, Reading, Row
 from gpu_ref.roofline import roofline
 from gpu_ref.settings import Settings
-from gpu_ref.verify import check, configuration
+from gpu_ref.verify import check, checked_shape
 from sim.errors import InputError
 
-_CHECKED = GemmShape(300, 512, 1024)  # verification shrinks shapes to this: golden models run on the CPU
 _MOST_RUNS = 256  # in one captured graph
 NOMINAL = Ceilings(bytes_per_second=1e12, fp16_operations_per_second=1e14)
 """Sizes batches where no ceilings could be measured; nothing is reported at it."""
@@ -55,6 +54,8 @@ class KernelTimer:
     ----------
     ceilings
         What the roofline is taken at.
+    seed, goldens
+        Of the inputs of verifications, and results that were made for them beforehand.
     tell
         Receives every verification.
     """
@@ -64,11 +65,12 @@ class KernelTimer:
         device: Device,
         settings: Settings,
         ceilings: Ceilings,
-        rng: np.random.Generator,
+        seed: int,
+        goldens: Goldens,
         tell: Callable[[GoldenCheck], None] = lambda _: None,
     ) -> None:
         self.device, self.settings, self.ceilings = device, settings, ceilings
-        self._rng, self._tell = rng, tell
+        self._seed, self._goldens, self._tell = seed, goldens, tell
         self._checked: dict[tuple[Kernel, GemmShape], GoldenCheck] = {}
         self._baseline: tuple[GemmShape, Prepared, int] | None = None
 
@@ -124,11 +126,11 @@ class KernelTimer:
         beside: list[float],
     ) -> Row:
         lower, median, upper = quartiles(samples)
-        bound = roofline(kernel, shape, self.ceilings, self.settings.tensor_core_rates)
+        bound = roofline(kernel, shape, self.device.card.architecture, self.ceilings, self.settings)
         return Row(
             kernel=kernel.label,
             source=kernel.source,
-            configuration=configuration(kernel),
+            configuration=kernel.configuration,
             operand=kernel.operand,
             instruction=self._instruction(kernel),
             is_choice=is_choice,
@@ -145,6 +147,7 @@ class KernelTimer:
             passes=kernel.passes,
             memory_seconds=bound.memory_seconds,
             compute_seconds=bound.compute_seconds,
+            contract_seconds=bound.contract_seconds,
             roofline_share=bound.seconds / median,
             limited_by=bound.limited_by,
             speedup_over_fp16=quartiles(beside)[1] / median if beside else None,
@@ -182,18 +185,15 @@ class KernelTimer:
         wanted = math.ceil(timing.l2_multiple * self.device.card.l2_bytes / program.streamed_bytes)
         room = (self.device.free_bytes() // 2 - program.memory_bytes) // program.streamed_bytes
         copies = max(1, min(wanted, 1 + room, _MOST_RUNS))
-        bound = roofline(kernel, shape, self.ceilings, self.settings.tensor_core_rates)
+        bound = roofline(kernel, shape, self.device.card.architecture, self.ceilings, self.settings)
         batches = math.ceil(timing.batch_seconds / bound.seconds / copies)
         runs = copies * max(1, min(batches, _MOST_RUNS // copies))
         return self.device.prepare(program, copies, max(2, runs)), copies
 
     def _verified(self, kernel: Kernel, shape: GemmShape) -> GoldenCheck:
-        sizes = zip(asdict(shape).values(), asdict(_CHECKED).values(), strict=True)
-        small = GemmShape(*(min(size, most) for size, most in sizes))
-        if not dispatch.takes(kernel, small):
-            small = shape
+        small = checked_shape(kernel, shape)
         if (kernel, small) not in self._checked:
-            checks = list(check(self.device, kernel, small, self._rng))
+            checks = list(check(self.device, kernel, small, self._seed, self._goldens))
             for one in checks:
                 self._tell(one)
             self._checked[kernel, small] = max(checks, key=lambda one: (not one.passed, one.error or 0.0))

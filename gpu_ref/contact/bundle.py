@@ -4,6 +4,7 @@ anda-gpu/first_contact.py     what is typed there: python first_contact.py --out
 anda-gpu/gpu_ref, sim         the sources, as far as they run there: NumPy and CuPy are all they import
 anda-gpu/job.json             settings, layers and the seed of all inputs
 anda-gpu/cubins               machine code, so that nothing has to be compiled there
+anda-gpu/goldens.json         digests of golden results, so that none has to be computed there
 anda-gpu/manifest.json        the digits of every file: what was changed on the way is told
 """
 
@@ -18,13 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gpu_ref import fills
+from gpu_ref import fills, goldens, verify
 from gpu_ref.card import Card
 from gpu_ref.contact.job import Job
-from gpu_ref.contact.steps import steps
+from gpu_ref.contact.steps import Item, steps
 from gpu_ref.cubins import Cubins
+from gpu_ref.kernel import Kernel
 from gpu_ref.peers import marlin
-from gpu_ref.program import KernelModule
+from gpu_ref.program import GemmShape, KernelModule
 from sim.errors import InputError
 
 ROOT = "anda-gpu"
@@ -70,6 +72,7 @@ def pack(
             files[f"cubins/{architecture}/{made.name}"] = made.read_bytes()
             if count % 20 == 0 or count == len(wanted):
                 say(f"{architecture}: {count} of {len(wanted)} modules compiled")
+    files["goldens.json"] = json.dumps(_goldens(job, architectures, say)).encode()
     if marlin_source is not None:
         with TemporaryDirectory() as folder:
             library = Path(folder) / marlin.LIBRARY.name
@@ -88,12 +91,37 @@ def pack(
 def modules(job: Job, architecture: str) -> list[KernelModule]:
     """Everything that first contact may launch on a card of an architecture, each once."""
     found: dict[KernelModule, None] = dict.fromkeys(fills.modules())
+    for item in _items(job, architecture):
+        found.update(dict.fromkeys(item.kernel.modules if item.kernel else ()))
+    return list(found)
+
+
+def checks(job: Job, architecture: str) -> list[tuple[Kernel, GemmShape]]:
+    """Every kernel and shape that first contact may hold against its golden model, each once."""
+    found: dict[tuple[Kernel, GemmShape], None] = {}
+    for item in _items(job, architecture):
+        if item.kernel is not None and item.shape is not None and item.task in ("check", "time"):
+            is_timed = item.task == "time"
+            found[item.kernel, verify.checked_shape(item.kernel, item.shape) if is_timed else item.shape] = None
+    return list(found)
+
+
+def _items(job: Job, architecture: str) -> Iterator[Item]:
     for count in _MULTIPROCESSORS[architecture]:
         card = Card("any", architecture, count, 2**25, 2**36, _SHARED.get(architecture, 101376))
         for step in steps(job, card):
-            for item in step.items:
-                found.update(dict.fromkeys(item.kernel.modules if item.kernel else ()))
-    return list(found)
+            yield from step.items
+
+
+def _goldens(job: Job, architectures: list[str], say: Callable[[str], None]) -> dict[str, dict[str, tuple[str, str]]]:
+    wanted = list(dict.fromkeys(one for architecture in architectures for one in checks(job, architecture)))
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    for count, (name, digests) in enumerate(goldens.made(job.seed, wanted), 1):
+        if digests:
+            found[name] = digests
+        if count % 200 == 0 or count == len(wanted):
+            say(f"golden results: {count} of {len(wanted)}")
+    return found
 
 
 def _sources() -> Iterator[tuple[str, bytes]]:

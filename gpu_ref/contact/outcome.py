@@ -10,6 +10,7 @@ from gpu_ref.contact.job import Job
 from gpu_ref.contact.journal import Journal
 from gpu_ref.contact.supervisor import TIME_IS_UP
 from gpu_ref.record import BenchRecord, Ceilings, DeviceRecord, Failure, GoldenCheck, Reading, Row
+from gpu_ref.roofline import Roofline
 from gpu_ref.timing import NOMINAL
 
 
@@ -20,7 +21,7 @@ def record(job: Job, journal: Journal) -> BenchRecord | None:
         return None
     seen = found[0]
     rows = _rows(journal)
-    ceilings, rows = _with_ceilings(_all(journal, "ceilings"), rows, job)
+    ceilings, rows = _with_ceilings(_all(journal, "ceilings"), rows)
     rates = asdict(job.settings.tensor_core_rates)
     return BenchRecord(
         device=DeviceRecord(**seen["card"]),
@@ -53,6 +54,9 @@ def lines(journal: Journal) -> list[str]:
     told = [
         f"{len(checks) - len(wrong)} of {len(checks)} verifications passed, {len(_all(journal, 'row'))} rows measured"
     ]
+    carried = sum(one["golden"] == "carried" for one in checks)
+    if carried:
+        told.append(f"{carried} of them by golden results that the bundle carries")
     for one in wrong:
         shape = f"{one['tokens']} x {one['columns']} x {one['depth']}"
         told.append(f"WRONG  {one['configuration']}, {shape}, {one['case']}: {one['error']}, allowed {one['limit']}")
@@ -71,26 +75,24 @@ def _settled(journal: Journal) -> list[dict[str, Any]]:
     return list(last.values())
 
 
-def _with_ceilings(measured: list[dict[str, Any]], rows: list[Row], job: Job) -> tuple[Ceilings | None, list[Row]]:
+def _with_ceilings(measured: list[dict[str, Any]], rows: list[Row]) -> tuple[Ceilings | None, list[Row]]:
     """The measured ceilings; where they failed, the best that a row reached, and all rooflines at that."""
     if measured or not rows:
         return (Ceilings(**measured[-1]) if measured else None), rows
-    rates = job.settings.tensor_core_rates
-    work = [row.operations * row.passes / rates.of(row.operand) / row.median_seconds for row in rows]
-    best = Ceilings(max(row.bytes / row.median_seconds for row in rows), max(work))
+    # A row was so fast: the card does at least what the row's roofline would then take, all of it in its seconds.
+    work = [max(row.compute_seconds, row.contract_seconds) / row.median_seconds for row in rows]
+    bytes_per_second = max(row.bytes / row.median_seconds for row in rows)
+    best = Ceilings(bytes_per_second, max(work) * NOMINAL.fp16_operations_per_second)
     return best, [_at(row, best) for row in rows]
 
 
 def _at(row: Row, ceilings: Ceilings) -> Row:
-    memory = row.memory_seconds * NOMINAL.bytes_per_second / ceilings.bytes_per_second
-    compute = row.compute_seconds * NOMINAL.fp16_operations_per_second / ceilings.fp16_operations_per_second
-    return replace(
-        row,
-        memory_seconds=memory,
-        compute_seconds=compute,
-        roofline_share=max(memory, compute) / row.median_seconds,
-        limited_by="memory" if memory >= compute else "compute",
+    nominal = Roofline(row.memory_seconds, row.compute_seconds, row.contract_seconds)
+    bound = nominal.at(
+        NOMINAL.bytes_per_second / ceilings.bytes_per_second,
+        NOMINAL.fp16_operations_per_second / ceilings.fp16_operations_per_second,
     )
+    return replace(row, **vars(bound), roofline_share=bound.seconds / row.median_seconds, limited_by=bound.limited_by)
 
 
 def _rows(journal: Journal) -> list[Row]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from gpu_ref import verify
+from gpu_ref import goldens, verify
 from gpu_ref.card import Card
 from gpu_ref.contact import tools
 from gpu_ref.contact.job import Job
@@ -44,8 +44,9 @@ class Item:
 
     @property
     def name(self) -> str:
-        made = verify.configuration(self.kernel) if self.kernel else self.subject
-        return f"{made}, {self.shape}" if self.shape else made
+        if self.kernel and self.shape:
+            return goldens.name(self.kernel, self.shape)
+        return f"{self.subject}, {self.shape}" if self.shape else self.subject
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,14 @@ import json
 import os
 import sys
 import threading
-import zlib
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from gpu_ref.card import Card, Device
 from gpu_ref.contact.job import Job
 from gpu_ref.contact.steps import ContactStep, Item, first_steps, steps
+from gpu_ref.goldens import Goldens
 from gpu_ref.peers.timing import torch_answers
 from gpu_ref.record import Ceilings, GoldenCheck
 from gpu_ref.timing import NOMINAL, KernelTimer, measure_ceilings, reading
@@ -64,7 +62,7 @@ class _Hands:
     """Does items; the card is opened with the first."""
 
     def __init__(self, job: Job, ceilings: Ceilings) -> None:
-        self._job, self._ceilings = job, ceilings
+        self._job, self._ceilings, self._goldens = job, ceilings, Goldens.of_this_machine()
         self._device: Device | None = None
         self._bench: KernelTimer | None = None
 
@@ -96,30 +94,28 @@ class _Hands:
 
         assert item.kernel is not None
         assert item.shape is not None
-        for found in check(self.device(), item.kernel, item.shape, self._rng(item)):
+        for found in check(self.device(), item.kernel, item.shape, self._job.seed, self._goldens):
             _tell_check(found)
 
     def _time(self, item: Item) -> None:
         assert item.kernel is not None
         assert item.shape is not None
-        row = self._timer(item).row(item.kernel, item.shape, item.layers, item.is_choice)
+        row = self._timer().row(item.kernel, item.shape, item.layers, item.is_choice)
         _tell("row", asdict(row))
 
     def _count_energy(self, item: Item) -> None:
-        from gpu_ref.verify import configuration
-
         assert item.kernel is not None
         assert item.shape is not None
-        joules = self._timer(item).energy(item.kernel, item.shape)
+        joules = self._timer().energy(item.kernel, item.shape)
         if joules is None:
             raise RuntimeError("the card does not count energy")
-        found = {"kernel": item.kernel.label, "configuration": configuration(item.kernel), **asdict(item.shape)}
+        found = {"kernel": item.kernel.label, "configuration": item.kernel.configuration, **asdict(item.shape)}
         _tell("energy", {**found, "joules": joules})
 
     def _once(self, item: Item) -> None:
         assert item.kernel is not None
         assert item.shape is not None
-        self._timer(item).once(item.kernel, item.shape)
+        self._timer().once(item.kernel, item.shape)
 
     def _peer(self, item: Item) -> None:
         from gpu_ref.peers.timing import find, row
@@ -128,15 +124,11 @@ class _Hands:
         found = row(find(item.subject), item.shape, self._job.settings, self._ceilings, item.layers)
         _tell("row", asdict(found))
 
-    def _timer(self, item: Item) -> KernelTimer:
+    def _timer(self) -> KernelTimer:
         if self._bench is None:
-            device = self.device()
-            self._bench = KernelTimer(device, self._job.settings, self._ceilings, self._rng(item), _tell_check)
+            settings, seed = self._job.settings, self._job.seed
+            self._bench = KernelTimer(self.device(), settings, self._ceilings, seed, self._goldens, _tell_check)
         return self._bench
-
-    def _rng(self, item: Item) -> np.random.Generator:
-        """Inputs that are the same whenever this item is done under this job's seed."""
-        return np.random.default_rng([self._job.seed, zlib.crc32(item.name.encode())])
 
 
 def _tell_check(found: GoldenCheck) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpu_ref.kernel import Kernel, KernelCase, Output, partial_sums, require_multiple
-from gpu_ref.program import Filled, GemmShape, KernelModule, Launch, OutputArray
+from gpu_ref.program import Array, Filled, GemmShape, KernelModule, Launch, OutputArray
 
 THRESHOLD = 6.0
 Float32 = NDArray[np.float32]
@@ -67,8 +68,11 @@ class LlmInt8(Kernel):
             x = np.clip(rng.standard_normal((shape.tokens, shape.depth)), -5, 5)
             x[rng.integers(0, shape.tokens, outliers), rng.integers(0, shape.depth, outliers)] = THRESHOLD
             half = x.astype(np.float16)
-            expected = golden(half, weights, scales).astype(self.output)
-            yield KernelCase(label, {"x": half, "weights": weights, "column_scales": scales}, expected)
+            buffers: dict[str, Array] = {"x": half, "weights": weights, "column_scales": scales}
+            yield KernelCase(label, buffers, partial(self._golden, half, weights, scales))
+
+    def _golden(self, x: NDArray[np.float16], weights: NDArray[np.int8], column_scales: Float32) -> Array:
+        return golden(x, weights, column_scales).astype(self.output)
 
     def filled(self, shape: GemmShape) -> dict[str, Filled]:
         return {

@@ -13,6 +13,7 @@ from gpu_ref.peers import gemlite, marlin, torch_kernels
 from gpu_ref.peers.peer import Made, Peer, Torch
 from gpu_ref.program import GemmShape
 from gpu_ref.record import Ceilings, Row
+from gpu_ref.roofline import Roofline
 from gpu_ref.settings import Settings
 from gpu_ref.timing import quartiles, reading
 from sim.errors import InputError
@@ -98,11 +99,10 @@ def row(peer: Peer, shape: GemmShape, settings: Settings, ceilings: Ceilings, la
     result = made.call(made.left, made.weights)
     moved = [made.left, *made.weights, result]
     size = sum(one.numel() * one.element_size() for one in moved)
-    memory = size / ceilings.bytes_per_second
     rate = ceilings.fp16_operations_per_second * settings.tensor_core_rates.of(peer.operand)
-    compute = shape.operations / rate
+    bound = Roofline(size / ceilings.bytes_per_second, shape.operations / rate)
     l2_bytes = int(torch.cuda.get_device_properties(0).L2_cache_size)
-    batch = Batch(torch, made, settings, l2_bytes, max(memory, compute))
+    batch = Batch(torch, made, settings, l2_bytes, bound.seconds)
     half = torch_kernels.fp16(torch, shape, "cuda")
     half_seconds = Fp16().bytes_moved(shape) / ceilings.bytes_per_second
     beside = Batch(torch, half, settings, l2_bytes, half_seconds)
@@ -126,10 +126,10 @@ def row(peer: Peer, shape: GemmShape, settings: Settings, ceilings: Ceilings, la
         bytes=size,
         operations=shape.operations,
         passes=1,
-        memory_seconds=memory,
-        compute_seconds=compute,
-        roofline_share=max(memory, compute) / median,
-        limited_by="memory" if memory >= compute else "compute",
+        memory_seconds=bound.memory_seconds,
+        compute_seconds=bound.compute_seconds,
+        roofline_share=bound.seconds / median,
+        limited_by=bound.limited_by,
         speedup_over_fp16=float(np.median([fp16 for _, fp16 in pairs])) / median,
         energy_joules=None,
         error=found,
