@@ -49,6 +49,17 @@ def test_accumulators_that_truncate_stay_within_half_the_limit(
     assert case.error(truncating(left, right, at_once, guard_bits).astype(np.float32)) <= case.limit / 2
 
 
+def test_the_deepest_layer_of_the_leading_model_stays_within_the_limit_too() -> None:
+    # LLaMA-2-70B's down. 1e-6 of |A||W|, as it once was, is passed here, and left no margin at depth 4,096.
+    shape = GemmShape(8, 64, 28672)
+    weights = random_weights(np.random.default_rng(3), shape)
+    case = list(W4a16().cases(np.random.default_rng(3), shape))[1]
+    left, right = case.buffers["a"].astype(np.float64), weights.dequantise_fp16().astype(np.float64).T
+    result = truncating(left, right, 8, 1)
+    assert case.error(result.astype(np.float32)) <= case.limit / 2
+    assert np.max(np.abs(result - left @ right) / (np.abs(left) @ np.abs(right))) > 1e-6
+
+
 def test_a_sum_that_passes_through_fp16_is_beyond_the_limit(made: tuple[KernelCase, Float64, Float64]) -> None:
     case, left, right = made
     assert case.error((left @ right).astype(np.float16).astype(np.float32)) > 2 * case.limit
