@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint soak bench records clean
+.PHONY: run test lint soak soak-machines soak-values soak-kills bench records clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,10 +25,21 @@ lint: $(READY)
 test: lint
 	$(BIN)/python -m pytest -n 2
 
-# More than a test run has time for: thousands of random machines, whole layers, GeMMs of every width of weights.
-soak: $(READY)
+# More than a test run has time for, in parts of less than an hour: make soak, or make soak PARTS="machines kills".
+PARTS ?= machines values kills
+soak: $(PARTS:%=soak-%)
+
+# Thousands of random machines, whole layers.
+soak-machines: $(READY)
 	$(BIN)/python -m tests.soak
+
+# GeMMs of every width of weights.
+soak-values: $(READY)
 	$(BIN)/python -m tests.functional.soak
+
+# Commands killed at random moments.
+soak-kills: $(READY)
+	$(BIN)/python -m tests.kills
 
 # Speed by size and grain, and against SCALE-Sim and ZigZag in environments of their own; some ten minutes.
 bench: $(READY)

@@ -141,6 +141,7 @@ def search(
     _require_extra()
     from sim.precision_search.run import run
     from sim.report.search import print_outcome, search_page
+    from sim.scratch import whole_file
 
     if confidence is not None and not 0.5 < confidence < 1:
         raise InputError(f"found {confidence}", field="--confidence", facts={"allowed": "above 0.5, below 1"})
@@ -149,7 +150,8 @@ def search(
     _refuse_unmultiplied(evaluator, pe)
     with _bar("evaluating", iterations) as advance:
         outcome = run(evaluator, out, tolerance, iterations, confidence, _format_of(pe), advance)
-    (out / "report.html").write_text(search_page(outcome), encoding="utf-8")
+    with whole_file(out / "report.html") as partial:
+        partial.write_text(search_page(outcome), encoding="utf-8")
     if json_:
         json.dump(outcome.report(), sys.stdout)
         sys.stdout.write("\n")

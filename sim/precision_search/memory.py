@@ -19,6 +19,7 @@ from sim.accuracy.perplexity import Scores, perplexity
 from sim.errors import InputError, Place
 from sim.precision_search.search import lengths
 from sim.reading import LARGEST_RECORD, json_of
+from sim.scratch import whole_file
 from sim.workload.precision import Precision
 
 MEMORY, REFERENCE = "evaluations.json", "reference.npy"
@@ -59,9 +60,8 @@ class Remembered:
         self._reference = self._read_reference() if self._path.exists() else measure(None)
         self.reference = perplexity(self._reference)
         if not self._path.exists():
-            with (folder / f"{REFERENCE}.partial").open("wb") as stream:
-                np.save(stream, self._reference)
-            (folder / f"{REFERENCE}.partial").replace(folder / REFERENCE)
+            with whole_file(folder / REFERENCE) as partial:
+                np.save(partial, self._reference)
             self._write()
 
     def __call__(self, precision: Precision) -> Evaluation:
@@ -100,11 +100,10 @@ class Remembered:
         return InputError(f"not the memory of a search: {error!r}", place=Place(str(self._path)), facts=mend)
 
     def _write(self) -> None:
-        partial = self._folder / f"{MEMORY}.partial"
         evaluations = {key: asdict(one) for key, one in self._known.items()}
         values = {"fingerprint": self._fingerprint, "evaluations": evaluations}
-        partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        partial.replace(self._path)
+        with whole_file(self._path) as partial:
+            partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 def _evaluation(values: dict[str, Any]) -> Evaluation:

@@ -17,6 +17,7 @@ from sim.accuracy.perplexity import FP16, Evaluator, Format
 from sim.errors import InputError, Place
 from sim.precision_search.memory import MEMORY, REFERENCE, Evaluation, Remembered
 from sim.precision_search.search import BitOperations, Visit, best_of, search
+from sim.scratch import whole_file
 from sim.trace.linears import Site
 from sim.workload.precision import MODULES, Precision
 
@@ -126,7 +127,7 @@ def run(
         For a folder with anything else in it.
     """
     out.mkdir(parents=True, exist_ok=True)
-    begun_there = {path.name.removesuffix(".partial") for path in out.iterdir()} <= {MEMORY, REFERENCE}
+    begun_there = {path.name for path in out.iterdir()} <= {MEMORY, REFERENCE}
     if not begun_there and not (out / MEMORY).is_file():
         raise InputError("holds something else than a search", place=Place(str(out)), field="--out")
     fingerprint = evaluator.fingerprint | {"format": f"{like.rounding}, {like.group_size}, {like.conversion}"}
@@ -152,7 +153,8 @@ def run(
 
 
 def _write(outcome: SearchOutcome, out: Path) -> None:
-    (out / REPORT).write_text(json.dumps(outcome.report(), indent=1) + "\n", encoding="utf-8")
+    with whole_file(out / REPORT) as partial:
+        partial.write_text(json.dumps(outcome.report(), indent=1) + "\n", encoding="utf-8")
     if outcome.best is not None:
         source = (
             f"search on {outcome.model}: relative loss at most {outcome.tolerance}, {len(outcome.visits)} evaluations"
@@ -160,4 +162,5 @@ def _write(outcome: SearchOutcome, out: Path) -> None:
         if outcome.confidence:
             source += f", at a confidence of {outcome.confidence}"
         content = {"precision": list(outcome.best.precision), "source": source}
-        (out / PRECISION).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        with whole_file(out / PRECISION) as partial:
+            partial.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

@@ -8,8 +8,6 @@ Writers put a folder in place complete or not at all (sim.report.folder); sim.re
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,6 +23,7 @@ from sim.report.markup import Html
 from sim.report.sections import page_sections, sections_of
 from sim.result import SCHEMA_VERSION, Result
 from sim.result.json import as_data, text
+from sim.scratch import whole_file
 
 
 def write_run(result: Result, folder: Path, overwrite: bool = False) -> None:
@@ -106,9 +105,8 @@ def write_page(results: Sequence[Result], path: Path, overwrite: bool = False, b
             raise InputError("exists", place=Place(str(path)), field="--out", facts=facts)
         written = page(results, datetime.now(UTC), baseline, sections_of(page_sections(), results))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as holder:
-            _write_text(Path(holder) / path.name, written)
-            os.replace(Path(holder) / path.name, path)
+        with whole_file(path) as partial:
+            _write_text(partial, written)
 
 
 def _row(one: Standing) -> dict[str, Any]:

@@ -1,26 +1,21 @@
-"""A folder that appears complete or not at all.
+"""A folder of results that appears complete or not at all, in place of nothing but an earlier one of this tool.
 
-    with new_folder(out, overwrite) as inside:   # refuses at once what must not be replaced
-        ...                                      # write into `inside`; an exception or Ctrl-C leaves no trace
-                                                 # at the end `inside` becomes `out` by a rename
-
-What is built lies in a hidden folder beside the nearest existing parent of `out`, so on the same file system. A result
-that is overwritten is moved aside first and moved back should the last rename fail.
+with new_folder(out, overwrite) as inside:   # refuses at once what must not be replaced
+    ...                                      # write into `inside`; however it ends, nothing half-written is left
 """
 
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sim.errors import InputError, Place
 from sim.report.document import GENERATOR
 from sim.report.exporter import EXPORTERS
 from sim.report.sections import FIGURES
+from sim.scratch import whole_folder
 
 MARKERS = ("result.json", "comparison.json", "validation.json")
 WITHOUT_PART = frozenset((*MARKERS, "values.json", "values.html"))
@@ -44,17 +39,12 @@ def new_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
     """
     target = out.expanduser().resolve()
     refuse_existing(target, out, overwrite)
-    with writing(out):
-        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=_nearest_parent(target)))
-    try:
-        inside, old = holder / "new", holder / "old"
-        inside.mkdir()  # and not the holder itself, which only its owner may read
+    with ExitStack() as entered:
+        with writing(out):
+            inside = entered.enter_context(whole_folder(target))
         yield inside
         with writing(out):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _swap(inside, target, old)
-    finally:
-        shutil.rmtree(holder, ignore_errors=True)
+            entered.close()
 
 
 @contextmanager
@@ -123,18 +113,3 @@ def _is_own(path: Path) -> bool:
         with path.open("rb") as stream:
             return b'"schema_version"' in stream.read(1000)
     return True
-
-
-def _nearest_parent(path: Path) -> Path:
-    return next(parent for parent in path.parents if parent.exists())
-
-
-def _swap(new: Path, target: Path, old: Path) -> None:
-    try:
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise

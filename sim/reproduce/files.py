@@ -13,6 +13,7 @@ from sim.report.folder import writing
 from sim.reproduce.cells import PaperCell, Table
 from sim.reproduce.page import page
 from sim.reproduce.reproduction import Reproduction
+from sim.scratch import whole_folder
 
 SCHEMA_VERSION = 1
 JSON, CSV, HTML = "reproduction.json", "reproduction.csv", "report.html"
@@ -33,21 +34,17 @@ def check(folder: Path) -> None:
 
 
 def write(reproduction: Reproduction, folder: Path) -> None:
-    """Write all files into a folder of their own; an earlier reproduction is replaced, each file at once."""
+    """Write all files into a folder of their own; an earlier reproduction is replaced."""
     check(folder)
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     told = as_data(reproduction)
     texts = {
         JSON: json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         CSV: as_csv(told),
         HTML: page(reproduction),
     }
-    for name, text in texts.items():
-        partial = folder / f".{name}.partial"
-        with writing(folder):
-            partial.write_text(text, encoding="utf-8", newline="")
-            partial.replace(folder / name)
+    with writing(folder), whole_folder(folder) as inside:
+        for name, text in texts.items():
+            (inside / name).write_text(text, encoding="utf-8", newline="")
 
 
 def as_data(reproduction: Reproduction) -> dict[str, Any]:

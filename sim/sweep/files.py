@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from sim.errors import InputError, Place
 from sim.report.folder import is_own_page, writing
+from sim.scratch import whole_folder
 from sim.sweep.page import page
 from sim.sweep.view import View
 
@@ -41,7 +40,7 @@ def _is_own(path: Path) -> bool:
 
 
 def write(view: View, folder: Path) -> None:
-    """Write report and tables into `folder`, each file complete or not at all.
+    """Write report and tables into `folder`, complete or not at all.
 
     Raises
     ------
@@ -50,15 +49,10 @@ def write(view: View, folder: Path) -> None:
     """
     refuse_foreign(folder)
     rows = list(view.rows())
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as holder:
-            inside = Path(holder)
-            (inside / "report.html").write_text(page(view, datetime.now(UTC)), encoding="utf-8")
-            _write_csv(inside / "points.csv", rows)
-            _write_parquet(inside / "points.parquet", rows)
-            for name in WRITTEN:
-                os.replace(inside / name, folder / name)
+    with writing(folder), whole_folder(folder) as inside:
+        (inside / "report.html").write_text(page(view, datetime.now(UTC)), encoding="utf-8")
+        _write_csv(inside / "points.csv", rows)
+        _write_parquet(inside / "points.parquet", rows)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

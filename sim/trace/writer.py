@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError, Place
 from sim.formats.weight import WeightFormat, WeightTensor
+from sim.scratch import scratch
 from sim.workload.folders import MANIFEST
 from sim.workload.manifest import (
     FORMAT,
@@ -95,24 +96,25 @@ class Recording:
 
 
 class TraceWriter(Recording):
-    """A folder in the making: under a name of its own until `finish`, removed where that is never reached."""
+    """A folder in the making: out of sight until `finish`, gone where that is never reached."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         if folder.exists():
             raise InputError("exists already", place=Place(str(folder)), facts={"mend": "choose another --out"})
         self.folder = folder
-        self._partial = folder.with_name(f".{folder.name}.partial")
+        self._holder = ExitStack()
+        self._partial = folder
         self._pending: dict[str, NDArray[Any]] = {}
         self._pending_bytes = 0
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True)
+        self._partial = self._holder.enter_context(scratch(self.folder.expanduser().resolve())) / "new"
+        self._partial.mkdir()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        shutil.rmtree(self._partial, ignore_errors=True)
+        self._holder.close()
 
     def add_tensor(self, key: str, values: NDArray[Any]) -> None:
         """Keep a tensor; older ones go to disk where too much is pending."""
@@ -147,5 +149,6 @@ class TraceWriter(Recording):
         manifest = super().finish(model, tokens, method, versions, unseen)
         values = {**manifest.model_dump(mode="json"), "sha256": manifest.digest()}
         (self._partial / MANIFEST).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
         self._partial.rename(self.folder)
         return manifest
