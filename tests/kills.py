@@ -43,7 +43,7 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
-class Command:
+class KilledCommand:
     """What is killed, and what it leaves where it is let be.
 
     Parameters
@@ -62,8 +62,8 @@ class Command:
     grows: bool = False
 
 
-def _command(words: str, folder: str, *files: str, grows: bool = False) -> Command:
-    return Command(tuple(words.split()), folder, frozenset(files), grows)
+def _command(words: str, folder: str, *files: str, grows: bool = False) -> KilledCommand:
+    return KilledCommand(tuple(words.split()), folder, frozenset(files), grows)
 
 
 WORK = "--tokens 512 --precision 6 --set-workload layers=2 --no-fast-forward --jobs 2"
@@ -97,7 +97,7 @@ COMMANDS = {
 }
 
 
-def killed(command: Command, moment: float, number: signal.Signals, folder: Path) -> tuple[bool, list[str]]:
+def killed(command: KilledCommand, moment: float, number: signal.Signals, folder: Path) -> tuple[bool, list[str]]:
     """Run a command in `folder`, kill it after `moment` seconds; whether it still ran, and what it left behind."""
     (folder / "killed.yaml").write_text(SWEEP)
     mark = uuid.uuid4().hex
@@ -114,7 +114,7 @@ def killed(command: Command, moment: float, number: signal.Signals, folder: Path
     return alive, [*wrong, *half_written(command, folder)]
 
 
-def started(command: Command, folder: Path, mark: str) -> subprocess.Popen[bytes]:
+def started(command: KilledCommand, folder: Path, mark: str) -> subprocess.Popen[bytes]:
     """The command, with pipes, every process of it marked in its environment."""
     words = [sys.executable, str(ROOT / "sim.py"), *command.words]
     places = {"HOME": str(folder), "TMPDIR": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), MARK: mark}
@@ -146,7 +146,7 @@ def running(mark: str) -> Iterator[tuple[int, str]]:
                 continue
 
 
-def half_written(command: Command, folder: Path) -> list[str]:
+def half_written(command: KilledCommand, folder: Path) -> list[str]:
     """What in `folder` is neither complete nor absent."""
     own = {"killed.yaml", "cache", "kept", command.folder}
     strange = [path for path in folder.rglob("*") if path.name.startswith(".") or path.suffix == ".partial"]
@@ -168,7 +168,7 @@ def half_written(command: Command, folder: Path) -> list[str]:
     return wrong
 
 
-def usual_seconds(command: Command) -> float:
+def usual_seconds(command: KilledCommand) -> float:
     """How long a command takes that is let be; it must leave what it should."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sim.scratch import whole_file, whole_folder
-from tests.kills import COMMANDS, half_written, killed
+from tests.kills import COMMANDS, KilledCommand, half_written, killed, open_pipes, running, started
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 BUILDS = """
@@ -68,6 +68,18 @@ def test_a_folder_in_the_making_goes_and_the_earlier_one_stays(
         time.sleep(0.02)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [("earlier", "kept")]
+
+
+def test_an_interrupt_does_not_wait_for_a_long_piece(tmp_path: Path) -> None:
+    long = "run anda-hpca25 llama2-70b --tokens 4096 --no-fast-forward --jobs 2 --out out"
+    process = started(KilledCommand(tuple(long.split()), "out", frozenset()), tmp_path, "interrupted")
+    while len(list(running("interrupted"))) < 4:  # the command, a shell, and two that simulate for minutes
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert open_pipes(process, time.monotonic() + 5) == []
+    assert process.wait() == 130
+    assert list(running("interrupted")) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_exception_leaves_the_earlier_one(tmp_path: Path) -> None:

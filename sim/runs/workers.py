@@ -138,7 +138,10 @@ class LocalWorkers(Workers[Task, Value]):
 
     def close(self) -> None:
         for pool in self._pools:
+            working = list((pool._processes or {}).values())
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in working:  # what one is at in an interrupt may take minutes, and nobody waits for it
+                process.kill()
 
 
 def _started() -> ProcessPoolExecutor:
