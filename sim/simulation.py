@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sim.arch.schema import Arch
 from sim.machine.assembly import SimulationOptions
+from sim.machine.capacity import check_capacity
 from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 from sim.result import Result
@@ -60,6 +61,7 @@ def simulate_all(
     machines = [Machine(arch) for arch in archs]
     for arch in archs:
         area_square_millimetres(arch)  # costs are refused before time is spent
+        check_capacity(arch, workload)
     pieces = [machine.piece(item) for machine in machines for item in items_of(workload)]
     with Runs(options=options, jobs=jobs, tracer=tracer) as runs:
         runs.prepare(pieces, progress)

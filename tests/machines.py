@@ -7,10 +7,12 @@ import math
 import random
 from dataclasses import dataclass
 
+from sim.arch.dram import DramConfig
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch, Schedule
 from sim.formats.weights.integer import IntegerWeights
 from sim.formats.weights.planes import PlaneWeights
+from sim.units.dram.banks.standards import standards
 from sim.workload.gemm import FP16, INT4, Gemm
 
 
@@ -154,3 +156,34 @@ def long_case(seed: int, level: int) -> Case:
         update={"buffers": buffers.model_copy(update=bigger), "schedule": schedule.model_copy(update=blocks)}
     )
     return Case(arch, dataclasses.replace(case.gemm, name=f"long-{seed}", m=m, n=n))
+
+
+def banked_case(seed: int) -> Case:
+    """A random machine whose DRAM is banks of any standard and mapping, at any share of the machine's pace."""
+    rng, case = random.Random(f"{seed}, banks"), random_case(seed)
+    standard = rng.choice(list(standards()))
+    row = standards()[standard]
+    channels = row.channels * (count := rng.choice([1, 1, 1, 2, 3]))
+    mapping = rng.choice([*["row bank column group channel"] * 4, "row column bank group channel"])
+    mapping = rng.choice([*[mapping] * 4, "row bank column channel group", "row bank group column channel"])
+    below = row.groups if mapping.endswith("channel group") else 1
+    slow = rng.choice([1, 1, 1, 0.5, 0.1, 0.03])
+    dram = {
+        "kind": "banks",
+        "standard": standard,
+        "count": count,
+        "pin_gigabits_per_second": round(row.pin_gigabits_per_second * rng.choice([1, 1, 0.8]), 4),
+        "latency_nanoseconds": rng.choice([0, 10, 100]),
+        "transaction_bytes": row.burst_bytes * channels * below * rng.choice([1, 2, 8, 16, 32]),
+        "arbitration": case.arch.dram.arbitration,  # type: ignore[attr-defined]
+        "outstanding_loads": case.arch.dram.outstanding_loads,
+        "mapping": mapping,
+        "page": rng.choice(["open", "open", "closed"]),
+        "idle": rng.choice(["precharged", "power_down"]),
+        "queue_bursts": rng.choice([16, 32, 40, 64]),
+        "write_buffer": rng.choice([{}, {"bursts": 16, "high": 12, "low": 0}, {"bursts": 64, "high": 31, "low": 10}]),
+    }
+    keys = DramConfig.described_by(dram).model_validate(dram, strict=True)
+    frequency = case.arch.clock.frequency_megahertz / slow
+    clock = case.arch.clock.model_copy(update={"frequency_megahertz": frequency})
+    return Case(case.arch.model_copy(update={"dram": keys, "clock": clock}), case.gemm)

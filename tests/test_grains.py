@@ -10,7 +10,7 @@ from sim.errors import InputError
 from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.machine import Machine
 from sim.workload.load import load_workload
-from tests.machines import random_case
+from tests.machines import banked_case, random_case
 
 CASES, BATCH = 1100, 50
 BEATS = 30_000
@@ -56,3 +56,20 @@ def test_fast_forward_changes_nothing_at_full_size(arch: str) -> None:
         assert skipping.skips
         assert not differences(machine.run(gemm, SimulationOptions(fast_forward=False)), skipping)
         assert not differences(machine.run(gemm, SimulationOptions(verify=True)), skipping)
+
+
+@pytest.mark.parametrize("first", range(0, 40, 20))
+def test_banks_count_the_same_however_they_are_simulated(first: int) -> None:
+    compared = 0
+    for seed in range(first, first + 20):
+        case = banked_case(seed)
+        try:
+            machine = Machine(case.arch)
+            tile = machine.run(case.gemm, SimulationOptions(fast_forward=False))
+        except InputError:
+            continue
+        assert not differences(tile, machine.run(case.gemm)), f"fast-forward, seed {seed}"
+        if tile.cycles <= BEATS:
+            assert not differences(tile, machine.run(case.gemm, SimulationOptions("beat"))), f"beat, seed {seed}"
+            compared += 1
+    assert compared >= 14

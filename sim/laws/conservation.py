@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sim.arch.schema import Hardware
 from sim.engine.activity import State
 from sim.laws.bounds import Bounds, DramFloor, Traffic
+from sim.units.dram import model_of
 
 
 class BrokenLawError(Exception):
@@ -44,3 +46,12 @@ def check_counters(counters: Mapping[str, int], expected: Mapping[str, int]) -> 
     """Every unit counted what the plan asks for: work done, bytes moved, requested, received and read."""
     for name, wanted in expected.items():
         require_equal(name.split(".")[0], f"{name} counted = asked for", counters[name], wanted)
+
+
+def check_promises(hardware: Hardware, counters: Mapping[str, int], cycles: int) -> None:
+    """What the machine's kind of DRAM says of every run."""
+    requests = sum(counters.get(f"{unit}_loader.requests", 0) for unit in ("weight", "activation"))
+    requests += counters["writer.blocks"]
+    for law, least, counted, most in model_of(hardware).promises(counters, cycles, requests):
+        if not least <= counted <= most:
+            raise BrokenLawError("dram", law, counted, f"{least} to {most}")

@@ -16,7 +16,7 @@ from sim.laws.bounds import (
     pacing_of,
     vector_bounds,
 )
-from sim.laws.conservation import check_bounds, check_counters, check_floor, check_time
+from sim.laws.conservation import check_bounds, check_counters, check_floor, check_promises, check_time
 from sim.laws.expected import gemm_counters, vector_counters
 from sim.laws.stalls import Counted, gemm_stalls, vector_stalls
 from sim.mapping.piece import Piece
@@ -75,6 +75,7 @@ class GemmExpectation:
         check_time(run.states, run.cycles)
         check_bounds(run.cycles, self.bounds)
         check_counters(run.counters, self.counters)
+        check_promises(self.hardware, run.counters, run.cycles)
         check_floor(self.traffic, self.floor)
         self.stalls(run)
 
@@ -106,6 +107,7 @@ class VectorExpectation:
         check_time(run.states, run.cycles)
         check_bounds(run.cycles, self.bounds)
         check_counters(run.counters, self.counters)
+        check_promises(self.hardware, run.counters, run.cycles)
         vector_stalls(run)
 
 

@@ -143,7 +143,7 @@ class Assembly:
         """
         for unit in self.units:
             unit.start()
-        for unit in self.units:
+        for unit in (*self.units, self.dram):
             end = unit.end()
             if end is not None and not end.processed:
                 try:

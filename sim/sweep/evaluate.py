@@ -12,6 +12,7 @@ from functools import cache
 
 from sim.arch.schema import Arch
 from sim.errors import InputError
+from sim.machine.capacity import check_capacity
 from sim.machine.costs import area_square_millimetres
 from sim.machine.machine import Machine
 from sim.result.summarise import summarise
@@ -48,6 +49,7 @@ def compute(task: Task) -> Outcome:
     try:
         machine = Machine(task.arch)
         area_square_millimetres(task.arch)  # what has no cost is refused before time is spent
+        check_capacity(task.arch, task.workload)
         totals = totals_of(summarise(machine, task.workload, _runs()))
     except InputError as error:
         failure = InputError(error.problem, field=error.field, nearest=error.nearest, facts=error.facts).render()

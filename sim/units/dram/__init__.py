@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from fractions import Fraction
 from math import ceil
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from sim.arch import dram
 from sim.arch.schema import Arch, Hardware
@@ -38,6 +38,15 @@ _MODELS: OrderedDict[int, tuple[Hardware, DramModel]] = OrderedDict()
 """By identity of the machine, which stands beside its model so that no other takes its place in memory."""
 
 
+class Promise(NamedTuple):
+    """A law of a kind of DRAM: what was counted lies between two numbers."""
+
+    law: str
+    least: int
+    counted: int
+    most: int
+
+
 class DramModel(ABC):
     """One kind of DRAM in one machine.
 
@@ -55,6 +64,9 @@ class DramModel(ABC):
     kind: ClassVar[str]
     summary: ClassVar[str]
     section: ClassVar[type[dram.DramConfig]]
+
+    capacity_bytes: int | None = None
+    """None for a kind that has no size."""
 
     def __init__(self, hardware: Hardware) -> None:
         self.hardware = hardware
@@ -101,6 +113,10 @@ class DramModel(ABC):
         """What it costs: every byte that moves."""
         byte = 8 * arch.cost.dram.energy_picojoules_per_bit
         return (CostTerms("dram", {f"dram.{side}_bytes": byte for side in ("weight", "activation", "output")}),)
+
+    def promises(self, counters: Mapping[str, int], cycles: int, requests: int) -> Iterable[Promise]:
+        """What holds of the counters of every run with so many requests."""
+        return ()
 
     def rounding(self, moved: int, counters: Mapping[str, int]) -> float:
         """Share of the time of so many bus bytes that the model's own grain of time added."""

@@ -1,0 +1,66 @@
+"""Whether what a workload keeps in memory fits a machine's DRAM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.arch.schema import Arch
+from sim.mapping.operands import ceil_div
+from sim.units.dram import model_of
+from sim.workload.gemm import Gemm, Phase, Workload
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Bytes in DRAM during a phase: weights, keys and values, and what the largest piece of work reads and writes.
+
+    The table of embeddings, of which a token needs one row, is not counted.
+    """
+
+    weights: int
+    keys_and_values: int
+    activations: int
+
+    @property
+    def bytes(self) -> int:
+        return self.weights + self.keys_and_values + self.activations
+
+
+def kept(phase: Phase) -> Kept:
+    """What a phase keeps; activations in FP16."""
+    weights = cached = activations = 0
+    for item in phase.items:
+        if not isinstance(item, Gemm):
+            activations = max(activations, item.read_bytes + item.write_bytes)
+            continue
+        stored = item.count * ceil_div(item.n * item.weights.column_bits(item.k), 8)
+        if item.module in ("scores", "context"):
+            cached += stored
+        else:
+            weights += stored
+            activations = max(activations, 2 * item.m * (item.k + item.n))
+    return Kept(weights, cached, activations)
+
+
+def check_capacity(arch: Arch, workload: Workload) -> None:
+    """Refuse a workload that is larger than the DRAM, where its kind has a size.
+
+    Raises
+    ------
+    InputError
+        With the bytes needed, and of what.
+    """
+    capacity = model_of(arch).capacity_bytes
+    if capacity is None:
+        return
+    most = max((kept(phase) for phase in workload.phases), key=lambda one: one.bytes, default=Kept(0, 0, 0))
+    if most.bytes > capacity:
+        raise arch.refuse(
+            "dram",
+            f"{workload.name} does not fit the DRAM",
+            needed=f"{most.bytes:,} bytes",
+            weights=f"{most.weights:,}",
+            keys=f"{most.keys_and_values:,} with their values",
+            activations=f"{most.activations:,}",
+            capacity=f"{capacity:,} bytes",
+        )
