@@ -99,7 +99,7 @@ def test_the_keys_are_those_of_the_kind(override: str, field: str, told: str) ->
 
 def test_a_wrong_choice_names_the_plug_ins_too() -> None:
     for override, nearest, allowed in (
-        ("dram.kind=toy_lime", "toy_line", "channel or toy_line"),
+        ("dram.kind=toy_lime", "toy_line", "banks, channel or toy_line"),
         ("dram.arbitration=toy_larger", "toy_largest", "first_come, priority, round_robin or toy_largest"),
     ):
         with pytest.raises(InputError) as caught:
