@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from sim.arch.dram import ARBITRATION, DramConfig, one_of
-from sim.arch.section import Count, NotNegative, NotNegativeCount, Positive, Section
+from sim.arch.section import Count, MachineSection, NotNegative, NotNegativeCount, Positive
 from sim.units.dram.banks.standards import standards
 
 
@@ -22,7 +22,7 @@ def _standard(name: str) -> str:
     return name
 
 
-class TimingKeys(Section):
+class TimingKeys(MachineSection):
     """Timings of a part that differ from its standard's, in clocks at the machine's pin rate, named as JEDEC does."""
 
     BL: Count | None = None
@@ -71,7 +71,7 @@ class TimingKeys(Section):
     """Out of power-down to ACT."""
 
 
-class WriteBufferKeys(Section):
+class WriteBufferKeys(MachineSection):
     """Writes wait in the controller until there are enough of them to turn the bus around for."""
 
     bursts: Count = 32
