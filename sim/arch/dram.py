@@ -51,7 +51,17 @@ def one_of(seam: Seam[Any], name: Any, *key: str) -> Any:
 def every_kind(schema: dict[str, Any]) -> None:
     """What an editor accepts for `dram`: the keys of any kind."""
     schema.pop("$ref")
-    schema["anyOf"] = [kind.section.model_json_schema() for kind in DRAM.parts().values()]
+    schema["anyOf"] = [_self_contained(kind.section.model_json_schema()) for kind in DRAM.parts().values()]
     for section, kind in zip(schema["anyOf"], DRAM.names(), strict=True):
         section.pop("required", None)
         section["properties"]["kind"]["const"] = kind
+
+
+def _self_contained(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same with the sections inside it where they are used."""
+    inner = schema.pop("$defs", {})
+    for key, described in schema.get("properties", {}).items():
+        name = described.pop("$ref", "").rpartition("/")[2]
+        if name:
+            schema["properties"][key] = inner[name] | described
+    return schema
