@@ -118,6 +118,10 @@ def predict(
             "a record of another card", field=str(record), facts={"found": measured.device.name, "needed": name}
         )
     found = table.rows(name, silicon, shapes, (6, 8), measured)
+    changed = sorted({row.kernel.split()[0] for row in found} & set(measured.changed_sources() if measured else ()))
+    if changed:
+        facts = {"changed since": ", ".join(changed), "needed": "a record of this version's kernels"}
+        raise InputError("was measured with other kernels", field=str(record), facts=facts)
     table.print_rows(name, silicon, found, Console())
     if out is not None:
         table.write(table.as_dict(name, silicon, found), out)

@@ -60,13 +60,16 @@ def lines(journal: Journal) -> list[str]:
     for one in wrong:
         shape = f"{one['tokens']} x {one['columns']} x {one['depth']}"
         told.append(f"WRONG  {one['configuration']}, {shape}, {one['case']}: {one['error']}, allowed {one['limit']}")
-    reasons = Counter(
-        (entry["step"], entry["subject"], entry["reason"]) for entry in _settled(journal) if entry["reason"]
-    )
-    for (step, subject, reason), count in reasons.items():
+    reasons = Counter((_who(entry), entry["reason"]) for entry in _settled(journal) if entry["reason"])
+    for (who, reason), count in reasons.items():
         times = f" ({count} items)" if count > 1 else ""
-        told.append(f"not done  {step}, {subject}{times}: {reason}")
+        told.append(f"not done  {who}{times}: {reason}")
     return told
+
+
+def _who(entry: dict[str, Any]) -> str:
+    """A step and its subject; all of a step where the time was up, which is no subject's fault."""
+    return entry["step"] if entry["reason"] == TIME_IS_UP else f"{entry['step']}, {entry['subject']}"
 
 
 def _settled(journal: Journal) -> list[dict[str, Any]]:

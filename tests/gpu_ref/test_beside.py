@@ -329,6 +329,12 @@ def test_a_record_of_ones_own_stands_where_a_card_would(own_record: str, one_gem
     assert "2026-01-02" in printed(found)
 
 
+def test_a_record_of_other_kernels_says_which_have_changed(tmp_path: Path, one_gemm: list[Any]) -> None:
+    path = tmp_path / "record.json"
+    records.save(made(sources={**made().sources, "anda": "0" * 16}), path)
+    assert "kernels changed since: anda" in printed(beside(one_gemm, gpu=str(path)))
+
+
 def test_a_record_of_a_known_card_has_its_die_and_its_power(tmp_path: Path, one_gemm: list[Any]) -> None:
     record = made(device={**vars(made().device), "name": "NVIDIA H100 80GB HBM3"})
     path = tmp_path / "h100.json"

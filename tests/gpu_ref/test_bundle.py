@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from rehearsal import compiled_for_nothing, prepared_code
 from gpu_ref import record
 from gpu_ref.contact import bundle
 from gpu_ref.contact.job import Job
+from gpu_ref.contact.journal import Journal
 from sim.errors import InputError
 
 HERE = Path(__file__).parent
@@ -38,17 +40,27 @@ def unpacked(strict: Strict, job: Job, tmp_path: Path) -> Path:
     return tmp_path / bundle.ROOT
 
 
-def typed(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def typed(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What a user types there."""
-    command = [sys.executable, "first_contact.py", *arguments]
+    return subprocess.run(**begun(root, *arguments), capture_output=True, text=True, check=False)
+
+
+def begun(root: Path, *arguments: str) -> dict[str, Any]:
+    """How a process is started there."""
+    for header in (HERE.parent.parent / "gpu_ref" / "host").glob("*.hpp"):  # the strict card's, not the bundle's
+        shutil.copy(header, root / "gpu_ref" / "host")
     paths = os.pathsep.join([str(HERE / "bare"), os.environ["PYTHONPATH"]])
-    env = {**os.environ, "PYTHONPATH": paths, **environment}
-    return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+    command = [sys.executable, "first_contact.py", *arguments]
+    return {"args": command, "cwd": root, "env": {**os.environ, "PYTHONPATH": paths}}
+
+
+def rows(root: Path) -> list[Any]:
+    """Those that the journal holds by now."""
+    path = root / "found" / "journal.jsonl"
+    return [one["content"] for one in Journal(path).entries if one["kind"] == "row"] if path.exists() else []
 
 
 def test_a_bundle_runs_without_our_dependencies_and_without_a_network(unpacked: Path) -> None:
-    for header in (HERE.parent.parent / "gpu_ref" / "host").glob("*.hpp"):  # the strict card's, not the bundle's
-        shutil.copy(header, unpacked / "gpu_ref" / "host")
     done = typed(unpacked, "--out", "found", "--minutes", "5", "--only", "bench")
     assert done.returncode == 0, done.stdout + done.stderr
     found = record.load(unpacked / "found" / "record.json")
@@ -60,6 +72,25 @@ def test_a_bundle_runs_without_our_dependencies_and_without_a_network(unpacked: 
     again = typed(unpacked, "--out", "found", "--minutes", "5", "--only", "bench", "--resume")
     assert again.returncode == 0
     assert record.load(unpacked / "found" / "record.json").rows == found.rows
+
+
+def test_a_kill_in_the_middle_costs_no_row(unpacked: Path) -> None:
+    asked = ("--out", "found", "--minutes", "5", "--only", "bench")
+    with subprocess.Popen(**begun(unpacked, *asked), stdout=subprocess.DEVNULL) as running:
+        until = time.monotonic() + 60
+        while len(rows(unpacked)) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        running.kill()
+    before = rows(unpacked)
+    assert len(before) >= 2
+    assert not (unpacked / "found" / "record.json").exists()
+    done = typed(unpacked, *asked, "--resume")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(unpacked)[: len(before)] == before
+    found = record.load(unpacked / "found" / "record.json")
+    assert found.complete
+    assert not found.failures
+    assert len(found.rows) == len({(row.configuration, row.shape) for row in found.rows}) > len(before)
 
 
 def test_a_bundle_that_was_changed_on_the_way_is_refused(unpacked: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from rehearsal import CARD, prepared_code
 
 from gpu_ref import record
+from gpu_ref.contact import outcome
 from gpu_ref.contact import run as contact
 from gpu_ref.contact.job import Job
 from gpu_ref.contact.journal import Journal
@@ -143,6 +144,9 @@ def test_time_that_is_up_is_a_reason_and_resume_goes_on(strict: Strict, job: Job
     planned = prepared_code(job)
     first = meet(job, tmp_path / "a", ("smoke",), minutes=0.05)
     assert not first.complete
+    told = outcome.lines(Journal(tmp_path / "a" / contact.JOURNAL))
+    late = [line for line in told if line.endswith(": the time is up")]
+    assert 0 < len(late) <= len([step for step in planned if stage(step) == "smoke"])  # one a step, not one a kernel
     assert unsettled(planned, ("smoke",), tmp_path / "a") == set()
     again = meet(job, tmp_path / "a", ("smoke",), resume=True)
     assert again.complete

@@ -191,6 +191,18 @@ def test_a_record_of_another_card_is_refused(tmp_path: Path) -> None:
     assert told.facts == {"found": "Pretended", "needed": "H100"}
 
 
+@needs_tools
+def test_a_record_of_other_kernels_is_refused(tmp_path: Path) -> None:
+    path, wanted = tmp_path / "r.json", ["predict", "H100", "--tokens", "1", "--columns", "4096", "--depth", "4096"]
+    device = {**vars(made().device), "name": "NVIDIA H100 80GB HBM3"}
+    # `bipolar` is in no forecast: that it changed does not matter.
+    records.save(made(device=device, sources={**made().sources, "anda": "0" * 16, "bipolar": "0" * 16}), path)
+    told = CliRunner().invoke(cli.app, [*wanted, "--record", str(path)]).exception
+    assert isinstance(told, InputError)
+    assert told.problem == "was measured with other kernels"
+    assert told.facts["changed since"] == "anda"
+
+
 def test_a_missing_disassembler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpu_ref.sass.disassembler", lambda: None)
     with pytest.raises(InputError, match="nvdisasm"):
