@@ -8,9 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar
 
-from records.record import RESULTS, ROOT, Record, Sample
+from records.record import RESULTS, ROOT, Record, Sample, unversioned
 from sim.arch.load import load_arch
 from sim.report.comparison import Standing, standings
+from sim.runs.code import made_by
 from sim.simulation import simulate_all
 from sim.workload.load import load_workload
 
@@ -65,7 +66,8 @@ def picture(ranking: Sequence[Standing]) -> str:
     )
     size = f'width="{LEFT + WIDTH + 60}" height="{height}"'
     style = '<style>text{font:13px sans-serif;fill:#222}</style><rect width="100%" height="100%" fill="#fff"/>'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{style}{legend}{"".join(parts)}</svg>\n'
+    told = f"<desc>made by {made_by()}</desc>"
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{told}{style}{legend}{"".join(parts)}</svg>\n'
 
 
 def assumptions() -> str:
@@ -82,6 +84,8 @@ def assumptions() -> str:
         f"{equal[16]:.2f} with blocks of 16 for both machines, {equal[32]:.2f} with 32 for both, and {best:.2f} with",
         "the schedule of least energy for each. With attention and vector work on the 64 FPUs (`--scope all`)",
         f"the speedup is {anda(scope='all').speedup:.2f}.",
+        "",
+        f"Made by {made_by()}.",
     )
     return "\n".join(lines)
 
@@ -110,5 +114,7 @@ class ReadmeComparison(Record):
 
     def samples(self, random: Random) -> Iterator[Sample]:
         ranking, readme = ranked(), README.read_text(encoding="utf-8")
-        yield Sample("the README's table", readme, with_table(readme, ranking, assumptions()))
-        yield Sample("the picture", PICTURE.read_text(encoding="utf-8"), picture(ranking))
+        made = with_table(readme, ranking, assumptions())
+        yield Sample("the README's table", unversioned(readme), unversioned(made))
+        drawn = PICTURE.read_text(encoding="utf-8")
+        yield Sample("the picture", unversioned(drawn), unversioned(picture(ranking)))

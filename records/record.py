@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from sim import shipped
+from sim.program import PACKAGE
 
 ROOT = shipped.ROOT
 RESULTS = ROOT / "results"
@@ -84,6 +86,11 @@ def written(value: Any) -> str:
 def read(path: Path) -> Any:
     """The content of a JSON record."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def unversioned(text: str) -> str:
+    """A text without the version that made it: every commit changes that, and few what is made."""
+    return re.sub(rf"{PACKAGE} (\S+|not installed), code [0-9a-f]+", PACKAGE, text)
 
 
 def as_read(value: Any) -> Any:

@@ -48,7 +48,8 @@ def table(recorded: dict[str, Any]) -> str:
         f"| {machine} | {' | '.join(_number(column[machine], reasons) for column in columns)} |"
         for machine in columns[0]
     ]
-    return "\n".join([*lines, "", *(f"{number}. {reason}" for number, reason in enumerate(reasons, start=1))])
+    notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, start=1)]
+    return "\n".join([*lines, "", *notes, "", f"Made by code {recorded['code']}."])
 
 
 def _number(cell: dict[str, Any], reasons: list[str]) -> str:

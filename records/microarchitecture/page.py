@@ -8,9 +8,10 @@ from random import Random
 from typing import ClassVar
 
 from records.microarchitecture.diagrams import diagrams
-from records.record import RESULTS, ROOT, Record, Sample, read
+from records.record import RESULTS, ROOT, Record, Sample, read, unversioned
 from sim.rtl import tables
 from sim.rtl.checks.build import missing_tool
+from sim.runs.code import made_by
 
 PAGE = ROOT / "docs" / "microarchitecture.md"
 RECORDS = RESULTS / "rtl"
@@ -21,6 +22,7 @@ def drawings() -> dict[str, str]:
     """Text behind each marker."""
     measured = read(RECORDS / "area.json")
     return {
+        "version": f"made by {made_by()}",
         **diagrams(),
         "checks": tables.checked(read(RECORDS / "checks.json")),
         "PEs": tables.processing_elements(measured),
@@ -63,7 +65,7 @@ class Microarchitecture(Record):
 
     def samples(self, random: Random) -> Iterator[Sample]:
         page = PAGE.read_text(encoding="utf-8")
-        yield Sample("docs/microarchitecture.md", page, drawn_into(page, drawings()))
+        yield Sample("docs/microarchitecture.md", unversioned(page), unversioned(drawn_into(page, drawings())))
 
     def missing(self) -> str | None:
         return missing_tool()

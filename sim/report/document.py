@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from sim.report.figures.frame import Figure
 from sim.report.markup import Html, data, join, tag
+from sim.runs.code import made_by
 
 GENERATOR = '<meta name="generator" content="anda-sim">'
 _POLICY = (
@@ -31,7 +32,12 @@ def document(title: str, body: Html, *, style: str = "", script: str = "") -> st
         ]
     )
     scripts = Html("".join(f"<script>{text}</script>" for text in (_plotly(), _asset("page.js"), script) if text))
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}\n{scripts}</body></html>\n'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}{foot()}\n{scripts}</body></html>\n'
+
+
+def foot() -> Html:
+    """The last line of every page: which version made it."""
+    return tag("footer", f"Page made by {made_by()}")
 
 
 def drawn(figure: Figure, caption: str) -> Html:

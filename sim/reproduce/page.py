@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.resources import files
 
+from sim.report.document import foot
 from sim.report.markup import Html, join, tag
 from sim.reproduce.cells import PaperCell, PaperSection, Table, Verdict
 from sim.reproduce.pictures import drawn, shown
@@ -41,7 +42,7 @@ def page(reproduction: Reproduction) -> str:
             *(part for section in reproduction.sections for part in section_html(section)),
         ]
     )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}{foot()}</body></html>\n'
 
 
 def _summary(reproduction: Reproduction) -> Iterator[Html]:
@@ -57,7 +58,7 @@ def _summary(reproduction: Reproduction) -> Iterator[Html]:
     yield tag(
         "p",
         "Every simulated number was made by a run of this version of the simulator "
-        f"({reproduction.code}) on the shipped machines and workloads, by ",
+        f"(code {reproduction.code}) on the shipped machines and workloads, by ",
         tag("code", "python sim.py reproduce"),
         ". In the tables the paper's number stands in small print behind the simulated one.",
         class_="note",

@@ -12,6 +12,7 @@ from sim.machine.machine import Machine
 from sim.result import SCHEMA_VERSION, Provenance, Result
 from sim.result.layer import Done, do
 from sim.result.sums import Sum
+from sim.runs.code import code_version
 from sim.runs.runs import Runs
 from sim.workload.gemm import Workload
 
@@ -57,4 +58,4 @@ def _versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
-    return found
+    return {**found, "code": code_version()}

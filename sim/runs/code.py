@@ -6,6 +6,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from sim import program
+
 PACKAGE = Path(__file__).resolve().parents[1]
 SUFFIXES = (".py", ".csv")
 WITHOUT_INFLUENCE = frozenset(
@@ -40,3 +42,8 @@ def code_version() -> str:
         digest.update(f"{name}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def made_by() -> str:
+    """The version that makes a page or a document, as it stands in it."""
+    return f"{program.PACKAGE} {program.version()}, code {code_version()}"
