@@ -87,10 +87,14 @@ def read(path: Path) -> Source:
     return Source(values, places, str(path))
 
 
+OF_A_KIND = frozenset({"dram"})
+"""Sections whose keys are those of a kind: they begin anew where a file names the kind."""
+
+
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     result = copy.deepcopy(base)
     for key, value in over.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict):
+        if isinstance(value, dict) and isinstance(result.get(key), dict) and not (key in OF_A_KIND and "kind" in value):
             result[key] = _merged(result[key], value)
         else:
             result[key] = copy.deepcopy(value)

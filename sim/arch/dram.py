@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import InitErrorDetails
@@ -60,8 +60,14 @@ def every_kind(schema: dict[str, Any]) -> None:
 def _self_contained(schema: dict[str, Any]) -> dict[str, Any]:
     """The same with the sections inside it where they are used."""
     inner = schema.pop("$defs", {})
-    for key, described in schema.get("properties", {}).items():
-        name = described.pop("$ref", "").rpartition("/")[2]
-        if name:
-            schema["properties"][key] = inner[name] | described
-    return schema
+
+    def filled(described: Any) -> Any:
+        if isinstance(described, list):
+            return [filled(one) for one in described]
+        if not isinstance(described, dict):
+            return described
+        name = str(described.get("$ref", "")).rpartition("/")[2]
+        own = {key: filled(value) for key, value in described.items() if key != "$ref"}
+        return {**inner[name], **own} if name else own
+
+    return cast("dict[str, Any]", filled(schema))

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from sim.report.comparison import Standing
 from sim.report.markup import Html, join, table, tag
 from sim.report.quantities import percent, picojoules, ratio, si
-from sim.report.vocabulary import MODULES, explained, label, limiting, ordered, skipped
+from sim.report.vocabulary import MODULES, dram_rows, explained, label, limiting, ordered, skipped
 from sim.result import DramFloor, LayerSchedule, Limit, Result
 
 
@@ -32,6 +32,7 @@ def key_figures(result: Result) -> Html:
         ),
         ("area", f"{totals.area_square_millimetres:.3f} mm²", ""),
         ("DRAM", si(totals.dram_bytes, "B"), f"{si(totals.dram_bytes / totals.seconds, 'B/s')} on average"),
+        *([("DRAM banks", "", rows)] if (rows := dram_rows(result.counters)) else []),
         ("SRAM", si(totals.sram_bytes, "B"), ""),
         ("simulated", "", skipped(result.fast_forward, totals.cycles)),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.report.comparison import Standing, labels, module_names, standings
 from sim.report.quantities import percent, picojoules, ratio, si
-from sim.report.vocabulary import COMPONENTS, MODULES, explained, label, limiting, ordered, skipped
+from sim.report.vocabulary import COMPONENTS, MODULES, dram_rows, explained, label, limiting, ordered, skipped
 from sim.report.waterfall import columns, key, largest, shares
 from sim.report.work import work_details
 from sim.result import Result
@@ -83,6 +83,7 @@ def _totals(result: Result) -> Table:
             ("ports at work", ", ".join(f"{words} {percent(result.ports[port])}" for port, words in PORTS.items())),
             ("MACs", si(totals.macs)),
             ("DRAM", si(totals.dram_bytes, "B")),
+            *([("", rows)] if (rows := dram_rows(result.counters)) else []),
             ("SRAM", si(totals.sram_bytes, "B")),
             ("energy", picojoules(totals.energy_picojoules)),
             ("area", f"{totals.area_square_millimetres:.3f} mm2"),

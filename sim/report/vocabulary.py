@@ -12,6 +12,7 @@ from itertools import cycle
 
 from sim.limits import loss_of
 from sim.machine.costs import components
+from sim.report.quantities import percent, si
 from sim.result import FastForward, Limit
 from sim.units.catalogue import unit_label, unit_of
 
@@ -59,7 +60,7 @@ MULTIPLIERS = {
 SHADES = {
     "compute": ("#0072B2", "#9CCBEB", "#56B4E9", "#CC79A7"),
     "sram": ("#7BCBB0", "#009E73", "#999999"),
-    "dram": ("#E69F00",),
+    "dram": ("#E69F00", "#7A4E00", "#C77800", "#A65628", "#F5D08A", "#F0C35E", "#D8B365", "#8C6D31"),
 }
 
 # The paper's four in plain colours, attention in reds, vector work in browns.
@@ -105,6 +106,16 @@ def state_words(state: str) -> str:
 def limiting(limit: Limit) -> str:
     """The limiting unit and why it limits, such as `MXU: weights`."""
     return f"{label(limit.unit)}: {label(limit.cause)}"
+
+
+def dram_rows(counters: Mapping[str, int]) -> str:
+    """What bursts found in the banks, and what else took the bus; empty for a DRAM without banks."""
+    found = [counters.get(f"dram.row_{name}", 0) for name in ("hits", "misses", "conflicts")]
+    if not sum(found):
+        return ""
+    hits, misses, conflicts = (percent(n / sum(found)) for n in found)
+    rows = f"rows open {hits}, closed {misses}, another open {conflicts}"
+    return f"{rows}; {si(counters['dram.turns'])} turns, {si(counters['dram.refresh_stops'])} refreshes in the way"
 
 
 def skipped(fast_forward: FastForward, cycles: int) -> str:

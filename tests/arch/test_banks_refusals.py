@@ -9,6 +9,7 @@ from sim.errors import InputError
 from sim.machine.machine import Machine
 from sim.simulation import simulate
 from sim.workload.load import load_workload
+from tests.arch.building import Write
 
 BANKS = (
     "dram={kind: banks, standard: HBM2, count: 1, latency_nanoseconds: 70, transaction_bytes: 8192, "
@@ -110,3 +111,12 @@ def counted(*overrides: str) -> object:
     arch = load_arch("anda-hpca25", [BANKS, *small, *overrides])
     run = Machine(arch).run(Gemm("up", "up", m=64, k=1024, n=2048, mantissa_bits=1, output_mantissa_bits=9))
     return run.cycles, dict(run.counters)
+
+
+def test_a_file_that_names_the_kind_inherits_no_keys_of_another(write: Write) -> None:
+    keys = BANKS.partition("=")[2]
+    file = write("extends: anda-hpca25", "name: banked", f"dram: {keys}")
+    arch = load_arch(file)
+    assert arch.dram.kind == "banks"
+    onward = load_arch(file, ["dram.queue_bursts=8"])
+    assert onward.dram.model_dump() == arch.dram.model_dump() | {"queue_bursts": 8}

@@ -104,11 +104,12 @@ def test_the_parts_add_up_over_components_groups_and_layers(name: str) -> None:
 
 
 def test_every_component_belongs_to_one_group() -> None:
-    assert list(components()) == list(result("anda-hpca25").energy)
+    flat = [component for component in components() if not component.startswith("dram_")]
+    assert flat == list(result("anda-hpca25").energy)
     parts = {component: 2.0**i for i, component in enumerate(components())}
     groups = by_group(parts)
     assert sum(groups.values()) == sum(parts.values())
-    assert groups["dram"] == parts["dram"]
+    assert groups["dram"] == sum(price for component, price in parts.items() if component.startswith("dram"))
 
 
 @pytest.mark.parametrize("name", ["anda-hpca25", "fp-fp"])

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from sim.arch import dram
 from sim.arch.schema import Arch, Hardware
-from sim.cost.terms import CostTerms
+from sim.cost.terms import CostTerms, Group
 from sim.units.unit import Bench, Loss, Unit
 
 
@@ -133,7 +133,14 @@ class Dram(Unit):
     names = ("dram",)
     flow = 10
     label = "DRAM"
-    components = MappingProxyType({"dram": "dram"})
+    components: ClassVar[Mapping[str, Group]] = MappingProxyType(
+        {
+            "dram": "dram",
+            **dict.fromkeys(("dram_activates", "dram_reads", "dram_writes", "dram_refresh"), "dram"),
+            **dict.fromkeys(("dram_standby", "dram_interface", "dram_controller"), "dram"),
+        }
+    )
+    """All of DRAM where every bit has its price; its parts where commands have theirs."""
     losses = MappingProxyType(
         {
             "weights_channel_busy": Loss(

@@ -6,6 +6,7 @@ policy.py        what the controller serves next; rows.py finds the slots by equ
 writes.py        the write buffer
 placement.py     where operands lie
 unit.py          the unit: requests, arbitration, clocks
+    energy.py        what commands and standby cost, from currents
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from fractions import Fraction
 from functools import cached_property
 from math import ceil, floor
 
-from sim.arch.schema import Hardware
+from sim.arch.schema import Arch, Hardware
+from sim.cost.terms import CostTerms
 from sim.mapping.operands import ceil_div
 from sim.units.dram import DramModel, Promise
+from sim.units.dram.banks.energy import Currents, command_prices, command_terms, controller_terms
 from sim.units.dram.banks.keys import BanksConfig
 from sim.units.dram.banks.mapping import BankMapping, MappingError
 from sim.units.dram.banks.policy import BankSettings
@@ -155,6 +158,34 @@ class Banks(DramModel):
         yield Promise("refreshes that stop the bus", 0, counters["dram.refresh_stops"], clocks // t.REFI + 1)
         yield Promise("busy cycles", 0, counters["dram.busy_cycles"], cycles)
         yield Promise("cycles with rows open", 0, counters["dram.open_cycles"], cycles)
+
+    @property
+    def currents(self) -> Currents | None:
+        """Of a device; None where nobody publishes them."""
+        given = self.keys.currents
+        found = self.standard.currents if given is None else given.model_dump(exclude={"source"})
+        return None if found is None else Currents(**found)
+
+    def costs(self, arch: Arch) -> tuple[CostTerms, ...]:
+        terms = controller_terms(arch, self.channels, self.keys, self.standard.burst_bytes)
+        if self.keys.energy == "bits":
+            return (*super().costs(arch), terms)
+        currents = self.currents
+        if currents is None:
+            known = ", ".join(name for name, row in standards().items() if row.currents)
+            problem = f"nobody publishes the currents of {self.keys.standard}"
+            needed = "dram.currents, or dram.energy: bits"
+            raise arch.refuse("dram.energy", problem, needed=needed, known=f"those of {known}")
+        own = BankTimings(**self.standard.clocks)
+        picoseconds = 10**12 / float(self.standard.clock_hertz(self.standard.pin_gigabits_per_second))
+        prices = command_prices(own, currents, picoseconds, self.standard.columns, self.standard.burst_bytes)
+        interface = arch.cost.dram.energy_picojoules_per_bit - prices.per_bit_reading
+        if interface < 0:
+            problem = f"found {arch.cost.dram.energy_picojoules_per_bit} with wires and PHY: less than the banks alone"
+            needed = f"{prices.per_bit_reading:.3f} of {self.keys.standard}'s currents"
+            raise arch.refuse("cost.dram.energy_picojoules_per_bit", problem, needed=needed)
+        down = self.keys.idle == "power_down"
+        return (*command_terms(arch, prices, self.channels, interface, down), terms)
 
     def unit(self, bench: Bench) -> BanksUnit:
         keys, buffer = self.keys, self.keys.write_buffer

@@ -82,6 +82,28 @@ class WriteBufferKeys(MachineSection):
     """Bursts that a batch leaves behind."""
 
 
+class CurrentKeys(MachineSection):
+    """Currents of a device in milliamperes, named as JEDEC names them."""
+
+    volts: Positive
+    devices: Positive
+    """Of a channel."""
+    IDD0: Positive
+    """A row opened and closed every tRC."""
+    IDD2P: Positive
+    """Power-down, rows closed."""
+    IDD2N: Positive
+    """Standby, rows closed."""
+    IDD3N: Positive
+    """Standby, a row open."""
+    IDD4R: Positive
+    """Reads back to back."""
+    IDD4W: Positive
+    """Writes back to back."""
+    IDD5: Positive
+    """During a refresh of all banks."""
+
+
 class BanksConfig(DramConfig):
     standard: Annotated[str, AfterValidator(_standard)]
     """A row of sim/units/dram/banks/standards.yaml."""
@@ -105,6 +127,11 @@ class BanksConfig(DramConfig):
     """Bursts of a channel that the controller looks at."""
     write_buffer: WriteBufferKeys = WriteBufferKeys()
     timings: TimingKeys = TimingKeys()
+    energy: Literal["bits", "commands"] = "bits"
+    """What is paid for: every bit that moves, or commands and standby; cost.dram is then the price of a bit while the
+    pins are always busy reading."""
+    currents: CurrentKeys | None = None
+    """Of a part; null is the standard's."""
 
     @model_validator(mode="before")
     @classmethod

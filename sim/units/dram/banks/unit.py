@@ -192,7 +192,9 @@ class BanksUnit(Dram):
             self._settle_writes()
         else:
             self._read(self.arbiter.choose(waiting, self.queues))
-        until = self._cycle(self.channel.end)
+        until, since = self._cycle(self.channel.end), max(self.busy_until, self.bench.now)
+        if self.bench.recorder and until > since:
+            self.bench.recorder.span(self.name, "writes" if due else "reads", since, until)
         self.busy_cycles += max(0, until - max(self.busy_until, self.bench.now))
         self.busy_until = max(self.busy_until, until)
         if isinstance(self.channel, CommandChannel):
