@@ -40,7 +40,7 @@ def _platform(name: str, kind: NumberType, work: Sequence[Place]) -> Platform:
     costs = tuple(one if isinstance(one, Outside) else _cost(card, kind, place, one[0])
                   for one, place in zip(found, work, strict=True))  # fmt: skip
     return Platform(
-        name=f"{name} {kind.name}",
+        own_name=f"{name} {kind.name}",
         is_simulated=False,
         resources=resources(card, kind.name),
         costs=costs,

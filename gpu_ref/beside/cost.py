@@ -80,6 +80,8 @@ class Platform:
 
     Attributes
     ----------
+    own_name
+        Of one of them.
     costs
         One a place.
     frame
@@ -90,9 +92,11 @@ class Platform:
         For every place whether exactly these shapes were timed, and whether together or apart.
     steps
         For every place a machine's layers.
+    number
+        How many of them share the work.
     """
 
-    name: str
+    own_name: str
     is_simulated: bool
     resources: Resources
     costs: tuple[PlaceCost | Outside, ...]
@@ -102,3 +106,8 @@ class Platform:
     measured: tuple[bool, ...] = ()
     how: tuple[str, ...] = ()
     steps: tuple[tuple[SimulatedLayer, ...], ...] = ()
+    number: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return self.own_name if self.number == 1 else f"{self.number:.4g} x {self.own_name}"

@@ -70,7 +70,7 @@ def _platform(record: BenchRecord, kernel: str, work: Sequence[Place]) -> Platfo
     )
     costs = tuple(_cost(record, fastest, place) for place in work)
     return Platform(
-        name=f"{record.device.name} {kernel}",
+        own_name=f"{record.device.name} {kernel}",
         is_simulated=False,
         resources=resources(record, some.operand),
         costs=costs,

@@ -75,7 +75,7 @@ def several(machine: Platform, number: float) -> Platform:
     area = own.square_millimetres
     return replace(
         machine,
-        name=f"{number:.4g} x {machine.name}",
+        number=number,
         resources=Resources(
             own.bytes_per_second * number,
             own.operations_per_second * number,

@@ -40,6 +40,11 @@ class Entry:
         return sum(step.rebuilt_seconds(compute, memory) for step in steps)
 
     @property
+    def alone(self) -> float:
+        """Seconds of one of the platform, where several share the work."""
+        return self.cost.seconds * self.platform.number
+
+    @property
     def bandwidth_share(self) -> float:
         return self.cost.bytes / self.cost.seconds / self.platform.resources.bytes_per_second
 
@@ -156,9 +161,9 @@ def verdict(values: dict[str, float | None], error: float) -> str:
 
 
 def within(part_: PhaseStanding) -> list[tuple[str, str, float]]:
-    """(platform, its chip's first platform, speedup) for all that are one chip but for their arithmetic."""
+    """(platform, its chip's first platform, speedup) of one each: chips that differ in their arithmetic alone."""
     found = []
     for frame in dict.fromkeys(entry.platform.frame for entry in part_.entries):
         first, *others = [entry for entry in part_.entries if entry.platform.frame == frame]
-        found += [(one.platform.name, first.platform.name, first.cost.seconds / one.cost.seconds) for one in others]
+        found += [(one.platform.own_name, first.platform.own_name, first.alone / one.alone) for one in others]
     return found

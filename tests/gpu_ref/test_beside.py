@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from gpu_ref import record as records
 from gpu_ref.beside.comparison import Beside, request
 from gpu_ref.beside.cost import PlaceCost, SimulatedLayer
-from gpu_ref.beside.standing import NORMALISATIONS, PhaseStanding, ratios, verdict
+from gpu_ref.beside.standing import NORMALISATIONS, PhaseStanding, ratios, verdict, within
 from gpu_ref.beside.terminal import print_beside
 from gpu_ref.beside.work import Gemms
 from gpu_ref.reference.cards import shipped
@@ -96,6 +96,14 @@ def test_one_chip_is_compared_with_itself_first(llama: Beside) -> None:
     assert any(line.startswith("anda-hpca25 over fp-int") and line.split()[4] == f"{ratio:.2f}x" for line in lines)
     assert any(line.startswith("H200 W4A16 over H200 BF16") and line.split()[6] == f"{own:.2f}x" for line in lines)
     assert text.index("Within one chip") < text.index("prefill, 2,048 tokens")
+
+
+@pytest.mark.parametrize("scale", ["3", "bandwidth", "peak", "area"])
+def test_no_scale_touches_the_ratios_within_one_chip(llama: Beside, scale: str) -> None:
+    several = beside(runs(BOTH, phase="both"), scale=scale)
+    for one, many in zip(llama.parts, several.parts, strict=True):
+        assert [row[:2] for row in within(many)] == [row[:2] for row in within(one)]
+        assert [row[2] for row in within(many)] == pytest.approx([row[2] for row in within(one)])
 
 
 def test_every_normalisation_is_what_its_name_says(llama: Beside) -> None:
