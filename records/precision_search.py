@@ -18,13 +18,13 @@ from typing import Any, ClassVar
 from records.record import FLOATING, RESULTS, ROOT, Record, Sample, as_read, read, written
 from sim.accuracy.perplexity import Evaluator, Format
 from sim.precision_search.run import bit_operations
-from sim.precision_search.search import BitOperations, best_of, exhaustive, search
+from sim.precision_search.search import BitOperations, Choice, best_of, exhaustive, search
 from sim.trace.load import load_weights
 from sim.trace.text import tokens_of
 from sim.trace.weights import quantise
-from sim.workload.precision import Precision
+from sim.workload.precision_rules import four
 
-Function = Callable[[Precision], float]
+Function = Callable[[Choice], float]
 LIMIT = 0.1
 SHARES = BitOperations((3, 1, 4, 4))  # of a model without gate and with an MLP four times as wide as its state
 
@@ -38,7 +38,7 @@ def monotone(rng: random.Random) -> Function:
 
 def rough(rng: random.Random) -> Function:
     """The same with noise."""
-    smooth, noise = monotone(rng), dict[Precision, float]()
+    smooth, noise = monotone(rng), dict[Choice, float]()
     return lambda tried: smooth(tried) * noise.setdefault(tried, rng.uniform(0.7, 1.4))
 
 
@@ -102,7 +102,7 @@ def tally_random(
 
 
 def compare_on_model(
-    perplexity: Callable[[Precision | None], float], cost: BitOperations, tolerance: float
+    perplexity: Callable[[Choice | None], float], cost: BitOperations, tolerance: float
 ) -> dict[str, Any]:
     """The search and every tuple of 4..11 in order of cost on one function, each with its time and evaluations."""
     reference = perplexity(None)
@@ -164,8 +164,8 @@ def _evaluator() -> tuple[Evaluator, dict[str, Any]]:
     return Evaluator(loaded, tokens, CONTEXT, CONTEXT, method), facts
 
 
-def _perplexity(evaluator: Evaluator, precision: Precision | None) -> float:
-    return evaluator.perplexity(Format(precision))
+def _perplexity(evaluator: Evaluator, precision: Choice | None) -> float:
+    return evaluator.perplexity(Format(four(precision) if precision else None))
 
 
 def _tally(name: str) -> dict[str, Any]:

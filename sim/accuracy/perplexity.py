@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,13 +21,15 @@ from torch import nn
 from sim.accuracy.convert import Rounding, to_block_float, to_fp16
 from sim.accuracy.grouped import grouped_linear
 from sim.accuracy.likelihood import log_likelihoods
+from sim.accuracy.parts import LayerPart, Linear, Parts, by_part, linear_of, parts_of
 from sim.errors import InputError
 from sim.formats.contract import Conversion
+from sim.formats.integer import IntegerTensor
 from sim.trace.identity import of_code
 from sim.trace.linears import Site
 from sim.trace.load import Loaded
 from sim.trace.weights import Quantised, integer_sites
-from sim.workload.precision import Precision, mantissa_bits
+from sim.workload.precision_rules import Precision, PrecisionPlan, PrecisionRule
 
 TOKENS_AT_ONCE = 4096
 Scores = NDArray[np.float64]
@@ -43,13 +46,24 @@ class Format:
     rounding
         `truncate` for Anda, iFPU and FIGNA (13 bits in every module), `nearest` for plain block floating point.
     conversion
-        What the sum of a group of converted activations times INT4 weights is rounded to before its scale.
+        What the sum of a group of converted activations times integer weights is rounded to before its scale.
+    weight_bits
+        Planes of the weights of [qkv, o, up, down] that are read; None: all.
+    rules
+        Where other lengths and planes hold.
     """
 
     lengths: Precision | None
     rounding: Rounding = "truncate"
     group_size: int = 64
     conversion: Conversion = "fp32"
+    weight_bits: Precision | None = None
+    rules: tuple[PrecisionRule, ...] = ()
+
+    @property
+    def plan(self) -> PrecisionPlan:
+        """Lengths and planes, by layer and position."""
+        return PrecisionPlan(self.lengths, self.weight_bits, self.rules)
 
 
 FP16 = Format(None)
@@ -125,7 +139,8 @@ class Evaluator:
         self.name, self.model, self.sites = loaded.name, loaded.model, integer_sites(loaded)
         self.formats = loaded.formats
         self.experts_used, self._orders = loaded.experts_used, loaded.orders
-        self._integers = weights.tensors if weights else {}
+        self._tensors = weights.tensors if weights else {}
+        self._context, self._positions = context, context
         self._tokens = torch.tensor(tokens)
         self._device = next(loaded.model.parameters()).device
         self._windows = list(windows(len(tokens), context, stride))
@@ -145,9 +160,11 @@ class Evaluator:
         Raises
         ------
         InputError
-            For Inf or NaN in activations, with the layer.
+            For Inf or NaN in activations, with the layer; for a precision that the model or its weights do not have.
         """
-        handles, replaced = self._convert(format), self._replace(format)
+        parts = parts_of(format.plan, self.sites, self._context)
+        replaced = self._replace(format, parts)
+        handles = self._convert(format, parts)
         try:
             return np.concatenate([one for batch in self._batches() for one in self._log_likelihoods(batch)])
         finally:
@@ -160,43 +177,58 @@ class Evaluator:
         """Perplexity under a format; raises like `scores`."""
         return perplexity(self.scores(format))
 
-    def _convert(self, format: Format) -> list[torch.utils.hooks.RemovableHandle]:
-        latest: dict[int | None, tuple[torch.Tensor, torch.Tensor]] = {}
+    def _convert(self, format: Format, parts: dict[str, Parts]) -> list[torch.utils.hooks.RemovableHandle]:
+        latest: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor]] = {}
 
         def converter(site: Site) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], tuple[torch.Tensor, ...]]:
-            length = mantissa_bits(format.lengths, site.kind)
+            own = parts[site.name]
+            kind = tuple((part.positions, part.length) for part in own)
             order = self._orders.get(site.name)
+
+            def converted(values: torch.Tensor) -> torch.Tensor:
+                functions = [partial(_converted, length=part.length, format=format, name=site.name) for part in own]
+                return by_part(own, self._positions, functions, values)
 
             def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
                 # Layers that share an input (q, k, v; gate, up) follow one another: it is converted once.
                 if order is not None:
-                    ordered = _converted(inputs[0][..., order], length, format, site.name)
-                    return (ordered[..., order.argsort()], *inputs[1:])
-                source, converted = latest.get(length, (None, None))
-                if source is not inputs[0] or converted is None:
-                    converted = _converted(inputs[0], length, format, site.name)
-                    latest[length] = inputs[0], converted
-                return (converted, *inputs[1:])
+                    return (converted(inputs[0][..., order])[..., order.argsort()], *inputs[1:])
+                source, known = latest.get(kind, (None, None))
+                if source is not inputs[0] or known is None:
+                    known = converted(inputs[0])
+                    latest[kind] = inputs[0], known
+                return (known, *inputs[1:])
 
             return hook
 
         return [site.layer.register_forward_pre_hook(converter(site)) for site in self.sites]
 
-    def _replace(self, format: Format) -> list[nn.Module]:
-        """Have the layers whose activations are converted computed group by group, where that changes anything."""
-        if format.conversion == "fp32" or format.lengths is None:
-            return []
-        if not self._integers:
-            raise InputError("conversion to FP16 needs INT4 weights", field="--weights", facts={"allowed": "int4"})
+    def _replace(self, format: Format, parts: dict[str, Parts]) -> list[nn.Module]:
+        """Have the layers computed group by group, or with some of the planes, where that changes anything."""
         replaced: list[nn.Module] = []
         for site in self.sites:
-            if mantissa_bits(format.lengths, site.kind) is not None:
-                site.layer.forward = self._grouped(site, format.group_size)
-                replaced.append(site.layer)
+            own = parts[site.name]
+            if all(part.bits is None and not _by_groups(format, part) for part in own):
+                continue
+            functions = [self._linear(site, format, part) for part in own]
+            site.layer.forward = partial(self._by_part, own, functions)
+            replaced.append(site.layer)
         return replaced
 
-    def _grouped(self, site: Site, group_size: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        forward, order = grouped_linear(site.layer, self._integers[site.name], group_size), self._orders.get(site.name)
+    def _by_part(self, parts: Parts, functions: list[Linear], values: torch.Tensor) -> torch.Tensor:
+        return by_part(parts, self._positions, functions, values)
+
+    def _linear(self, site: Site, format: Format, part: LayerPart) -> Linear:
+        """A layer's function in a part, on converted activations as they come."""
+        weights, order = self._tensors.get(site.name), self._orders.get(site.name)
+        if not isinstance(weights, IntegerTensor):
+            problem = "conversion to FP16 and planes of weights need integer weights"
+            raise InputError(problem, field="--weights", facts={"allowed": "int4, or a format of integers"})
+        if part.bits is not None:
+            weights = weights.planes(part.bits)
+        if not _by_groups(format, part):
+            return linear_of(site.layer, weights, order)
+        forward = grouped_linear(site.layer, weights, format.group_size)
         return forward if order is None else lambda values: forward(values[..., order])
 
     def _batches(self) -> Iterator[list[Window]]:
@@ -211,6 +243,7 @@ class Evaluator:
         yield batch
 
     def _log_likelihoods(self, batch: list[Window]) -> list[Scores]:
+        self._positions = batch[0].end - batch[0].begin
         identifiers = torch.stack([self._tokens[window.begin : window.end] for window in batch]).to(self._device)
         firsts = [window.scored - window.begin for window in batch]
         rows = log_likelihoods(self.model, identifiers, min(firsts)).numpy()
@@ -222,11 +255,14 @@ def perplexity(scores: Scores) -> float:
     return math.exp(-scores.mean())
 
 
+def _by_groups(format: Format, part: LayerPart) -> bool:
+    """Whether sums are rounded group by group."""
+    return format.conversion != "fp32" and part.length is not None
+
+
 def _converted(values: torch.Tensor, length: int | None, format: Format, name: str) -> torch.Tensor:
     halves = to_fp16(values)
     if not bool(torch.isfinite(halves).all()):
         index = torch.nonzero(~torch.isfinite(halves))[0].tolist()
         raise InputError(f"{halves[tuple(index)]} at index {index}", field=f"activations of {name}")
-    if length is None:
-        return halves
-    return to_block_float(halves, length, format.group_size, format.rounding)
+    return halves if length is None else to_block_float(halves, length, format.group_size, format.rounding)

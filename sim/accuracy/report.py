@@ -25,6 +25,8 @@ class MeasuredPerplexity:
         return {
             "format": self.name,
             "precision": self.format.lengths and list(self.format.lengths),
+            "weight_bits": self.format.weight_bits and list(self.format.weight_bits),
+            "rules": self.format.plan.written().get("rules", []),
             "perplexity": self.perplexity,
             "bits_per_token": math.log2(self.perplexity),
             "relative_loss": self.loss.relative(),

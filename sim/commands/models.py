@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import typer
 
 from sim.commands import options as shared
-from sim.errors import InputError, nearest_name
+from sim.errors import InputError, Place, nearest_name
 
 if TYPE_CHECKING:
     from sim.accuracy.perplexity import Evaluator, Format
@@ -31,11 +31,12 @@ Text = Annotated[Path, typer.Option(help="Text file that is tokenised and scored
 Weights = Annotated[
     str | None,
     typer.Option(
-        help="stored: the integers of the checkpoint, as usual where it has any; int4: made here, else as usual."
+        help="stored: the integers of the checkpoint, as usual where it has any; int4: made here, else as usual; or a "
+        "format as a model YAML has it: q8_0, '{bits: 3, group_size: 64}'."
     ),
 ]
 AnyWeights = Annotated[
-    str | None, typer.Option("--weights", help="stored, int4 (see `trace --help`), or fp16: not quantised.")
+    str | None, typer.Option("--weights", help="stored, int4, a format (see `trace --help`), or fp16: not quantised.")
 ]
 SchemeName = Annotated[str, typer.Option("--scheme", help="INT4 weights made here: zero-point or symmetric.")]
 WindowSize = Annotated[
@@ -129,6 +130,9 @@ def search(
         ),
     ] = None,
     weights: Weights = None,
+    planes: Annotated[
+        bool, typer.Option("--planes", help="Search how many planes of the weights are read in each module, too.")
+    ] = False,
     scheme: SchemeName = "zero-point",
     context: WindowSize = None,
     stride: Stride = None,
@@ -149,7 +153,7 @@ def search(
     evaluator = _evaluator(model, text, weights, (STORED, INT4), scheme, context, stride, tokens)
     _refuse_unmultiplied(evaluator, pe)
     with _bar("evaluating", iterations) as advance:
-        outcome = run(evaluator, out, tolerance, iterations, confidence, _format_of(pe), advance)
+        outcome = run(evaluator, out, tolerance, iterations, confidence, _format_of(pe), advance, planes=planes)
     with whole_file(out / "report.html") as partial:
         partial.write_text(search_page(outcome), encoding="utf-8")
     if json_:
@@ -186,15 +190,21 @@ def _evaluator(
 
 def _with_weights(loaded: Loaded, weights: str | None, allowed: tuple[str, ...]) -> Loaded:
     """The model with the integers of its checkpoint, or without them where others are to be made."""
-    from sim.trace.weights import as_int4
+    from sim.formats.weight import WEIGHTS
+    from sim.trace.weights import as_format
+    from sim.workload.gemm import INT4 as USUAL
+    from sim.workload.model_source import weights_of
 
     if weights is not None and weights not in allowed:
-        facts = {"allowed": ", ".join(allowed)}
-        raise InputError(f"found {weights!r}", field="--weights", nearest=nearest_name(weights, allowed), facts=facts)
+        known = [*allowed, *WEIGHTS.names()]
+        if weights not in known and "{" not in weights:
+            facts = {"allowed": f"{', '.join(allowed)}, a format of `list`, or its keys: {{bits: 3, group_size: 64}}"}
+            raise InputError(f"found {weights!r}", field="--weights", nearest=nearest_name(weights, known), facts=facts)
+        return as_format(loaded, weights_of(weights, "--weights"))
     if weights == STORED and loaded.method is None:
         facts = {"allowed": ", ".join(name for name in allowed if name != STORED)}
         raise InputError(f"{loaded.name} holds no integers", field="--weights", facts=facts)
-    return as_int4(loaded) if weights == INT4 and loaded.method else loaded
+    return as_format(loaded, USUAL) if weights == INT4 and loaded.method else loaded
 
 
 def _encoding(arch: str, overrides: list[str] | None) -> ProcessingElement:
@@ -234,11 +244,15 @@ def _refuse_unmultiplied(evaluator: Evaluator, pe: ProcessingElement) -> None:
 
 def _formats(precision: str | None, compare: bool, like: Format) -> dict[str, Format]:
     from sim.precision_search.search import lengths as written
-    from sim.workload.precision import resolve
+    from sim.workload.precision import plan_of
 
     formats = {"fp16": like}
-    lengths = resolve(precision or "fp16")
-    if lengths is not None:
+    plan = plan_of(precision or "fp16", {}, Place("--precision"))
+    lengths = plan.lengths
+    if not plan.plain:
+        own = replace(like, lengths=lengths, weight_bits=plan.weight_bits, rules=plan.rules)
+        formats[Path(str(precision)).stem] = own
+    elif lengths is not None:
         formats["anda " + written(lengths)] = replace(like, lengths=lengths)
     if compare:
         formats["figna 13"] = replace(like, lengths=(13, 13, 13, 13))

@@ -17,10 +17,9 @@ import numpy as np
 from sim.accuracy.loss import FormatLoss
 from sim.accuracy.perplexity import Scores, perplexity
 from sim.errors import InputError, Place
-from sim.precision_search.search import lengths
+from sim.precision_search.search import Choice, lengths
 from sim.reading import LARGEST_RECORD, json_of
 from sim.scratch import whole_file
-from sim.workload.precision import Precision
 
 MEMORY, REFERENCE = "evaluations.json", "reference.npy"
 
@@ -52,7 +51,7 @@ class Remembered:
     """
 
     def __init__(
-        self, folder: Path, fingerprint: Mapping[str, str], measure: Callable[[Precision | None], Scores]
+        self, folder: Path, fingerprint: Mapping[str, str], measure: Callable[[Choice | None], Scores]
     ) -> None:
         self._folder, self._path, self._measure = folder, folder / MEMORY, measure
         self._fingerprint = dict(fingerprint)
@@ -64,7 +63,7 @@ class Remembered:
                 np.save(partial, self._reference)
             self._write()
 
-    def __call__(self, precision: Precision) -> Evaluation:
+    def __call__(self, precision: Choice) -> Evaluation:
         key = lengths(precision)
         if key not in self._known:
             scores = self._measure(precision)

@@ -16,10 +16,12 @@ from sim.accuracy.loss import CONFIDENCE, quantile
 from sim.accuracy.perplexity import FP16, Evaluator, Format
 from sim.errors import InputError, Place
 from sim.precision_search.memory import MEMORY, REFERENCE, Evaluation, Remembered
-from sim.precision_search.search import BitOperations, Visit, best_of, search
+from sim.precision_search.search import MODULES as MODULE_COUNT
+from sim.precision_search.search import BitOperations, Choice, Visit, best_of, search
 from sim.scratch import whole_file
 from sim.trace.linears import Site
-from sim.workload.precision import MODULES, Precision
+from sim.workload.precision import MODULES
+from sim.workload.precision_rules import Precision, four
 
 PRECISION, REPORT = "precision.yaml", "search.json"
 
@@ -44,18 +46,18 @@ class SearchOutcome:
     reference: float
     cost: BitOperations
     visits: list[Visit]
-    evaluations: Mapping[Precision, Evaluation]
+    evaluations: Mapping[Choice, Evaluation]
     seconds: float
 
     @property
     def best(self) -> Visit | None:
         return best_of(self.visits)
 
-    def within_noise(self, precision: Precision) -> bool:
+    def within_noise(self, precision: Choice) -> bool:
         """Whether a text of that length leaves open if a precision is within the tolerance."""
         return self.evaluations[precision].loss.within_noise(self.tolerance, self.confidence or CONFIDENCE)
 
-    def tokens_to_settle(self, precision: Precision) -> int | None:
+    def tokens_to_settle(self, precision: Choice) -> int | None:
         """Tokens of text that would settle it; None where it is settled, or no number would."""
         if not self.within_noise(precision):
             return None
@@ -79,7 +81,7 @@ class SearchOutcome:
     def _row(self, visit: Visit) -> dict[str, Any]:
         evaluation = self.evaluations[visit.precision]
         return {
-            "precision": list(visit.precision),
+            **_written(visit.precision),
             "bit_operations_a_token": visit.bit_operations,
             "saving": self.cost.saving(visit.precision),
             "perplexity": evaluation.perplexity,
@@ -90,6 +92,39 @@ class SearchOutcome:
             "within_noise": self.within_noise(visit.precision),
             "tokens_to_settle": self.tokens_to_settle(visit.precision),
         }
+
+
+def _written(choice: Choice) -> dict[str, list[int]]:
+    """As a precision file holds it."""
+    written = {"precision": list(choice[:MODULE_COUNT])}
+    return written | ({"weight_bits": list(choice[MODULE_COUNT:])} if len(choice) > MODULE_COUNT else {})
+
+
+def _as_format(like: Format, choice: Choice | None) -> Format:
+    """The format of a choice; None: FP16 activations and whole weights."""
+    if choice is None:
+        return replace(like, lengths=None)
+    return replace(like, lengths=four(choice[:MODULE_COUNT]), weight_bits=_widths(choice))
+
+
+def _widths(choice: Choice) -> Precision | None:
+    return four(choice[MODULE_COUNT:]) if len(choice) > MODULE_COUNT else None
+
+
+def stored_planes(evaluator: Evaluator) -> int:
+    """Bits that all weights of a model are stored with.
+
+    Raises
+    ------
+    InputError
+        Where they differ from layer to layer, or are of a format whose codes are no planes.
+    """
+    formats = {evaluator.formats[site.name] for site in evaluator.sites}
+    widths = sorted({stored.bits for stored in formats})
+    if len(widths) > 1:
+        facts = {"found": ", ".join(map(str, widths)), "mend": "--weights '{format: planes, bits: 8}'"}
+        raise InputError("layers with weights of several widths", field="--planes", facts=facts)
+    return widths[0]
 
 
 def bit_operations(sites: list[Site], experts_used: float = 1.0) -> BitOperations:
@@ -110,6 +145,8 @@ def run(
     confidence: float | None = None,
     like: Format = FP16,
     on_visit: Callable[[], None] = lambda: None,
+    *,
+    planes: bool = False,
 ) -> SearchOutcome:
     """Search and write to the folder `out`; one that an interrupted search of the same kind left is gone on with.
 
@@ -120,6 +157,8 @@ def run(
 
     like
         The format that the lengths are laid over.
+    planes
+        Whether to search, too, how many planes of the weights are read.
 
     Raises
     ------
@@ -131,15 +170,16 @@ def run(
     if not begun_there and not (out / MEMORY).is_file():
         raise InputError("holds something else than a search", place=Place(str(out)), field="--out")
     fingerprint = evaluator.fingerprint | {"format": f"{like.rounding}, {like.group_size}, {like.conversion}"}
-    remembered = Remembered(out, fingerprint, lambda lengths: evaluator.scores(replace(like, lengths=lengths)))
+    stored = stored_planes(evaluator) if planes else 0
+    remembered = Remembered(out, fingerprint, lambda choice: evaluator.scores(_as_format(like, choice)))
     begun = time.perf_counter()
     errors = quantile(confidence) if confidence else 0.0
 
-    def judged(precision: Precision) -> float:
+    def judged(precision: Choice) -> float:
         evaluation = remembered(precision)
         return evaluation.perplexity * math.exp(errors * evaluation.loss.standard_error)
 
-    cost = bit_operations(evaluator.sites, evaluator.experts_used)
+    cost = replace(bit_operations(evaluator.sites, evaluator.experts_used), planes=stored)
     visits = []
     for visit in search(judged, (1 + tolerance) * remembered.reference, cost, iterations):
         visits.append(visit)
@@ -161,6 +201,6 @@ def _write(outcome: SearchOutcome, out: Path) -> None:
         )
         if outcome.confidence:
             source += f", at a confidence of {outcome.confidence}"
-        content = {"precision": list(outcome.best.precision), "source": source}
+        content = {**_written(outcome.best.precision), "source": source}
         with whole_file(out / PRECISION) as partial:
             partial.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

@@ -8,6 +8,9 @@
     stop     with an empty queue, or after so many evaluations
 
 Bit operations of a token: 4 M a multiply-accumulate with M-bit mantissas and INT4 weights.
+
+Where planes of weights are searched too, a tuple has four widths W after the four lengths, all planes stored to start
+with; a neighbour may have one plane less, and a multiply-accumulate counts W M.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from sim.workload.precision import Precision
-
+Choice = tuple[int, ...]
+"""Mantissa lengths of qkv, o, up and down; perhaps as many widths of weights after them."""
+MODULES = 4
 UNIFORM = range(4, 14)
 SHORTEST = 1
 WEIGHT_BITS = 4
@@ -32,31 +36,39 @@ class BitOperations:
     ----------
     macs
         Multiply-accumulates a token in the modules qkv, o, up and down.
+    planes
+        Of the weights that are stored, where how many are read is searched; 0: it is not.
     """
 
     macs: tuple[int, int, int, int]
+    planes: int = 0
 
-    def of(self, precision: Precision) -> int:
+    def uniform(self, bits: int) -> Choice:
+        """All modules at one mantissa length, weights whole."""
+        return (bits,) * MODULES + (self.planes,) * (MODULES if self.planes else 0)
+
+    def of(self, precision: Choice) -> int:
         """Bit operations a token."""
-        return WEIGHT_BITS * sum(macs * bits for macs, bits in zip(self.macs, precision, strict=True))
+        widths = precision[MODULES:] or (WEIGHT_BITS,) * MODULES
+        return sum(macs * bits * width for macs, bits, width in zip(self.macs, precision, widths, strict=False))
 
-    def saving(self, precision: Precision) -> float:
-        """How many times fewer than with FP16 activations."""
-        return self.of((16, 16, 16, 16)) / self.of(precision)
+    def saving(self, precision: Choice) -> float:
+        """How many times fewer than with FP16 activations and whole weights."""
+        return self.of(self.uniform(16)) / self.of(precision)
 
 
 @dataclass(frozen=True)
 class Visit:
     """An evaluated tuple, the perplexity it was judged by, and whether it became the best."""
 
-    precision: Precision
+    precision: Choice
     bit_operations: int
     perplexity: float
     accepted: bool
 
 
 def search(
-    perplexity: Callable[[Precision], float],
+    perplexity: Callable[[Choice], float],
     limit: float,
     cost: BitOperations,
     iterations: int = 32,
@@ -71,10 +83,10 @@ def search(
     shortest
         Mantissa bits below which no neighbour goes.
     """
-    queue = [(cost.of(uniform), uniform) for uniform in ((bits,) * 4 for bits in UNIFORM)]
+    queue = [(cost.of(uniform), uniform) for uniform in map(cost.uniform, UNIFORM)]
     heapq.heapify(queue)
     seen = {precision for _, precision in queue}
-    best = cost.of((17, 17, 17, 17))
+    best = cost.of(cost.uniform(17))
     evaluations = 0
     while queue and evaluations < iterations:
         operations, precision = heapq.heappop(queue)
@@ -93,7 +105,7 @@ def search(
 
 
 def exhaustive(
-    perplexity: Callable[[Precision], float], limit: float, cost: BitOperations, lengths: range
+    perplexity: Callable[[Choice], float], limit: float, cost: BitOperations, lengths: range
 ) -> Iterator[Visit]:
     """Evaluate the tuples of `lengths` by rising bit operations until one passes: that is the best of all."""
     tuples = product(lengths, lengths, lengths, lengths)
@@ -109,13 +121,13 @@ def best_of(visits: list[Visit]) -> Visit | None:
     return next((visit for visit in reversed(visits) if visit.accepted), None)
 
 
-def lengths(precision: Precision) -> str:
-    """As `--precision` takes it."""
-    return ",".join(map(str, precision))
+def lengths(precision: Choice) -> str:
+    """Mantissa lengths as `--precision` takes them; widths of weights after a cross."""
+    parts = [precision[:MODULES], *([precision[MODULES:]] if len(precision) > MODULES else [])]
+    return " x ".join(",".join(map(str, part)) for part in parts)
 
 
-def _neighbours(precision: Precision, shortest: int) -> Iterator[Precision]:
+def _neighbours(precision: Choice, shortest: int) -> Iterator[Choice]:
     for module, bits in enumerate(precision):
-        if bits > shortest:
-            qkv, o, up, down = (each - (index == module) for index, each in enumerate(precision))
-            yield qkv, o, up, down
+        if bits > (shortest if module < MODULES else 1):
+            yield tuple(each - (index == module) for index, each in enumerate(precision))

@@ -47,6 +47,8 @@ class Loaded:
         Whether a token sees only those before it, so that there is a next one to decode; not so in encoders.
     before
         How the weights were quantised in the checkpoint, where its integers are to be made anew.
+    wanted
+        The format that was asked for in place of the checkpoint's; None: none was.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Loaded:
     packed: dict[str, Packed] = field(default_factory=dict)
     decodes: bool = True
     before: str | None = None
+    wanted: WeightFormat | None = None
 
     @cached_property
     def formats(self) -> dict[str, WeightFormat]:

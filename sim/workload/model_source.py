@@ -7,9 +7,11 @@ from typing import Any
 
 from sim import source
 from sim.errors import InputError, Place
+from sim.formats.weight import WeightFormat
+from sim.section import Section
 from sim.source import Source
 from sim.workload.gemm import Workload
-from sim.workload.model import TAKES, InferenceRun, Model
+from sim.workload.model import TAKES, InferenceRun, Model, Weights
 from sim.workload.options import Options
 from sim.workload.phases import build_phases, check
 from sim.workload.precision import plan_of
@@ -42,6 +44,23 @@ def workload_of(described: Source, options: Options) -> Workload:
     except InputError as error:
         raise error.at(Place(described.file)) from None
     return Workload(model.name, phases, plan.lengths, _resolved(model, plan), plan)
+
+
+class AskedWeights(Section):
+    weights: Weights
+
+
+def weights_of(text: str, option: str) -> WeightFormat:
+    """A format of weights out of an option: a kind, or keys as a model YAML has them.
+
+    Raises
+    ------
+    InputError
+        At the option, for what is no format.
+    """
+    written = text if "{" in text else f"{{format: {text}}}"
+    asked = source.with_overrides(Source({}, {}, option), [f"weights={written}"], option)
+    return source.validate(AskedWeights, asked).weights.stored
 
 
 def _with_options(described: Source, options: Options) -> Source:

@@ -257,6 +257,12 @@ class PrecisionPlan:
         return None
 
 
+def layer_of(name: str) -> int:
+    """The number of the layer that a part of a model belongs to; -1 where its name holds none."""
+    found = re.search(r"(?:^|\.)(\d+)(?=\.)", name)
+    return int(found[1]) if found else -1
+
+
 def _edges(ranges: Iterable[str | None]) -> set[int]:
     """Where a range begins, or has just ended."""
     parsed = [part for text in ranges if text is not None for part in _parsed(text)]

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from records.precision_search import monotone, rough, tally_random
-from sim.precision_search.search import BitOperations, best_of, exhaustive, search
+from sim.precision_search.search import BitOperations, best_of, exhaustive, lengths, search
 
 D, F = 768, 3072
 OPT_125M = BitOperations((3 * D * D, D * D, D * F, D * F))
@@ -94,3 +94,24 @@ def test_a_monotone_function_of_one_module_alone_is_solved_exactly():
     for shortest in range(2, 12):
         visits = list(search(lambda tried, s=shortest: 0.0 if tried[2] >= s else 1.0, 0.5, OPT_125M, 10_000))
         assert best_of(visits).precision == (1, 1, shortest, 1)
+
+
+def test_planes_of_weights_are_searched_with_the_lengths():
+    """Starts whole; a neighbour has one bit less of a length or of a width; bit operations are M x W."""
+    cost = BitOperations((3, 1, 4, 4), planes=4)
+    assert cost.of((8, 7, 6, 5, 4, 3, 2, 1)) == 3 * 8 * 4 + 7 * 3 + 4 * 6 * 2 + 4 * 5 * 1
+    assert cost.saving((8, 8, 8, 8, 2, 2, 2, 2)) == (16 * 4) / (8 * 2)
+    fine = (6, 6, 5, 5, 3, 4, 3, 2)
+
+    def perplexity(tried):
+        return 0.0 if all(one >= least for one, least in zip(tried, fine, strict=True)) else 1.0
+
+    visits = list(search(perplexity, 0.5, cost, iterations=10_000))
+    assert visits[0].precision == (4, 4, 4, 4, 4, 4, 4, 4)
+    assert best_of(visits).precision == fine
+    for visit in visits:
+        assert visit.bit_operations == cost.of(visit.precision)
+        assert visit.accepted == (perplexity(visit.precision) == 0)
+    whole = [visit.precision[:4] for visit in visits if visit.precision[4:] == (4, 4, 4, 4)]
+    assert len(whole) == len(set(whole)) < len(visits)
+    assert lengths(fine) == "6,6,5,5 x 3,4,3,2"

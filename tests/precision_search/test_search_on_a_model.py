@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sim.accuracy.loss import quantile
 from sim.errors import InputError
+from sim.formats.weights.integer import IntegerWeights
+from sim.formats.weights.planes import PlaneWeights
 from sim.precision_search.memory import Remembered
 from sim.precision_search.run import bit_operations, run
 from sim.workload.load import load_workload
-from sim.workload.precision import resolve
+from sim.workload.precision import MODULES, resolve
 
 
 class Measured:
@@ -30,6 +33,7 @@ class Measured:
             raise KeyboardInterrupt
         self.calls.append(format.lengths)
         loss = 0.0 if format.lengths is None else sum(2.0**-bits for bits in format.lengths)
+        loss += sum(0.02 * 4.0**-bits for bits in format.weight_bits or ())
         return -math.log(10 + loss) + loss * self.spread * np.sin(np.arange(640)) - np.cos(np.arange(640))
 
 
@@ -55,6 +59,32 @@ def test_the_precision_file_is_taken_by_a_workload(tmp_path):
     best = run(Measured(), tmp_path, 0.01, 32).best
     assert resolve(str(tmp_path / "precision.yaml")) == best.precision
     assert load_workload("opt-125m", precision=str(tmp_path / "precision.yaml")).precision == best.precision
+
+
+def test_planes_are_searched_and_taken_by_a_workload(tmp_path):
+    measured = Measured()
+    measured.sites = [SimpleNamespace(name="layer")]
+    measured.formats = {"layer": PlaneWeights(4)}
+    plain = run(Measured(), tmp_path / "plain", 0.01, 100)
+    outcome = run(measured, tmp_path / "planes", 0.01, 100, planes=True)
+    best = outcome.best.precision
+    assert min(best[4:]) < 4
+    assert outcome.cost.saving(best) > plain.cost.saving(plain.best.precision)
+    report = json.loads((tmp_path / "planes" / "search.json").read_text())
+    assert (report["best"]["precision"], report["best"]["weight_bits"]) == (list(best[:4]), list(best[4:]))
+    overrides = ["weights={format: planes}"]
+    work = load_workload("opt-125m", precision=str(tmp_path / "planes" / "precision.yaml"), overrides=overrides)
+    found = {gemm.module: (gemm.mantissa_bits, gemm.weights.read_bits) for gemm in work.gemms}
+    assert found == dict(zip(MODULES, zip(best[:4], best[4:], strict=True), strict=True))
+    assert json.loads((tmp_path / "plain" / "search.json").read_text())["best"].keys().isdisjoint({"weight_bits"})
+
+
+def test_layers_of_several_widths_have_no_planes_in_common(tmp_path):
+    measured = Measured()
+    measured.sites = [SimpleNamespace(name="one"), SimpleNamespace(name="two")]
+    measured.formats = {"one": PlaneWeights(4), "two": IntegerWeights(8)}
+    with pytest.raises(InputError, match="--planes: layers with weights of several widths\n  found      4, 8"):
+        run(measured, tmp_path, 0.01, 32, planes=True)
 
 
 def test_the_report_holds_every_visit(tmp_path):

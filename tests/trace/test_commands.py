@@ -129,3 +129,38 @@ def test_a_folder_without_a_tokenizer(save_model, text):
         file.unlink()
     with pytest.raises(InputError, match="no tokenizer"):
         typed("perplexity", folder, "--text", text, "--context", 32)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    ["q4_0", "q4_1", "q8_0", "{bits: 3, group_size: 16}", "{bits: 6, group_size: channel}", "{format: planes}"],
+)
+def test_a_trace_of_any_format_is_replayed_in_it(save_model, text, tmp_path, weights):
+    """FP-FP converts whatever is FP16 once it is converted: sums in binary32 of the very weights, to 60 dB and more."""
+    from sim.arch.load import load_arch
+    from sim.functional.replay import replay
+    from sim.machine.machine import Machine
+    from sim.workload.model_source import weights_of
+    from sim.workload.precision_rules import PrecisionPlan
+
+    model = save_model("llama")
+    typed("trace", model, "--out", tmp_path / "t", "--text", text, "--tokens", 8, "--weights", weights)
+    trace, stored = open_trace(tmp_path / "t"), weights_of(weights, "--weights")
+    original, held = load_file(model / "model.safetensors"), load_file(next((tmp_path / "t").glob("*.safetensors")))
+    machine = Machine(load_arch("fp-fp"))
+    for record in trace.manifest.records:
+        if record.weights is None:
+            assert record.module == "head"
+            continue
+        assert trace.manifest.weights_of(record) == stored
+        image = held[record.weights].tobytes()
+        assert 8 * len(image) == record.n * stored.stored_column_bits(record.k)
+        values = original[f"{record.name}.weight"]
+        assert abs(trace.weights(record).decode() - values).max() < 0.5 * abs(values).max()
+    done = list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), PrecisionPlan(None)))
+    assert len(done) == 14
+    assert min(one.quality.sqnr_decibels for one in done) > 60
+    # Half of the planes: 6 dB each, on what 4 bits told.
+    if stored.nested:
+        coarse = replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), PrecisionPlan(None, (2,) * 4))
+        assert all(5 < one.quality.sqnr_decibels < 20 and one.weight_bits == 2 for one in coarse)

@@ -18,7 +18,7 @@ from sim.machine.machine import Machine
 from sim.trace.extract import TraceOptions, extract, load
 from sim.trace.load import load_shapes, load_weights
 from sim.trace.text import tokens_of
-from sim.trace.weights import as_int4, quantise
+from sim.trace.weights import as_format, quantise
 from sim.workload.gemm import FP16, INT4
 from sim.workload.load import load_workload
 from sim.workload.precision_rules import PrecisionPlan
@@ -181,7 +181,7 @@ def test_run_takes_a_file_at_any_tokens_and_phase(file):
 def test_int4_is_made_anew_where_that_is_asked_for(file, text, tmp_path):
     loaded = load_weights(file())
     values = loaded.model.get_submodule("model.layers.0.mlp.up_proj").weight.detach().clone()
-    again = as_int4(loaded)
+    again = as_format(loaded, INT4)
     made = quantise(again)
     assert made.method == "rtn zero-point of gguf"
     assert {again.formats[name] for name in made.tensors} == {INT4}

@@ -23,7 +23,7 @@ from sim.workload.manifest import GemmRecord, Manifest
 from sim.workload.model import Attention, InferenceRun
 from sim.workload.options import Options
 from sim.workload.precision import mantissa_bits, of_module, output_mantissa_bits, plan_of
-from sim.workload.precision_rules import LayerPrecision, Moment, Precision, PrecisionPlan
+from sim.workload.precision_rules import LayerPrecision, Moment, Precision, PrecisionPlan, layer_of
 from sim.workload.trace_file import open_trace
 from sim.workload.vector import rotary
 
@@ -113,7 +113,7 @@ class Precisions:
     """
 
     def __init__(self, manifest: Manifest, plan: PrecisionPlan) -> None:
-        self._plan, self.layers = plan, 1 + max(_layer(record.name) for record in manifest.records)
+        self._plan, self.layers = plan, 1 + max(layer_of(record.name) for record in manifest.records)
         self.context = max(manifest.tokens.prompts)
         self._weights_of = manifest.weights_of
         if beyond := plan.first_layer_beyond(self.layers):
@@ -126,13 +126,7 @@ class Precisions:
         moment = Moment(record.phase)
         if record.phase == "decode":
             moment = Moment(record.phase, step, self.context + step)
-        return gemm_of(record, self._plan.at(moment, _layer(record.name), self.layers), self._weights_of(record))
-
-
-def _layer(name: str) -> int:
-    """The number of the layer that a GeMM belongs to; -1 where its name holds none."""
-    found = re.search(r"(?:^|\.)(\d+)(?=\.)", name)
-    return int(found[1]) if found else -1
+        return gemm_of(record, self._plan.at(moment, layer_of(record.name), self.layers), self._weights_of(record))
 
 
 def gemm_of(record: GemmRecord, precision: LayerPrecision, weights: WeightFormat) -> Gemm:
