@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint soak soak-machines soak-values soak-kills bench records clean
+.PHONY: run test lint soak soak-machines soak-values soak-kills soak-kernels bench records clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,7 +26,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2
 
 # More than a test run has time for, in parts of less than an hour: make soak, or make soak PARTS="machines kills".
-PARTS ?= machines values kills
+PARTS ?= machines values kills kernels
 soak: $(PARTS:%=soak-%)
 
 # Thousands of random machines, whole layers.
@@ -40,6 +40,10 @@ soak-values: $(READY)
 # Commands killed at random moments.
 soak-kills: $(READY)
 	$(BIN)/python -m tests.kills
+
+# CUDA kernels in every tiling, compiled for every architecture.
+soak-kernels: $(READY)
+	$(BIN)/python -m tests.gpu_ref.soak
 
 # Speed by size and grain, and against SCALE-Sim and ZigZag in environments of their own; some ten minutes.
 bench: $(READY)

@@ -34,7 +34,7 @@ _HOME = Path(__file__).resolve().parent.parent.parent
 _SIM = ("errors.py", "formats/*.py")
 _RUNNER = Path(__file__).parent / "first_contact.py"
 # Of their architectures the cards with the fewest and the most multiprocessors: tilings follow the number.
-_MULTIPROCESSORS = {
+CARDS = {
     "sm_80": (56, 108),
     "sm_86": (28, 84),
     "sm_89": (24, 142),
@@ -59,9 +59,9 @@ def pack(
     InputError
         For an architecture that kernels are not compiled for.
     """
-    unknown = [architecture for architecture in architectures if architecture not in _MULTIPROCESSORS]
+    unknown = [architecture for architecture in architectures if architecture not in CARDS]
     if unknown:
-        facts = {"allowed": ", ".join(_MULTIPROCESSORS)}
+        facts = {"allowed": ", ".join(CARDS)}
         raise InputError(f"no kernels for {unknown[0]}", field="--architecture", facts=facts)
     files = {**dict(_sources()), "job.json": json.dumps(job.as_plain()).encode()}
     cubins = Cubins.of_this_machine()
@@ -107,7 +107,7 @@ def checks(job: Job, architecture: str) -> list[tuple[Kernel, GemmShape]]:
 
 
 def _items(job: Job, architecture: str) -> Iterator[Item]:
-    for count in _MULTIPROCESSORS[architecture]:
+    for count in CARDS[architecture]:
         card = Card("any", architecture, count, 2**25, 2**36, _SHARED.get(architecture, 101376))
         for step in steps(job, card):
             yield from step.items

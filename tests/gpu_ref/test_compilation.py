@@ -14,6 +14,7 @@ from gpu_ref.kernels.dequantise import Dequantised
 from gpu_ref.kernels.llm_int8 import LlmInt8
 from gpu_ref.kernels.w4a16 import W4a16, W4a16Awq, W4a16Wgmma
 from gpu_ref.program import GemmShape, KernelModule
+from tests.gpu_ref import soak
 
 pytestmark = pytest.mark.skipif(not nvrtc.is_installed(), reason="the package nvidia-cuda-nvrtc is not installed")
 needs_sass = pytest.mark.skipif(sass.disassembler() is None, reason="nvdisasm is not installed")
@@ -112,6 +113,23 @@ def test_the_longest_mantissas_with_zero_points_do_not_spill_on_hopper() -> None
     for kernel in (Anda(13, True, 64, 8, 1, 2, "float16"), Anda(14, True, 64, 8, 1, 2, "float16")):
         usage = nvrtc.compile_module(kernel.modules[0], "sm_90a").usage
         assert all(one.stack_bytes == one.spilled_bytes == 0 for one in usage.values())
+
+
+def test_the_soak_compiles_narrow_tilings_of_many_tokens_too() -> None:
+    wanted = soak.modules("sm_90a")
+    for warps in (1, 2, 4):
+        kernel = W4a16(tokens=64, warps_n=warps, warps_k=1, output="float16")
+        assert any(
+            module.source == "w4a16" and kernel.modules[0].defines[:3] == module.defines[:3] for module in wanted
+        )
+    assert len(wanted) == len(set(wanted)) > len(KERNELS)
+
+
+def test_the_soak_tells_which_function_spills(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpu_ref.nvrtc.compile_module", lambda *_: nvrtc.Compiled(b"", {"f": nvrtc.Usage(255, 8, 8)}))
+    assert soak.spills("sm_80", KERNELS[0].modules[0]) == [
+        f"sm_80: {KERNELS[0].modules[0]}: f: Usage(registers=255, spilled_bytes=8, stack_bytes=8)"
+    ]
 
 
 def test_a_source_that_does_not_compile_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
