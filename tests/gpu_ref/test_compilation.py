@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gpu_ref import nvrtc, sass
@@ -107,6 +109,19 @@ def test_the_main_loop_for_few_tokens_keeps_up_with_memory(kernel: Kernel, rows:
     cubin = nvrtc.compile_module(kernel.modules[0], "sm_90a").cubin
     found = code.read(sass.functions(cubin)[kernel.source])
     assert found.iteration / (found.macs / rows) <= most
+
+
+@needs_sass
+def test_warpgroups_dequantise_the_next_step_while_their_products_run() -> None:
+    kernel = W4a16Wgmma(tokens=64)
+    text = sass.functions(nvrtc.compile_module(kernel.modules[0], "sm_90a").cubin)[kernel.source]
+    order = re.findall(r"\s(HGMMA|WARPGROUP\.DEPBAR|HMUL2|HFMA2|HADD2)\b", text)
+    # A thread's 32 weights a step: 16 pairs, for each a subtraction or fused multiplication, then a multiplication.
+    waits = [index for index, opcode in enumerate(order) if opcode == "WARPGROUP.DEPBAR"]
+    assert len(waits) == 2  # the main loop is written out twice
+    for wait in waits:
+        issued = max(index for index in range(wait) if order[index] == "HGMMA")
+        assert wait - issued - 1 == 32
 
 
 def test_the_longest_mantissas_with_zero_points_do_not_spill_on_hopper() -> None:
