@@ -44,11 +44,16 @@ def run(
     values: Annotated[
         bool, typer.Option("--values", help="Compute the tensors of a trace too, as the machine does, against FP16.")
     ] = False,
+    dump: Annotated[
+        bool, typer.Option("--dump", help="With the values, also keep every operand, accumulator and output.")
+    ] = False,
 ) -> None:
     """Simulate a workload on a machine."""
     from sim.arch.load import load_arch
 
-    _simulate([load_arch(arch, how.set_ or ())], workload, asked, how, kept, trace=trace, values=values)
+    _simulate(
+        [load_arch(arch, how.set_ or ())], workload, asked, how, kept, trace=trace, values=values or dump, dump=dump
+    )
 
 
 @shared.grouped
@@ -84,6 +89,7 @@ def _simulate(
     *,
     trace: bool = False,
     values: bool = False,
+    dump: bool = False,
     gpu: tuple[str | None, str | None] = (None, None),
 ) -> None:
     from sim.report.exporter import USUAL, exporters
@@ -102,6 +108,10 @@ def _simulate(
     machines = _scheduled(machines, how.schedule)
     if values:
         processing_element.make(machines[0]).require_values()
+    if dump:
+        from sim.functional.dump import check
+
+        check(machines[0].mxu)
     name = machines[0].name if len(machines) == 1 else "compare"
     folder = kept.out or _free(Path("runs") / file_name(f"{name}_{work.name}"))
     with new_folder(folder, kept.overwrite) as inside:
@@ -111,7 +121,7 @@ def _simulate(
         command = shlex.join([*program.name().split(), *sys.argv[1:]])
         results = [replace(result, provenance=replace(result.provenance, command=command)) for result in results]
         sections = sections_of(plugged, results)
-        computed = _values(machines[0], Path(workload), work.plan, inside) if values else None
+        computed = _values(machines[0], Path(workload), work.plan, inside, dump) if values else None
         fill(results, inside, formats, sections=sections)
         for section in plugged:
             section.write(inside)
@@ -139,12 +149,14 @@ def _asked_for(name: str, *texts: str | None) -> PageSection:
     return section(*texts)
 
 
-def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path) -> Any:
-    """Compute a trace's GeMMs as the machine does: values.json and values.html, and the figures by module."""
+def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path, dump: bool) -> Any:
+    """Compute a trace's GeMMs as the machine does: values.json, values.html, a dump, and the figures by module."""
+    from sim.functional.dump import ValueDump
     from sim.functional.replay import by_length, by_module, replay
     from sim.machine.machine import Machine
     from sim.report.values import value_rows, values_page
     from sim.runs.best_schedule import blocks_of
+    from sim.runs.code import made_by
     from sim.workload.trace_file import open_trace
 
     trace, machine = open_trace(trace_folder), Machine(arch)
@@ -152,7 +164,8 @@ def _values(arch: Arch, trace_folder: Path, precision: Any, folder: Path) -> Any
     def plan_of(gemm: Gemm) -> Plan:
         return blocks_of(machine.piece(gemm)).plan()
 
-    replayed = list(replay(trace, machine.pe, plan_of, precision))
+    kept = ValueDump(folder / "dump", arch.mxu, made_by()) if dump else None
+    replayed = list(replay(trace, machine.pe, plan_of, precision, kept))
     (folder / "values.json").write_text(json.dumps(value_rows(replayed), indent=1), encoding="utf-8")
     qualities = by_module(replayed)
     lengths = LENGTHS if machine.pe.encoded else ()

@@ -51,14 +51,14 @@ def execute(
     multiplier: Multiplier,
     activations: Half,
     weights: WeightTensor,
-    on_panel: Callable[[Panel, Half], None] = lambda panel, outputs: None,
+    on_panel: Callable[[Panel, Float32, Half], None] = lambda panel, accumulators, outputs: None,
 ) -> Execution:
     """Multiply activations (m, k) by weights (n, k) along the tiles of a plan.
 
     Parameters
     ----------
     on_panel
-        Takes each panel and its outputs (rows, columns) as they are done.
+        Takes each panel with its accumulators and outputs (rows, columns) as they are done.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def execute(
         accumulators = multiplier.multiply(activations[rows], weights.rows(columns), gemm.mantissa_bits)
         with np.errstate(over="ignore"):
             outputs[rows, columns] = accumulators
-        on_panel(panel, outputs[rows, columns])
+        on_panel(panel, accumulators, outputs[rows, columns])
         tiles += panel.tiles
         overflows += int(np.count_nonzero(~np.isfinite(outputs[rows, columns])))
     return Execution(outputs, tiles, overflows)

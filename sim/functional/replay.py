@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from sim import program
 from sim.errors import InputError, Place
 from sim.formats.weight import WeightTensor
+from sim.functional.dump import DumpedGemm, ValueDump
 from sim.functional.execute import Multiplier, execute
+from sim.functional.product import Float32
 from sim.functional.quality import Quality
 from sim.functional.tiles import Panel
 from sim.mapping.plan import Plan
@@ -38,7 +40,11 @@ class Replayed:
 
 
 def replay(
-    trace: Trace, pe: Multiplier, plan_of: Callable[[Gemm], Plan], precision: PrecisionPlan
+    trace: Trace,
+    pe: Multiplier,
+    plan_of: Callable[[Gemm], Plan],
+    precision: PrecisionPlan,
+    dump: ValueDump | None = None,
 ) -> Iterator[Replayed]:
     """Compute the GeMMs of a trace that have tensors, in the order in which they ran.
 
@@ -46,6 +52,8 @@ def replay(
     ----------
     plan_of
         How the machine cuts a GeMM: that of its timing run.
+    dump
+        Takes every operand, accumulator and output.
 
     Raises
     ------
@@ -59,15 +67,27 @@ def replay(
     precisions = Precisions(trace.manifest, precision)
     for record in records:
         gemm = precisions.gemm(record, record.step)
-        yield _replayed(record, gemm, pe, plan_of(gemm), trace.activations(record), trace.weights(record))
+        activations, weights = trace.activations(record), trace.weights(record)
+        kept = None
+        if dump is not None:
+            kept = dump.begin(record, gemm, activations, gemm.weights.read(weights))
+        yield _replayed(record, gemm, pe, plan_of(gemm), activations, weights, kept)
 
 
 def _replayed(
-    record: GemmRecord, gemm: Gemm, pe: Multiplier, plan: Plan, activations: NDArray[np.float16], weights: WeightTensor
+    record: GemmRecord,
+    gemm: Gemm,
+    pe: Multiplier,
+    plan: Plan,
+    activations: NDArray[np.float16],
+    weights: WeightTensor,
+    kept: DumpedGemm | None,
 ) -> Replayed:
     qualities = []
 
-    def compare(panel: Panel, outputs: NDArray[np.float16]) -> None:
+    def compare(panel: Panel, accumulators: Float32, outputs: NDArray[np.float16]) -> None:
+        if kept is not None:
+            kept.add(panel, accumulators, outputs)
         columns = weights.rows(slice(panel.column, panel.column + panel.columns))
         values = activations[panel.row : panel.row + panel.rows].astype(np.float64)
         qualities.append(Quality.of(outputs, values @ columns.decode().T))

@@ -18,6 +18,7 @@ from sim.report.sections import FIGURES
 from sim.scratch import whole_folder
 
 MARKERS = ("result.json", "comparison.json", "validation.json")
+_DUMPED = re.compile(r"dump\.json|verify\.py|\d{5}-[a-z]+\.npy")
 WITHOUT_PART = frozenset((*MARKERS, "values.json", "values.html"))
 
 
@@ -86,6 +87,8 @@ def foreign(folder: Path) -> str | None:
     for name in names:
         path = folder / name
         machine = path.is_dir() and not path.is_symlink() and "comparison.json" in names
+        if path.name == "dump" and _is_dump(path):
+            continue
         if (machine and foreign(path)) or (not machine and not _is_own(path)):
             return name
     return None
@@ -102,6 +105,12 @@ def is_own_page(path: Path) -> bool:
 def file_name(label: str) -> str:
     """A label as the name of one file or folder, whatever it holds: no part of it leads elsewhere."""
     return re.sub(r"[^A-Za-z0-9._%+-]+", "-", label).strip(".-")[:200] or "unnamed"
+
+
+def _is_dump(folder: Path) -> bool:
+    """Whether a folder holds what `--dump` writes (sim/functional/dump.py) and nothing else."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() and not folder.is_symlink() else []
+    return "dump.json" in names and all(map(_DUMPED.fullmatch, names))
 
 
 def _is_own(path: Path) -> bool:
