@@ -9,7 +9,7 @@ from sim.report.comparison import Standing
 from sim.report.markup import Html, join, table, tag
 from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.vocabulary import MODULES, dram_rows, explained, label, limiting, ordered, skipped
-from sim.result import DramFloor, LayerSchedule, Limit, Result
+from sim.result import DramFloor, LayerSchedule, Limit, Result, WeightBytes
 
 
 def key_figures(result: Result) -> Html:
@@ -34,6 +34,7 @@ def key_figures(result: Result) -> Html:
         ("DRAM", si(totals.dram_bytes, "B"), f"{si(totals.dram_bytes / totals.seconds, 'B/s')} on average"),
         *([("DRAM banks", "", rows)] if (rows := dram_rows(result.counters)) else []),
         ("SRAM", si(totals.sram_bytes, "B"), ""),
+        *_weights(result.weights),
         ("simulated", "", skipped(result.fast_forward, totals.cycles)),
     )
     return tag(
@@ -41,6 +42,14 @@ def key_figures(result: Result) -> Html:
         *(tag("div", tag("h3", name), tag("p", value, class_="value"), tag("p", more)) for name, value, more in tiles),
         class_="tiles",
     )
+
+
+def _weights(stored: WeightBytes | None) -> list[tuple[str, str, str]]:
+    """What the weights take in memory, and what their codes alone would."""
+    if stored is None:
+        return []
+    codes = f"codes alone {si(stored.claimed_bytes, 'B')}, {stored.claimed_bits_a_weight:.4g} bits"
+    return [("weights", si(stored.stored_bytes, "B"), f"{stored.stored_bits_a_weight:.4g} bits each; {codes}")]
 
 
 def machines(ranking: Sequence[Standing], colour: Mapping[str, str]) -> Html:
@@ -97,7 +106,7 @@ def phases(names: Sequence[str], results: Sequence[Result]) -> Html:
 
 def modules(result: Result) -> Html:
     """One row a module of one machine."""
-    columns = ("module", "M", "cycles", "share", "utilisation", "MACs", "DRAM", "SRAM", "energy", "limit")
+    columns = ("module", "M", "W", "cycles", "share", "utilisation", "MACs", "DRAM", "SRAM", "energy", "limit")
     rows = []
     for name in ordered(result.modules, MODULES):
         one = result.modules[name]
@@ -105,6 +114,7 @@ def modules(result: Result) -> Html:
             [
                 label(name),
                 str(one.mantissa_bits or ""),
+                str(one.weight_bits or ""),
                 si(one.cycles),
                 percent(one.cycles / result.totals.cycles),
                 percent(one.utilisation),
@@ -121,9 +131,9 @@ def modules(result: Result) -> Html:
 def layers(result: Result) -> Html:
     """One row a layer; its quantities are of one instance, its share is of all its instances."""
     columns = (
-        "layer", "module", "phase", "count", "m", "k", "n", "M", "cycles", "share", "utilisation",
-        "of what ports and FPUs allow", "MAC a cycle ports allow", "DRAM", "operands once", "communication bound",
-        "SRAM", "energy", "lower bound", "upper bound", "limit", "schedule", "fast-forward",
+        "layer", "module", "phase", "count", "m", "k", "n", "M", "W", "bits a weight stored", "cycles",
+        "share", "utilisation", "of what ports and FPUs allow", "MAC a cycle ports allow", "DRAM", "operands once",
+        "communication bound", "SRAM", "energy", "lower bound", "upper bound", "limit", "schedule", "fast-forward",
     )  # fmt: skip
     rows = (
         [
@@ -133,6 +143,8 @@ def layers(result: Result) -> Html:
             str(layer.count),
             *("" if size is None else str(size) for size in (layer.m, layer.k, layer.n)),
             str(layer.mantissa_bits or ""),
+            str(layer.weight_bits or ""),
+            "" if layer.stored_bits_a_weight is None else f"{layer.stored_bits_a_weight:.4g}",
             f"{layer.cycles:,}",
             percent(layer.count * layer.cycles / result.totals.cycles),
             percent(layer.utilisation),

@@ -10,7 +10,7 @@ from sim.report.quantities import percent, picojoules, ratio, si
 from sim.report.vocabulary import COMPONENTS, MODULES, dram_rows, explained, label, limiting, ordered, skipped
 from sim.report.waterfall import columns, key, largest, shares
 from sim.report.work import work_details
-from sim.result import Result
+from sim.result import Result, WeightBytes
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -82,6 +82,7 @@ def _totals(result: Result) -> Table:
             ("", explained(result.limit)),
             ("ports at work", ", ".join(f"{words} {percent(result.ports[port])}" for port, words in PORTS.items())),
             ("MACs", si(totals.macs)),
+            *_weights(result.weights),
             ("DRAM", si(totals.dram_bytes, "B")),
             *([("", rows)] if (rows := dram_rows(result.counters)) else []),
             ("SRAM", si(totals.sram_bytes, "B")),
@@ -90,6 +91,15 @@ def _totals(result: Result) -> Table:
             ("simulated", skipped(result.fast_forward, totals.cycles)),
         ]
     )
+
+
+def _weights(stored: WeightBytes | None) -> list[tuple[str, str]]:
+    """What the weights take in memory, and what their codes alone would."""
+    if stored is None:
+        return []
+    told = f"{si(stored.stored_bytes, 'B')}, {stored.stored_bits_a_weight:.4g} bits a weight"
+    codes = f"codes alone {si(stored.claimed_bytes, 'B')}, {stored.claimed_bits_a_weight:.4g} bits"
+    return [("weights", f"{told}; {codes}")]
 
 
 def _waterfall(result: Result) -> Table:
@@ -119,6 +129,7 @@ def _modules(result: Result) -> Table:
         [
             label(name),
             str(one.mantissa_bits or ""),
+            str(one.weight_bits or ""),
             si(one.cycles),
             _share(one.cycles, result.totals.cycles),
             percent(one.utilisation),
@@ -129,7 +140,7 @@ def _modules(result: Result) -> Table:
         for name in ordered(result.modules, MODULES)
         for one in [result.modules[name]]
     ]
-    columns = dict.fromkeys(("M", "cycles", "share", "utilised", "DRAM", "energy"), RIGHT)
+    columns = dict.fromkeys(("M", "W", "cycles", "share", "utilised", "DRAM", "energy"), RIGHT)
     return _table({"module": LEFT, **columns, "limit": LEFT}, rows)
 
 

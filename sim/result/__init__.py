@@ -35,9 +35,10 @@ __all__ = [
     "Totals",
     "UnitTime",
     "Waterfall",
+    "WeightBytes",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # Figures that the reports divide by.
 Count = Annotated[int, Field(gt=0)]
@@ -124,7 +125,7 @@ class LayerSchedule:
 
 @dataclass(frozen=True)
 class Module:
-    """The layers of one module type (qkv, o, ...) together; mantissa bits where they have them in common."""
+    """The layers of one module type (qkv, o, ...) together; bits of mantissas and weights where all have the same."""
 
     cycles: int
     macs: int
@@ -133,8 +134,20 @@ class Module:
     energy_picojoules: float
     utilisation: float
     mantissa_bits: int | None
+    weight_bits: int | None
     limit: str
     waterfall: Waterfall
+
+
+@dataclass(frozen=True)
+class WeightBytes:
+    """Weights in memory, each matrix once: codes alone, as their width claims, and with all that stands beside them."""
+
+    weights: Count
+    claimed_bytes: int
+    stored_bytes: int
+    claimed_bits_a_weight: float
+    stored_bits_a_weight: float
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,10 @@ class PhaseTotals:
 
 @dataclass(frozen=True)
 class Layer:
-    """A GeMM of shape (m, k) x (k, n), or work of the vector unit, that has no shape; it occurs `count` times."""
+    """A GeMM of shape (m, k) x (k, n), or work of the vector unit, that has no shape; it occurs `count` times.
+
+    Of a weight `weight_bits` are read; with its share of scales and offsets, and all planes, it takes more in memory.
+    """
 
     name: str
     module: str
@@ -166,6 +182,8 @@ class Layer:
     n: int | None
     count: int
     mantissa_bits: int | None
+    weight_bits: int | None
+    stored_bits_a_weight: float | None
     cycles: Count
     macs: int
     bit_operations: int
@@ -210,6 +228,7 @@ class Result:
     bounds: Bounds
     phases: Mapping[str, PhaseTotals]
     modules: Mapping[str, Module]
+    weights: WeightBytes | None
     layers: tuple[Layer, ...]
 
     @property

@@ -67,6 +67,8 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
         n=gemm.n if gemm else None,
         count=item.count,
         mantissa_bits=on_mxu.mantissa_bits if on_mxu else None,
+        weight_bits=gemm.weights.read_bits if gemm else None,
+        stored_bits_a_weight=float(gemm.weights.stored_bits(gemm.k)) if gemm else None,
         cycles=run.cycles,
         macs=macs,
         bit_operations=macs * _product_bits(machine, gemm if on_mxu else None),

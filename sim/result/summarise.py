@@ -9,12 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 from sim.machine.costs import area_square_millimetres, by_group
 from sim.machine.machine import Machine
-from sim.result import SCHEMA_VERSION, Provenance, Result
+from sim.result import SCHEMA_VERSION, Provenance, Result, WeightBytes
 from sim.result.layer import Done, do
 from sim.result.sums import Sum
 from sim.runs.code import code_version
 from sim.runs.runs import Runs
 from sim.workload.gemm import Workload
+from sim.workload.weight_bytes import StoredWeights
 
 
 def summarise(machine: Machine, workload: Workload, runs: Runs) -> Result:
@@ -46,7 +47,20 @@ def summarise(machine: Machine, workload: Workload, runs: Runs) -> Result:
         bounds=whole.bounds(),
         phases={name: Sum(machine, own).phase() for name, own in phases.items()},
         modules={name: Sum(machine, own).module() for name, own in modules.items()},
+        weights=_weights(workload.stored),
         layers=tuple(one.layer for one in done),
+    )
+
+
+def _weights(stored: StoredWeights | None) -> WeightBytes | None:
+    if stored is None:
+        return None
+    return WeightBytes(
+        weights=stored.weights,
+        claimed_bytes=stored.claimed_bytes,
+        stored_bytes=stored.stored_bytes,
+        claimed_bits_a_weight=stored.claimed_bits,
+        stored_bits_a_weight=stored.stored_bits,
     )
 
 

@@ -78,6 +78,7 @@ class Sum:
 
     def module(self) -> Module:
         lengths = {one.layer.mantissa_bits for one in self._done}
+        widths = {one.layer.weight_bits for one in self._done}
         return Module(
             cycles=self._cycles,
             macs=self._macs,
@@ -86,6 +87,7 @@ class Sum:
             energy_picojoules=sum(self.energy.values()),
             utilisation=self.waterfall.utilisation,
             mantissa_bits=lengths.pop() if len(lengths) == 1 else None,
+            weight_bits=widths.pop() if len(widths) == 1 else None,
             limit=self.limit().text,
             waterfall=self.waterfall,
         )

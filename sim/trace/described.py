@@ -23,7 +23,7 @@ from sim.workload.model_source import refuse_untaken
 from sim.workload.options import Options
 from sim.workload.precision import plan_of, resolve
 from sim.workload.precision_rules import PrecisionPlan
-from sim.workload.readers.trace import phases_of
+from sim.workload.readers.trace import phases_of, recorded_weights
 from sim.yaml_reader import Path_
 
 
@@ -65,7 +65,7 @@ def read(path: Path, options: Options) -> Workload:
         "config": manifest.model.model_dump(),
         "run": {**run.model_dump(), "precision": plan.written()["mantissa_bits"] if plan.plain else plan.written()},
     }
-    return Workload(manifest.model.name, phases, plan.lengths, resolved, plan)
+    return Workload(manifest.model.name, phases, plan.lengths, resolved, plan, recorded_weights(manifest, run.scope))
 
 
 def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = InferenceRun().precision) -> Workload:
@@ -84,4 +84,4 @@ def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = Infe
     places = Place("precision"), Place("scope")
     phases = phases_of(manifest, ["prefill"], PrecisionPlan(lengths), "fp-int", places)
     resolved = {"module": manifest.model.model_dump(), "precision": "fp16" if lengths is None else list(lengths)}
-    return Workload(manifest.model.name, phases, lengths, resolved)
+    return Workload(manifest.model.name, phases, lengths, resolved, stored=recorded_weights(manifest, "fp-int"))

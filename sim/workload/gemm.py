@@ -19,6 +19,7 @@ from sim.formats.weights.integer import IntegerWeights
 
 if TYPE_CHECKING:
     from sim.workload.precision_rules import PrecisionPlan
+    from sim.workload.weight_bytes import StoredWeights
 
 GemmModule = Literal["qkv", "o", "up", "down", "head", "router", "scores", "context", "other"]
 VectorModule = GemmModule | Literal["norm", "rotary", "softmax", "activation"]
@@ -122,6 +123,8 @@ class Workload:
         The complete configuration behind it, as plain data, so that a result can be run again.
     plan
         The precision with its rules over phases, layers and positions.
+    stored
+        Its weights in memory; None where nobody has counted them.
     """
 
     name: str
@@ -129,6 +132,7 @@ class Workload:
     precision: tuple[int, int, int, int] | None = None
     resolved: dict[str, Any] = field(default_factory=dict, compare=False)
     plan: PrecisionPlan | None = field(default=None, compare=False)
+    stored: StoredWeights | None = field(default=None, compare=False)
 
     @property
     def gemms(self) -> tuple[Gemm, ...]:

@@ -16,6 +16,7 @@ from sim.workload.options import Options
 from sim.workload.phases import build_phases, check
 from sim.workload.precision import plan_of
 from sim.workload.precision_rules import PrecisionPlan
+from sim.workload.stored import of_model
 from sim.yaml_reader import Path_
 
 
@@ -43,7 +44,7 @@ def workload_of(described: Source, options: Options) -> Workload:
         phases = build_phases(model, plan)
     except InputError as error:
         raise error.at(Place(described.file)) from None
-    return Workload(model.name, phases, plan.lengths, _resolved(model, plan), plan)
+    return Workload(model.name, phases, plan.lengths, _resolved(model, plan), plan, of_model(model, plan))
 
 
 class AskedWeights(Section):

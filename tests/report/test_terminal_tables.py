@@ -95,9 +95,9 @@ def test_the_modules_come_in_the_order_of_a_layer_with_their_own_figures(anda):
     text = "\n".join(lines)
     cells = row_of(text, "up/gate")
     own = anda.modules["up"]
-    assert cells[1] == "6"
-    assert f"{cells[2]} {cells[3]}" == si(own.cycles)
-    assert f"{cells[4]} %" == percent(own.cycles / anda.totals.cycles)
+    assert cells[1:3] == ["6", "4"]
+    assert f"{cells[3]} {cells[4]}" == si(own.cycles)
+    assert f"{cells[5]} %" == percent(own.cycles / anda.totals.cycles)
     assert cells[-1] == own.limit.partition(":")[0]
 
 

@@ -23,6 +23,7 @@ from sim.workload.options import Options
 from sim.workload.precision import LONGEST, MODULES, Precision, mantissa_bits, output_mantissa_bits, resolve
 from sim.workload.precision_rules import everywhere
 from sim.workload.readers.scale_sim import SIZES, STRIDES, are_convolutions, gemm_cells, renamed
+from sim.workload.stored import stored_weights
 
 REQUIRED = ("name", "m", "n", "k")
 OPTIONAL = ("module", "count", "mantissa_bits")
@@ -60,9 +61,8 @@ def read(path: Path, options: Options) -> Workload:
     gemms = tuple(_gemm(row, precision) for row in _rows(path))
     if not gemms:
         raise InputError("no GeMM in it", place=Place(str(path)), facts={"expected": "rows of name,M,N,K"})
-    return Workload(
-        path.stem, (Phase("gemms", gemms),), precision, {"name": path.stem, "gemms": [asdict(gemm) for gemm in gemms]}
-    )
+    resolved = {"name": path.stem, "gemms": [asdict(gemm) for gemm in gemms]}
+    return Workload(path.stem, (Phase("gemms", gemms),), precision, resolved, stored=stored_weights(gemms))
 
 
 def _refuse_model_options(options: Options) -> None:

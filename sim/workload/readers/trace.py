@@ -23,9 +23,11 @@ from sim.workload.manifest import GemmRecord, Manifest
 from sim.workload.model import Attention, InferenceRun
 from sim.workload.options import Options
 from sim.workload.precision import mantissa_bits, of_module, output_mantissa_bits, plan_of
-from sim.workload.precision_rules import LayerPrecision, Moment, Precision, PrecisionPlan, layer_of
+from sim.workload.precision_rules import LayerPrecision, Moment, Precision, PrecisionPlan, everywhere, layer_of
+from sim.workload.stored import stored_weights
 from sim.workload.trace_file import open_trace
 from sim.workload.vector import rotary
+from sim.workload.weight_bytes import StoredWeights
 
 
 def read(path: Path, options: Options) -> Workload:
@@ -41,7 +43,8 @@ def read(path: Path, options: Options) -> Workload:
     place = Place("--precision") if options.precision else Place(str(path))
     plan = plan_of(options.precision or InferenceRun().precision, {}, place)
     names = [name for name in ("prefill", "decode") if options.phase in (None, "both", name)]
-    phases = phases_of(manifest, names, plan, options.scope or InferenceRun().scope, (place, Place("--scope")))
+    scope = options.scope or InferenceRun().scope
+    phases = phases_of(manifest, names, plan, scope, (place, Place("--scope")))
     if not phases:
         raise InputError("no GeMM of that phase and scope in it", place=Place(str(path)))
     resolved = {
@@ -49,7 +52,7 @@ def read(path: Path, options: Options) -> Workload:
         "sha256": manifest.digest(),
         "precision": plan.written()["mantissa_bits"] if plan.plain else plan.written(),
     }
-    return Workload(manifest.model.name, phases, plan.lengths, resolved, plan)
+    return Workload(manifest.model.name, phases, plan.lengths, resolved, plan, recorded_weights(manifest, scope))
 
 
 def phases_of(
@@ -90,6 +93,13 @@ def phases_of(
         if items:
             phases.append(Phase(name, tuple(items)))
     return tuple(phases)
+
+
+def recorded_weights(manifest: Manifest, scope: str) -> StoredWeights | None:
+    """The weights of the layers that ran, each once."""
+    layers = {record.name: record for record in manifest.records}.values()
+    gemms = (gemm_of(record, everywhere(None), manifest.weights_of(record)) for record in layers)
+    return stored_weights(gemm for gemm in gemms if scope == "all" or gemm.weights != FP16)
 
 
 def _gemms(manifest: Manifest, phase: str, plan: PrecisionPlan, steps: int) -> Iterator[Gemm]:
