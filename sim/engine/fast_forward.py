@@ -6,7 +6,8 @@ leader's. When a state comes back, everything between the two sightings will hap
 bodies stay the same; so the cursors jump over n such periods and n times what was counted in one is added. Simulated
 time itself never moves: the result's time is the local time plus what was skipped.
 
-    GeMM          outer blocks > inner blocks > row tiles > runs of column tiles         the outermost tried first
+    program       layers > operations (never skipped) > the loops of each GeMM           the outermost tried first
+    GeMM          outer blocks > inner blocks > row tiles > runs of column tiles
     vector work   blocks
 """
 
@@ -46,8 +47,17 @@ class Cursor(Protocol):
     @property
     def done(self) -> bool: ...
 
+    @property
+    def kind(self) -> int:
+        """Of the present operation, for programs of several: equal for those that no unit can tell apart."""
+        ...
+
     def count(self, level: int) -> int:
         """Iterations of a level's loop in the present block."""
+        ...
+
+    def first(self, level: int) -> int:
+        """The first iteration of a level that is like the next."""
         ...
 
     def runs_over(self, level: int) -> bool:
@@ -146,8 +156,7 @@ class FastForwarder:
             for level in range(len(self._levels))
             if not any(position[level + 1 :])
             and not self._finished[level]
-            # The first iteration of a loop inside another takes operands.
-            and bool(level) <= position[level] < self._leader.count(level) - 2
+            and self._leader.first(level) <= position[level] < self._leader.count(level) - 2
         ]
 
     def _look(self, _: object) -> None:
@@ -175,7 +184,7 @@ class FastForwarder:
                 states.append((True, position[level] - mine[level], position[level + 1 :]))
             else:
                 ahead = tuple(p - q for p, q in zip(position[:level], mine[:level], strict=True))
-                states.append((False, ahead, position[level:], cursor.done))
+                states.append((False, ahead, position[level:], cursor.done or cursor.kind))
         return tuple(states)
 
     def _moves_along(self, cursor: Cursor, level: int) -> bool:

@@ -104,7 +104,7 @@ def gemm_traffic(arch: Hardware, plan: Plan, pace: Pace) -> Traffic:
 def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic, pacing: Pacing) -> Bounds:
     """Limits of one GeMM."""
     dram, launch = model_of(arch), arch.controller.launch_cycles
-    compute = _first_fill(arch, plan, pacing.first_block) + pacing.steady + _last_drain(arch, plan, pace)
+    compute = first_fill(arch, plan, pacing.first_block) + pacing.steady + last_drain(arch, plan, pace)
     memory = launch + 1 + dram.least_cycles(traffic.bytes)
     drains = sum(drain_cycles(arch, rows) * count for rows, count in tile_sizes(plan.tokens)) * column_tiles(plan)
     compressing = sum(
@@ -275,7 +275,7 @@ def _last_tile(block: int, tile: int) -> int:
     return block % tile or tile
 
 
-def _first_fill(arch: Hardware, plan: Plan, weight_block: int) -> int:
+def first_fill(arch: Hardware, plan: Plan, weight_block: int) -> int:
     """Cycles until the first group computes: both operands' first chunks there, the weights in the PEs."""
     dram = model_of(arch)
     groups, values = plan.chunk(0)
@@ -302,7 +302,7 @@ def compress_cycles(arch: Hardware, pace: Pace, rows: int, columns: int) -> int:
     return 1 + passes * pace.compressed_rows
 
 
-def _last_drain(arch: Hardware, plan: Plan, pace: Pace) -> int:
+def last_drain(arch: Hardware, plan: Plan, pace: Pace) -> int:
     """Cycles from the last group to the last byte leaving."""
     rows = _last_tile(plan.tokens.block_size(plan.tokens.blocks - 1), plan.tokens.tile)
     last_block = plan.outputs.block_size(plan.outputs.blocks - 1)

@@ -44,24 +44,30 @@ def gemm_stalls(hardware: Hardware, plan: Plan, pace: Pace, pacing: Pacing, run:
     BrokenLawError
         Where they and the busy cycles do not add up to the run's.
     """
-    counters, across = run.counters, column_tiles(plan)
-    words = beats = 0
-    for size, times in tile_sizes(plan.tokens):
-        groups = times * across * plan.steps
-        words += groups * pace.words * ceil_div(size * pace.word_bits, hardware.activation_dispatcher.port_bits)
-        beats += groups * word_cycles(hardware, pace, size)
     busy = run.states["mxu"][State.BUSY]
-    stalls = {
-        "activation_port": words - busy,
-        "exponent_port": beats - words,
-        "weight_port": pacing.steady - beats,
-        "fill_and_drain": counters["mxu.fill_cycles"] + run.states["mxu"][State.IDLE],
-    }
-    for cause in ("weights", "activations", "output_space"):
-        for channel in CHANNEL:
-            stalls[f"{cause}_channel_{channel}"] = counters[f"mxu.{cause}_wait_channel_{channel}_cycles"]
+    stalls = {**port_cycles(hardware, plan, pace, pacing), **waits(run)}
     require_equal("mxu", "busy + ports + waits + fill and drain = total", busy + sum(stalls.values()), run.cycles)
     return stalls
+
+
+def port_cycles(hardware: Hardware, plan: Plan, pace: Pace, pacing: Pacing) -> dict[str, int]:
+    """Cycles in which the ports make the MXU take no word, from the plan alone."""
+    groups = words = beats = 0
+    for size, times in tile_sizes(plan.tokens):
+        here = times * column_tiles(plan) * plan.steps
+        groups += here * pace.words
+        words += here * pace.words * ceil_div(size * pace.word_bits, hardware.activation_dispatcher.port_bits)
+        beats += here * word_cycles(hardware, pace, size)
+    return {"activation_port": words - groups, "exponent_port": beats - words, "weight_port": pacing.steady - beats}
+
+
+def waits(run: Counted) -> dict[str, int]:
+    """Cycles counted while the MXU waited, and those before its first and after its last operation."""
+    found = {"fill_and_drain": run.counters["mxu.fill_cycles"] + run.states["mxu"][State.IDLE]}
+    for cause in ("weights", "activations", "output_space"):
+        for channel in CHANNEL:
+            found[f"{cause}_channel_{channel}"] = run.counters[f"mxu.{cause}_wait_channel_{channel}_cycles"]
+    return found
 
 
 def vector_stalls(run: Counted) -> dict[str, int]:

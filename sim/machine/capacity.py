@@ -11,7 +11,7 @@ from sim.workload.gemm import Gemm, Phase, Workload
 
 
 @dataclass(frozen=True)
-class Kept:
+class Footprint:
     """Bytes in DRAM during a phase: weights, keys and values, and what the largest piece of work reads and writes.
 
     The table of embeddings, of which a token needs one row, is not counted.
@@ -26,7 +26,7 @@ class Kept:
         return self.weights + self.keys_and_values + self.activations
 
 
-def kept(phase: Phase) -> Kept:
+def kept(phase: Phase) -> Footprint:
     """What a phase keeps; activations in FP16."""
     weights = cached = activations = 0
     for item in phase.items:
@@ -39,7 +39,7 @@ def kept(phase: Phase) -> Kept:
         else:
             weights += stored
             activations = max(activations, 2 * item.m * (item.k + item.n))
-    return Kept(weights, cached, activations)
+    return Footprint(weights, cached, activations)
 
 
 def check_capacity(arch: Arch, workload: Workload) -> None:
@@ -53,7 +53,7 @@ def check_capacity(arch: Arch, workload: Workload) -> None:
     capacity = model_of(arch).capacity_bytes
     if capacity is None:
         return
-    most = max((kept(phase) for phase in workload.phases), key=lambda one: one.bytes, default=Kept(0, 0, 0))
+    most = max((kept(phase) for phase in workload.phases), key=lambda one: one.bytes, default=Footprint(0, 0, 0))
     if most.bytes > capacity:
         raise arch.refuse(
             "dram",

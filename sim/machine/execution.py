@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sim.arch.schema import Schedule
@@ -9,15 +10,14 @@ from sim.engine.activity import Recorder
 from sim.laws.expectation import Expectation, GemmExpectation, VectorExpectation, expect
 from sim.machine.assembly import Assembly, Run, SimulationOptions
 from sim.mapping.nest import LoadCursor, TileCursor
-from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece
-from sim.mapping.plan import Plan
+from sim.mapping.program import ProgramLoads, ProgramTiles
 from sim.mapping.stream import Stream
 from sim.mapping.vector_blocks import BlockCursor
 from sim.units.activation_dispatcher import ActivationDispatcher
 from sim.units.bpc import Bpc
 from sim.units.buffer import Buffer
-from sim.units.collector import Collector, Sink
+from sim.units.collector import Collector
 from sim.units.dram import Port
 from sim.units.loader import Loader
 from sim.units.mxu import Mxu
@@ -47,23 +47,43 @@ def assemble(
     """The units of a piece, put together and not yet started."""
     assembly = Assembly(piece.hardware, options, recorder)
     if isinstance(expected, GemmExpectation):
-        pace = expected.pace
+        plan, pace = expected.plan, expected.pace
         assembly.add_writer(expected.traffic.output_blocks)
-        _add_gemm_units(assembly, expected.plan, pace)
+        tiles = TileCursor(plan, Stream.of(plan, pace))
+        loads = LoadCursor(plan, "weights"), LoadCursor(plan, "activations")
+        add_gemm_units(assembly, tiles, loads, pace.word_bits, encodes=pace.compressed_rows is not None)
     else:
         _add_vector_units(assembly, expected)
     return assembly
 
 
-def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
+def add_gemm_units(
+    assembly: Assembly,
+    tiles: TileCursor | ProgramTiles,
+    loads: tuple[LoadCursor | ProgramLoads, LoadCursor | ProgramLoads],
+    word_bits: int,
+    *,
+    encodes: bool,
+    labels: Iterable[str] = (),
+    dependent: bool = False,
+) -> None:
+    """The units that GeMMs need, walked through by these cursors.
+
+    Parameters
+    ----------
+    loads
+        Of weights and of activations.
+    encodes
+        Whether outputs of any of them leave encoded.
+    labels
+        As of `Mxu`.
+    dependent
+        Whether activations are outputs of what ran before.
+    """
     arch, bench, launched, dram = assembly.hardware, assembly.bench, assembly.controller.launched, assembly.dram
-    tiles, weight_chunks, activation_chunks = (
-        TileCursor(plan, Stream.of(plan, pace)),
-        LoadCursor(plan, "weights"),
-        LoadCursor(plan, "activations"),
-    )
-    weight_buffer = Buffer(bench, "weight_buffer", arch.buffers.weight)
-    activations = ActivationDispatcher(bench, arch.activation_dispatcher, pace.word_bits)
+    weight_chunks, activation_chunks = loads
+    weight_buffer, activation_buffer = Buffer(bench, "weight_buffer", arch.buffers.weight), assembly.activation_buffer
+    activations = ActivationDispatcher(bench, arch.activation_dispatcher, word_bits)
     weights = WeightDispatcher(
         bench,
         tiles,
@@ -76,21 +96,19 @@ def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
         bench,
         weights,
         activations,
-        assembly.activation_buffer,
+        activation_buffer,
         output_registers=arch.mxu.output_registers,
         pipeline_cycles=arch.mxu.pipeline_cycles,
         channel_busy=dram.busy_cycles_so_far,
+        labels=labels,
     )
-    sink: Sink = assembly.writer
-    if pace.compressed_rows is not None and arch.bpc is not None:
-        sink = bpc = Bpc(
-            bench,
-            assembly.writer,
-            lanes=arch.bpc.lanes * arch.mxu.count,
-            group_size=arch.bpc.group_size,
-        )
+    bpc = None
+    if encodes and arch.bpc is not None:
+        lanes = arch.bpc.lanes * arch.mxu.count
+        bpc = Bpc(bench, assembly.writer, lanes=lanes, group_size=arch.bpc.group_size)
         assembly.units.append(bpc)
     port_bits, columns = arch.collector.port_bits, arch.mxu.columns
+    producer = assembly.writer if dependent else None
     assembly.units += [
         Loader(bench, "weight_loader", weight_chunks, launched, Port.WEIGHTS, dram, weight_buffer),
         Loader(
@@ -100,13 +118,14 @@ def _add_gemm_units(assembly: Assembly, plan: Plan, pace: Pace) -> None:
             launched,
             Port.ACTIVATIONS,
             dram,
-            assembly.activation_buffer,
+            activation_buffer,
+            producer,
         ),
         weight_buffer,
         weights,
         activations,
         mxu,
-        Collector(bench, mxu.pipeline, mxu.registers, sink, port_bits=port_bits, mxu_columns=columns),
+        Collector(bench, mxu.pipeline, mxu.registers, assembly.writer, bpc, port_bits=port_bits, mxu_columns=columns),
     ]
     assembly.watch(weights, (weight_chunks, activation_chunks))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 
@@ -13,6 +14,7 @@ from sim.machine.costs import Costs
 from sim.machine.execution import run_piece
 from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece, Pieces
+from sim.mapping.program import GemmProgram, Needs, Operation
 from sim.units import processing_element
 from sim.units.dram import model_of
 from sim.units.processing_element import ProcessingElement
@@ -120,6 +122,20 @@ class Machine:
             problem = f"{self.pe.kind} PEs need a mantissa length for {item.name}; give one with --precision"
             raise self.arch.refuse("mxu.pe", problem)
         return self._made.of_gemm(item, self.pace(item))
+
+    def program(self, steps: Iterable[tuple[Gemm, Needs | None]], layers: int = 1) -> GemmProgram:
+        """GeMMs that follow one another through the units, `layers` times; each as `piece` makes it.
+
+        Raises
+        ------
+        InputError
+            Where one does not fit the machine, or waits for what will not be there.
+        """
+        operations = []
+        for gemm, needs in steps:
+            piece = self._made.whole(self.piece(gemm))
+            operations.append(Operation(piece, gemm.module, needs))
+        return GemmProgram(tuple(operations), layers)
 
     def pace(self, gemm: Gemm) -> Pace:
         """What the PEs tell the units of a GeMM."""

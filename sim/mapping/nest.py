@@ -56,6 +56,7 @@ class LoopCursor:
 
     __slots__ = ("_chunk_count", "chunk", "column", "columns", "inner", "outer", "plan", "row", "rows")
     levels: ClassVar = LEVELS
+    kind: ClassVar = 0
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -99,6 +100,10 @@ class LoopCursor:
         """Whether this cursor goes through the iterations of a level one by one."""
         return True
 
+    def first(self, level: int) -> int:
+        """The first iteration of a level that is like the next: that of a loop inside another takes operands."""
+        return int(level > 0)
+
     def jump(self, level: int, iterations: int) -> None:
         """Move on within one loop."""
         if level == 0:
@@ -115,6 +120,11 @@ class LoopCursor:
         if not self.done:
             self.rows = self.plan.tokens.tiles(self.tokens)
             self.columns = self.plan.outputs.tiles(self.outputs)
+
+    def restart(self) -> None:
+        """From the end to the start."""
+        self.outer = 0
+        self._measure()
 
     def next_outer(self) -> None:
         self.outer += 1
@@ -172,6 +182,17 @@ class LoadCursor(LoopCursor):
     def opens_block(self) -> bool:
         """Whether the present chunk is the first of its block, or of its tile where tiles are streamed."""
         return self.chunk == 0 and (not self._resident or self.row == self.column == 0)
+
+    @property
+    def rows_until(self) -> int:
+        """Tokens up to the end of the present row tile."""
+        block = self.outer if self.plan.order == "tokens_outer" else self.inner
+        return block * self.plan.tokens.block + min((self.row + 1) * self.plan.tokens.tile, self.tokens)
+
+    @property
+    def needed(self) -> int:
+        """Output blocks that must have been stored before the present chunk may be asked for: see `ProgramLoads`."""
+        return 0
 
     def present(self) -> Chunk:
         """The chunk at this position."""

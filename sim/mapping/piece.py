@@ -105,6 +105,10 @@ class Pieces:
         plan = Piece(gemm, arch, pace, schedule).plan()  # as the user knows it, for the message where it does not fit
         return Piece(work, _filled(self._visible, plan), pace, schedule, name)
 
+    def whole(self, piece: Piece) -> Piece:
+        """A piece on all of the machine, whose buffers it shares with others."""
+        return replace(piece, hardware=self._visible)
+
     def of_vector_work(self, work: VectorWork) -> Piece:
         """The piece of one instance of vector work."""
         name = f"{self._arch.name} {work.name or 'vector work'}"

@@ -27,6 +27,8 @@ class Stream:
         Values of a group of it.
     compressed_rows
         Rows of an encoded group of it, sign and planes; 0 where it leaves as FP16.
+    label
+        Under which the MXU counts its time, in programs.
     """
 
     words: int = 0
@@ -35,6 +37,7 @@ class Stream:
     output: Operand = BYTES
     output_group: int = 1
     compressed_rows: int = 0
+    label: str = ""
 
     @classmethod
     def of(cls, plan: Plan, pace: Pace) -> Stream:

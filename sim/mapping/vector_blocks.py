@@ -54,6 +54,8 @@ class BlockCursor:
 
     __slots__ = ("blocks", "index")
     levels: ClassVar = ("vector blocks",)
+    kind: ClassVar = 0
+    needed: ClassVar = 0
 
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
@@ -74,6 +76,9 @@ class BlockCursor:
     def count(self, level: int) -> int:
         """Iterations of the only loop."""
         return self.blocks.count
+
+    def first(self, level: int) -> int:
+        return 0
 
     def runs_over(self, level: int) -> bool:
         return True

@@ -20,7 +20,7 @@ from sim.trace.classes import blamed_on, refuse_oversized
 from sim.trace.linears import FP16_KINDS, Site
 from sim.trace.quantised import PARTS, Packed, unpack
 from sim.workload.gemm import FP16
-from sim.workload.quantisation import KEYS, StoredWeights, refuse_beside, stored_weights
+from sim.workload.quantisation import KEYS, CheckpointLayout, refuse_beside, stored_weights
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
@@ -90,7 +90,7 @@ def _config(path: Path, file: Path) -> PretrainedConfig:
         return AutoConfig.for_model(**values)
 
 
-def _stored(config: PretrainedConfig, file: Path) -> StoredWeights | None:
+def _stored(config: PretrainedConfig, file: Path) -> CheckpointLayout | None:
     """Take the `quantization_config` out of a config."""
     found = [config.__dict__.pop(key, None) for key in KEYS]
     described = next((one for one in found if one is not None), None)
@@ -113,7 +113,7 @@ def _named(index: Path) -> set[str]:
 
 
 def _tensors(
-    files: list[Path], stored: StoredWeights | None
+    files: list[Path], stored: CheckpointLayout | None
 ) -> tuple[dict[str, torch.Tensor], dict[str, dict[str, np.ndarray[Any, Any]]]]:
     """Tensors by name, and the parts of packed layers."""
     state: dict[str, torch.Tensor] = {}

@@ -22,7 +22,7 @@ from sim.errors import InputError
 from sim.formats import groups
 from sim.formats.integer import IntegerTensor, unpacked
 from sim.formats.weight import WeightFormat
-from sim.workload.quantisation import StoredWeights
+from sim.workload.quantisation import CheckpointLayout
 
 PARTS = {
     **dict.fromkeys(("awq", "gptq"), ("qweight", "qzeros", "scales", "g_idx")),
@@ -56,7 +56,7 @@ class Packed:
         return values if self.order is None else values[:, np.argsort(self.order)]
 
 
-def unpack(layout: StoredWeights, parts: Mapping[str, NDArray[Any]], name: str) -> Packed:
+def unpack(layout: CheckpointLayout, parts: Mapping[str, NDArray[Any]], name: str) -> Packed:
     """The weights of a layer.
 
     Parameters
@@ -94,7 +94,7 @@ _Parts = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[Any], NDArray[Any] 
 """Codes [N, K], zeros and scales [N, groups], and the group of each row of K where that is told."""
 
 
-def _by_columns(layout: StoredWeights, parts: Mapping[str, NDArray[Any]], name: str) -> _Parts:
+def _by_columns(layout: CheckpointLayout, parts: Mapping[str, NDArray[Any]], name: str) -> _Parts:
     """AWQ and GPTQ: all parts are [K or groups, N]."""
     _require(parts, ("qweight", "qzeros", "scales"), name)
     bits = layout.format.bits
@@ -107,7 +107,7 @@ def _by_columns(layout: StoredWeights, parts: Mapping[str, NDArray[Any]], name: 
     return codes.T, zeros.T, parts["scales"].T, parts.get("g_idx")
 
 
-def _compressed(layout: StoredWeights, parts: Mapping[str, NDArray[Any]], name: str) -> _Parts:
+def _compressed(layout: CheckpointLayout, parts: Mapping[str, NDArray[Any]], name: str) -> _Parts:
     """compressed-tensors: all parts are [N, K or groups], filled up to whole words."""
     stored = layout.format
     _require(parts, ("weight_packed", "weight_shape", "weight_scale"), name)

@@ -15,6 +15,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
+from simpy.events import Event
+
 from sim.arch.schema import Arch
 from sim.cost.scaling import check_process, further_stages, registers
 from sim.cost.terms import CostTerms
@@ -67,6 +69,8 @@ class Bpc(Unit):
     def __init__(self, bench: Bench, writer: Writer, *, lanes: int, group_size: int) -> None:
         super().__init__(bench, "bpc")
         self.writer, self.lanes, self.group_size = writer, lanes, group_size
+        self.emitting = False
+        self._emptied: Event | None = None
         self.space = Credits(bench.environment, GATHER_SETS)
         self.blocks: Channel[OutputBlock] = Channel(bench.environment)
         self.block = OutputBlock(0, 0)
@@ -79,6 +83,7 @@ class Bpc(Unit):
             while not self.blocks.items:
                 yield self.activity.rest(self.blocks.filled())
             self.block = self.blocks.pop()
+            self.emitting = True
             while not self.writer.space.available:
                 yield self.activity.wait(self.writer.space.given(), State.OUTPUT_SPACE)
             self.writer.space.take()
@@ -87,6 +92,20 @@ class Bpc(Unit):
             yield from self._emit()
             self.groups += self._groups(self.block)
             self.writer.blocks.put(self.block)
+            self.emitting = False
+            if self.empty and self._emptied is not None:
+                event, self._emptied = self._emptied, None
+                event.succeed()
+
+    @property
+    def empty(self) -> bool:
+        """Whether no run is gathered, being gathered, or on its way to the writer."""
+        return self.space.available == GATHER_SETS and not self.emitting
+
+    def emptied(self) -> Event:
+        """The event of the last run inside being handed on."""
+        self._emptied = Event(self.bench.environment)
+        return self._emptied
 
     def _groups(self, block: OutputBlock) -> int:
         return block.rows * ceil_div(block.columns, self.group_size)

@@ -1,6 +1,6 @@
 """Output collector: drains finished tiles from the output registers, as FP16, towards the compressor or the writer.
 
-    pipeline --> drain --> gather registers of the sink
+    pipeline --> drain --> gather registers of the sink, compressor or writer
 
 Every MXU has one; they run in step. A tile of r rows on an MXU with c columns takes
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
+
+from simpy.events import Event
 
 from sim.arch.schema import Arch
 from sim.cost.scaling import port
@@ -44,8 +46,19 @@ class Sink(Protocol):
     blocks: Channel[OutputBlock]
 
 
+class Compressor(Sink, Protocol):
+    """A sink that outputs which need no compression go round."""
+
+    @property
+    def empty(self) -> bool: ...
+
+    def emptied(self) -> Event:
+        """The event of the last run inside being handed on."""
+        ...
+
+
 class Collector(Unit):
-    """Drains tiles one after the other."""
+    """Drains tiles one after the other, to the compressor where there is one and their GeMM's outputs are encoded."""
 
     names = ("collector",)
     flow = 60
@@ -70,12 +83,14 @@ class Collector(Unit):
         pipeline: Channel[FinishedTile],
         registers: Credits,
         sink: Sink,
+        compressor: Compressor | None = None,
         *,
         port_bits: int,
         mxu_columns: int,
     ) -> None:
         super().__init__(bench, "collector")
-        self.pipeline, self.registers, self.sink = pipeline, registers, sink
+        self.pipeline, self.registers, self.sink, self.compressor = pipeline, registers, sink, compressor
+        self.target = sink
         self.port_bits, self.mxu_columns = port_bits, mxu_columns
         self.tile = FinishedTile(0, 0, run_opens=False, run_columns=0)
         self.bits_left = 0
@@ -90,13 +105,25 @@ class Collector(Unit):
             if self.tile.ready_at > self.bench.now:
                 yield self.activity.sleep(self.tile.ready_at - self.bench.now, State.DEPENDENCY)
             if self.tile.run_opens:
-                while not self.sink.space.available:
-                    yield self.activity.wait(self.sink.space.given(), State.OUTPUT_SPACE)
-                self.sink.space.take()
+                yield from self._turn()
+                while not self.target.space.available:
+                    yield self.activity.wait(self.target.space.given(), State.OUTPUT_SPACE)
+                self.target.space.take()
             yield from self._drain()
             self.registers.give()
             if self.tile.run_columns:
-                self.sink.blocks.put(OutputBlock(self.tile.rows, self.tile.run_columns, self.tile.stream))
+                self.target.blocks.put(OutputBlock(self.tile.rows, self.tile.run_columns, self.tile.stream))
+
+    def _turn(self) -> Steps:
+        """Towards the sink of the next run; what goes round the compressor overtakes nothing that is inside."""
+        if self.compressor is None:
+            return
+        if self.tile.stream.compressed_rows:
+            self.target = self.compressor
+            return
+        self.target = self.sink
+        while not self.compressor.empty:
+            yield self.activity.wait(self.compressor.emptied(), State.OUTPUT_SPACE)
 
     def beat_drain(self) -> Steps:
         self.bits_left = self.tile.rows * self.mxu_columns * FP16_BITS

@@ -1,7 +1,7 @@
 """A loader (DMA engine): asks DRAM for the chunks of one operand, in the order the MXU needs them.
 
-One request a cycle at most; each waits until the buffer takes its block, for bytes in the buffer, and for its share of
-outstanding loads.
+One request a cycle at most; each waits until what it reads has been stored, until the buffer takes its block, for bytes
+in the buffer, and for its share of outstanding loads.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Credits
 from sim.mapping.nest import Chunk, LoadCursor
+from sim.mapping.program import ProgramLoads
 from sim.mapping.vector_blocks import BlockCursor
 from sim.units.buffer import Buffer
 from sim.units.dram import Dram, Port
 from sim.units.unit import Bench, Steps, Unit
+from sim.units.writer import Writer
 
 
 class Loader(Unit):
@@ -47,14 +49,16 @@ class Loader(Unit):
         self,
         bench: Bench,
         name: str,
-        cursor: LoadCursor | BlockCursor,
+        cursor: LoadCursor | ProgramLoads | BlockCursor,
         launched: Event,
         port: Port,
         dram: Dram,
         buffer: Buffer,
+        producer: Writer | None = None,
     ):
         super().__init__(bench, name)
         self.cursor, self.launched, self.port, self.dram, self.buffer = cursor, launched, port, dram, buffer
+        self.producer = producer
         self.outstanding = Credits(bench.environment, dram.config.outstanding_loads)
         self.chunk = Chunk(0, 0)
         self.in_transit: deque[Chunk] = deque()
@@ -65,6 +69,9 @@ class Loader(Unit):
         yield self.activity.rest(self.launched)
         while not self.cursor.done:
             self.chunk = self.cursor.present()
+            if self.producer is not None:
+                while self.producer.progress < self.cursor.needed:
+                    yield self.activity.wait(self.producer.reached(self._needed), State.DEPENDENCY)
             if self.cursor.opens_block:
                 while not self.buffer.blocks.available:
                     yield self.activity.wait(self.buffer.blocks.given(), State.BUFFER_SPACE)
@@ -82,6 +89,10 @@ class Loader(Unit):
             self.requested_bytes += self.dram.bus_bytes(self.chunk.data_bytes + self.chunk.side_bytes)
             self.dram.read(self.port, self.chunk.data_bytes + self.chunk.side_bytes, self._arrived)
         self.activity.enter(State.IDLE)
+
+    def _needed(self) -> int:
+        """Of the present chunk, wherever a skip has moved it."""
+        return self.cursor.needed
 
     def _arrived(self) -> None:
         """DRAM serves the requests of a port in order."""

@@ -19,7 +19,7 @@ RTL: sim/rtl/modules/mxu.sv; timing diagram and checks: docs/microarchitecture.m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -61,6 +61,8 @@ class Mxu(Unit):
 
     Parameters
     ----------
+    labels
+        Of a program's operations: the time of each is counted, that of waiting for its operands included.
     channel_busy
         Cycles before the present one in which the DRAM channel moved something.
     """
@@ -119,6 +121,7 @@ class Mxu(Unit):
         output_registers: int,
         pipeline_cycles: int,
         channel_busy: Callable[[], int],
+        labels: Iterable[str] = (),
     ) -> None:
         super().__init__(bench, "mxu")
         self.waits = Waits(bench.environment, self.activity, channel_busy, CAUSES)
@@ -127,10 +130,12 @@ class Mxu(Unit):
         self.registers = Credits(bench.environment, output_registers)
         self.pipeline: Channel[FinishedTile] = Channel(bench.environment)
         self.op: TileOp | None = None
-        self.started = False
+        self.started = self.computing = False
         self.fill_cycles = 0
         self.groups_left = self.words_left = 0
         self.macs = self.pe_cycles = self.groups = self.tiles = 0
+        self.ledgers: dict[str, list[int]] = {label: [0] * len(State) for label in labels}
+        self._booked = [0] * len(State)
         self.group_began = 0
         self._compute, self._lag = (
             (self.beat_compute, self.beat_lag) if bench.grain == "beat" else (self.tile_compute, self.tile_lag)
@@ -178,6 +183,8 @@ class Mxu(Unit):
 
     def _begin(self) -> None:
         self.waits.close()
+        self._book()
+        self.computing = True
         if not self.started:
             self.started, self.fill_cycles = True, self.bench.now
 
@@ -189,10 +196,23 @@ class Mxu(Unit):
             self.activation_buffer.space.give(op.frees_activations)
         if op.closes_activations:
             self.activation_buffer.blocks.give()
+        self._book()
+        self.computing = False
         if op.closes_tile:
             self.tiles += 1
             ready_at = self.bench.now + self.pipeline_cycles
             self.pipeline.put(FinishedTile(ready_at, op.rows, op.run_opens, op.run_columns, op.stream))
+
+    def _book(self) -> None:
+        """Count the time up to now for the operation that is at work, or the one that is waited for."""
+        if not self.ledgers:
+            return
+        op = self.op if self.computing else self.weights.op
+        ledger = self.ledgers[op.stream.label if op is not None else next(iter(self.ledgers))]
+        self.activity.settle()
+        for state, cycles in enumerate(self.activity.cycles):
+            ledger[state] += cycles - self._booked[state]
+        self._booked = list(self.activity.cycles)
 
     def beat_compute(self) -> Steps:
         assert self.op is not None
@@ -235,6 +255,7 @@ class Mxu(Unit):
 
     def counters(self) -> dict[str, int]:
         self.waits.settle()
+        self._book()
         return {
             "mxu.macs": self.macs,
             "mxu.groups": self.groups,
@@ -242,4 +263,9 @@ class Mxu(Unit):
             "mxu.pe_cycles": self.pe_cycles,
             "mxu.fill_cycles": self.fill_cycles,
             **self.waits.counters,
+            **{
+                f"mxu.{label}.{state.name.lower()}_cycles": ledger[state]
+                for label, ledger in self.ledgers.items()
+                for state in State
+            },
         }

@@ -27,6 +27,7 @@ from sim.engine.channel import Channel
 from sim.engine.fast_forward import FastForwarder
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import ceil_div
+from sim.mapping.program import ProgramTiles
 from sim.units.buffer import Buffer, weight_memory
 from sim.units.unit import Bench, Loss, Steps, Unit
 
@@ -58,7 +59,7 @@ class WeightDispatcher(Unit):
     def __init__(
         self,
         bench: Bench,
-        cursor: TileCursor,
+        cursor: TileCursor | ProgramTiles,
         buffer: Buffer,
         *,
         port_bits: int,

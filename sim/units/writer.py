@@ -7,6 +7,7 @@ A block holds one of `space` slots from before it is gathered or compressed unti
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from simpy.events import Event
@@ -50,6 +51,9 @@ class Writer(Unit):
         self.space = Credits(bench.environment, slots)
         self.blocks: Channel[OutputBlock] = Channel(bench.environment)
         self.blocks_left, self.blocks_stored = blocks, 0
+        self.progress = 0
+        """Blocks stored, those skipped included: what dependent loads wait for."""
+        self._awaited: tuple[Callable[[], int], Event] | None = None
         self.finished = Event(bench.environment)
         self.stored: Event | None = None
         self.written_bytes = self.written_values = 0
@@ -67,8 +71,30 @@ class Writer(Unit):
             self.space.give()
             self.blocks_left -= 1
             self.blocks_stored += 1
+            self._advance()
         self.activity.enter(State.IDLE)
         self.finished.succeed()
+
+    def reached(self, needed: Callable[[], int]) -> Event:
+        """The event of so many blocks stored, for the one loader that depends on them."""
+        self._awaited = needed, Event(self.bench.environment)
+        return self._awaited[1]
+
+    def _advance(self) -> None:
+        self.progress += 1
+        if self._awaited is not None and self.progress >= self._awaited[0]():
+            event, self._awaited = self._awaited[1], None
+            event.succeed()
+
+    def skip(self, blocks: int) -> None:
+        """Take so many blocks as stored."""
+        self.blocks_left -= blocks
+        self.progress += blocks
+
+    @property
+    def is_late(self) -> bool:
+        """Whether what a load waits for has been stored without its being told."""
+        return self._awaited is not None and self.progress >= self._awaited[0]()
 
     def _store(self, block: OutputBlock) -> None:
         self.stored = Event(self.bench.environment)

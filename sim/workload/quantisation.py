@@ -51,7 +51,7 @@ FP16_ANYWAY = r"(^|\.)(lm_head|embed_out|embed_tokens|wte|router|gate|norm)$"
 
 
 @dataclass(frozen=True)
-class StoredWeights:
+class CheckpointLayout:
     """Integer weights as a checkpoint stores them.
 
     Attributes
@@ -78,7 +78,7 @@ class StoredWeights:
         return any(re.match(f"(?:{one}){boundary}", name) or name.endswith(one) for one in self.left_out)
 
 
-def stored_weights(config: object) -> StoredWeights:
+def stored_weights(config: object) -> CheckpointLayout:
     """The weights that a `quantization_config` describes.
 
     Raises
@@ -103,10 +103,12 @@ def stored_weights(config: object) -> StoredWeights:
     for key in ("dynamic", "lm_head"):
         if config.get(key):
             raise _refused(f"`{key}` is not modelled", missing="formats that differ from module to module")
-    return StoredWeights(method, packing, IntegerWeights(bits, group_size), _left_out(config, "modules_to_not_convert"))
+    return CheckpointLayout(
+        method, packing, IntegerWeights(bits, group_size), _left_out(config, "modules_to_not_convert")
+    )
 
 
-def _compressed(config: Mapping[str, Any]) -> StoredWeights:
+def _compressed(config: Mapping[str, Any]) -> CheckpointLayout:
     """What compressed-tensors says: one group of all Linears, weights alone."""
     packing = _text(config, "format")
     groups = config.get("config_groups")
@@ -134,7 +136,7 @@ def _compressed(config: Mapping[str, Any]) -> StoredWeights:
     grouping: Grouping = "channel" if strategy == "channel" else _grouping(weights, "group_size")
     zeros = {} if weights.get("symmetric") is False else {"zero_point_bits": 0}
     names = tuple(name.removeprefix("re:") for name in _left_out(config, "ignore"))
-    return StoredWeights("compressed-tensors", packing, IntegerWeights(bits, grouping, **zeros), names)
+    return CheckpointLayout("compressed-tensors", packing, IntegerWeights(bits, grouping, **zeros), names)
 
 
 def _bits(config: Mapping[str, Any], method: str, *keys: str) -> int:

@@ -149,15 +149,17 @@ class Banks(DramModel):
         hits, misses, conflicts = (counters[f"dram.row_{found}"] for found in ("hits", "misses", "conflicts"))
         bursts, opened = hits + misses + conflicts, counters["dram.activates"]
         asked = moved // self.standard.burst_bytes
-        # What a stripe has too much for the last bytes of a request is moved by no one.
-        yield Promise("bursts for the bytes moved", asked, bursts, asked + n * requests)
-        yield Promise("slots of the bus", 0, bursts // n * t.CCDS, clocks + t.CCDS)
-        yield Promise("rows opened that tFAW allows", 0, opened // n, 4 * (clocks // t.FAW + 1))
-        yield Promise("rows opened for bursts that missed", misses + conflicts, opened, misses + conflicts)
-        yield Promise("rows closed of those opened", conflicts, counters["dram.precharges"], opened)
-        yield Promise("refreshes that stop the bus", 0, counters["dram.refresh_stops"], clocks // t.REFI + 1)
-        yield Promise("busy cycles", 0, counters["dram.busy_cycles"], cycles)
-        yield Promise("cycles with rows open", 0, counters["dram.open_cycles"], cycles)
+        return (
+            # What a stripe has too much for the last bytes of a request is moved by no one.
+            Promise("bursts for the bytes moved", asked, bursts, asked + n * requests),
+            Promise("slots of the bus", 0, bursts // n * t.CCDS, clocks + t.CCDS),
+            Promise("rows opened that tFAW allows", 0, opened // n, 4 * (clocks // t.FAW + 1)),
+            Promise("rows opened for bursts that missed", misses + conflicts, opened, misses + conflicts),
+            Promise("rows closed of those opened", conflicts, counters["dram.precharges"], opened),
+            Promise("refreshes that stop the bus", 0, counters["dram.refresh_stops"], clocks // t.REFI + 1),
+            Promise("busy cycles", 0, counters["dram.busy_cycles"], cycles),
+            Promise("cycles with rows open", 0, counters["dram.open_cycles"], cycles),
+        )
 
     @property
     def currents(self) -> Currents | None:
