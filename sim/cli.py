@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +34,13 @@ class Pluggable(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *COMMANDS.names()]
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _plain(error.message)
+            raise
+
     @staticmethod
     def _alone(name: str, own: Any, plugged: object) -> Any:
         if own is not None and plugged is not None:
@@ -57,6 +65,12 @@ app.command("perplexity")(models.perplexity)
 app.command("search")(models.search)
 app.add_typer(sweep.app, name="sweep")
 app.command("pareto")(sweep.pareto)
+
+
+def _plain(message: str) -> str:
+    """What is wrong with an option, without the words of the library that found out."""
+    told = message.removeprefix("Value error, ").replace("Input should be ", "expected ")
+    return re.sub(r", unable to parse .*", "", told).replace("a valid integer", "an integer").replace("a valid ", "a ")
 
 
 def _use(files: list[Path] | None) -> list[Path] | None:
@@ -87,7 +101,7 @@ def main() -> None:
     """Run a command; what the user can mend is one message and exit code 2."""
     try:
         try:
-            app()
+            app(prog_name=program.name())
         finally:
             sys.stdout.flush()
     except InputError as error:

@@ -191,6 +191,24 @@ def test_no_name_of_a_machine_leads_out_of_the_folder_of_results(console: Consol
     assert "results in runs/" in out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "a", "b", "--tokens", "many"], "Invalid value for '--tokens': expected an integer"),
+        (["run", "a", "b", "--jobs", "0"], "Invalid value for '--jobs': expected greater than or equal to 1"),
+        (["schema", "nothing"], "Invalid value for 'kind': 'nothing' is not one of 'arch'"),
+        (["sweep", "run", "a", "--jobs", "1.5"], "Invalid value for '--jobs': expected an integer"),
+    ],
+)
+def test_a_wrong_option_is_told_in_words_of_this_program(console: Console, arguments: list[str], said: str) -> None:
+    code, _, errors = console(*arguments)
+    assert code == 2
+    told = " ".join(errors.replace("│", " ").split())
+    assert said in told
+    assert f"Usage: python sim.py {arguments[0]}" in told
+    assert "Input should be" not in told
+
+
 def test_the_version_is_told(console: Console) -> None:
     code, out, _ = console("--version")
     assert code == 0

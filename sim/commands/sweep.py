@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from sim import program
+from sim.errors import InputError, Place
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -54,17 +57,23 @@ def run(
 
     from sim.report.folder import file_name
     from sim.runs.jobs import default_jobs
+    from sim.sweep.files import refuse_foreign, require_writer
     from sim.sweep.load import load_sweep
     from sim.sweep.points import Points
     from sim.sweep.run import run_sweep
     from sim.sweep.space import Space
     from sim.sweep.stored import StoredSweeps
+    from sim.sweep.study import require_sampler
     from sim.sweep.terminal import print_front, print_tally
     from sim.sweep.view import View
 
     sweep, described = load_sweep(file, set_ or ())
-    space = Space(sweep, described)
-    console = Console()
+    space, folder, console = Space(sweep, described), out or Path("runs") / file_name(f"sweep_{sweep.name}"), Console()
+    if sweep.mode == "search":
+        require_sampler()
+    if report:  # what cannot be written is refused before time is spent
+        require_writer()
+        refuse_foreign(folder)
     with StoredSweeps(store, make=True) as kept:
         with _workers(jobs or default_jobs(), ray) as workers, _progress() as progress:
             points = Points(space, kept, workers, progress, many=yes)
@@ -76,7 +85,7 @@ def run(
         view = View(kept, f"{sweep.name}@{space.identity}")
     print_front(view, console)
     if report:
-        _write(view, out or Path("runs") / file_name(f"sweep_{sweep.name}"), console)
+        _write(view, folder, console)
 
 
 @app.command("diff")
@@ -125,7 +134,11 @@ def _view(name: str, store: Path) -> View:
     with StoredSweeps(store) as kept:
         if name.endswith((".yaml", ".yml")):
             name = kept.of_file(Space(*load_sweep(name)))
-        return View(kept, name)
+        view = View(kept, name)
+    if not view.points:
+        facts = {"mend": f"{program.name()} sweep run FILE --resume"}
+        raise InputError(f"no point of {view.name} is done", place=Place(str(store)), facts=facts)
+    return view
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, Place
-from sim.report.folder import writing
+from sim.report.folder import is_own_page, writing
 from sim.reproduce.cells import PaperCell, Table
 from sim.reproduce.page import page
 from sim.reproduce.reproduction import Reproduction
@@ -27,7 +27,8 @@ def check(folder: Path) -> None:
     InputError
         Where `folder` holds something else than an earlier reproduction.
     """
-    strangers = sorted({path.name for path in folder.glob("*")} - {JSON, CSV, HTML}) if folder.exists() else []
+    names = {path.name for path in folder.glob("*")}
+    strangers = sorted(names - {JSON, CSV, HTML} if is_own_page(folder / HTML) else names)
     if folder.exists() and (not folder.is_dir() or strangers):
         facts = {"found": strangers[0] if strangers else "a file", "allowed": "a folder of its own"}
         raise InputError("holds something else", place=Place(str(folder)), field="--out", facts=facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,27 @@ def refuse_foreign(folder: Path) -> None:
     """
     stranger = None
     if folder.is_dir():
-        stranger = next((path.name for path in sorted(folder.iterdir()) if not _is_own(path)), None)
+        paths = sorted(folder.iterdir())
+        own = is_own_page(folder / "report.html")  # tables alone say not whose they are
+        stranger = next((path.name for path in paths if not own or not _is_own(path)), None)
     elif folder.exists():
         stranger = folder.name
     if stranger is not None:
         facts = {"found": f"`{stranger}`, which no sweep wrote", "allowed": "another folder"}
         raise InputError("exists", place=Place(str(folder)), field="--out", facts=facts)
+
+
+def require_writer() -> None:
+    """Refuse where the package that writes points.parquet is not installed.
+
+    Raises
+    ------
+    InputError
+        Saying what to install.
+    """
+    if find_spec("pyarrow") is None:
+        facts = {"install": "anda-sim[sweep]", "or": "--no-report"}
+        raise InputError("needs the package pyarrow", field="--report", facts=facts)
 
 
 def _is_own(path: Path) -> bool:
@@ -48,6 +64,7 @@ def write(view: View, folder: Path) -> None:
         Where `folder` holds other things, or cannot be written.
     """
     refuse_foreign(folder)
+    require_writer()
     rows = list(view.rows())
     with writing(folder), whole_folder(folder) as inside:
         (inside / "report.html").write_text(page(view, datetime.now(UTC)), encoding="utf-8")

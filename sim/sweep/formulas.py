@@ -71,6 +71,11 @@ class Formulas:
         expression = parse(text, field, place)
         for name in expression.names:
             self._meaning[name] = self._meant(name, field, place, text)
+        if not expression.names:
+            try:
+                expression(self._meaning.__getitem__)  # the same at every point, so refused before any
+            except InputError as error:
+                raise error.at(place) from None
         return expression
 
     def _meant(self, name: str, field: str, place: Place, text: str) -> str:

@@ -7,8 +7,10 @@ prune, is told as failed: neither costs a simulation, and neither fills a genera
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
+from sim.errors import InputError
 from sim.sweep.axes import Axis
 from sim.sweep.judge import PointVerdict
 from sim.sweep.points import Points
@@ -19,8 +21,21 @@ TRIALS_PER_POINT = 20
 """Asks, those that are told as failed included, before a search ends short of its points."""
 
 
+def require_sampler() -> None:
+    """Refuse where the package that asks for points is not installed.
+
+    Raises
+    ------
+    InputError
+        Saying what to install.
+    """
+    if find_spec("optuna") is None:
+        raise InputError("`search` needs the package optuna", field="mode", facts={"install": "anda-sim[sweep]"})
+
+
 def search(points: Points) -> None:
     """Search until as many different points as the sweep says are in the store, or nothing new is asked for."""
+    require_sampler()
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

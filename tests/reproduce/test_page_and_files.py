@@ -93,6 +93,16 @@ def test_files_are_written_again_over_earlier_ones_and_nothing_else(tmp_path: Pa
         files.write(MADE, out)
 
 
+def test_a_file_of_the_same_name_that_is_another_s_is_left_alone(tmp_path: Path) -> None:
+    for name in (files.HTML, files.CSV):
+        out = tmp_path / name
+        out.mkdir()
+        (out / name).write_text("mine")
+        with pytest.raises(InputError, match="holds something else"):
+            files.write(MADE, out)
+        assert (out / name).read_text() == "mine"
+
+
 def test_an_unknown_section_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean `speedup`"):
         reproduce(["spedup"], cache=tmp_path / "runs.sqlite")

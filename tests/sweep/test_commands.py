@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,6 +14,7 @@ from sim import shipped
 from sim.commands import sweep
 from sim.errors import InputError
 from sim.sweep.load import FOLDER
+from sim.sweep.stored import StoredSweeps
 from tests.sweep.conftest import Write, space_of
 
 SHIPPED = sorted((shipped.ROOT / FOLDER).glob("*.yaml"))
@@ -54,6 +57,37 @@ def test_a_resumed_sweep_says_what_it_found(write: Write) -> None:
     again = ask("sweep", path, "--jobs", 1, "--resume", "--no-report")
     assert "0 points simulated" in again.output
     assert "2 from the store" in again.output
+
+
+@pytest.mark.parametrize(("package", "keys"), [("optuna", {"mode": "search", "points": 2}), ("pyarrow", {})])
+def test_a_missing_package_is_told_before_time_is_spent(
+    write: Write, monkeypatch: pytest.MonkeyPatch, package: str, keys: dict[str, Any]
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    caught = ask("sweep", write({"arch.mxu.rows": [8, 16]}, **keys), "--jobs", 1).exception
+    assert isinstance(caught, InputError)
+    assert f"needs the package {package}\n  install    anda-sim[sweep]" in str(caught)
+    assert not Path("runs").exists()
+
+
+def test_a_sweep_without_a_point_has_no_front(write: Write) -> None:
+    path = write({"arch.mxu.rows": [8, 16]})
+    with StoredSweeps(Path("runs/sweeps.sqlite"), make=True) as kept:
+        kept.begin(space_of(path), resume=False)
+    caught = ask("pareto", "small").exception
+    assert isinstance(caught, InputError)
+    assert "no point of small@" in str(caught)
+
+
+@pytest.mark.parametrize("name", ["points.csv", "report.html", "thesis.txt"])
+def test_a_folder_that_no_sweep_wrote_is_refused_before_time_is_spent(write: Write, name: str) -> None:
+    Path("mine").mkdir()
+    Path("mine", name).write_text("mine")
+    caught = ask("sweep", write({"arch.mxu.rows": [8]}), "--jobs", 1, "--out", "mine").exception
+    assert isinstance(caught, InputError)
+    assert f"mine: --out: exists\n  found      `{name}`, which no sweep wrote" in str(caught)
+    assert [path.read_text() for path in Path("mine").iterdir()] == ["mine"]
+    assert not Path("runs").exists()
 
 
 def test_too_many_points_leave_no_sweep_behind(write: Write) -> None:
