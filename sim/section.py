@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 
+class MisfitError(ValueError):
+    """Keys of a section that do not go together, blamed on one of them."""
+
+    def __init__(self, problem: str, key: str | None) -> None:
+        super().__init__(problem)
+        self.key = key
+
+
 class Section(BaseModel):
     """A frozen group of keys; unknown ones are refused. The text below a key describes it in the JSON Schema."""
 

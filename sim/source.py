@@ -152,7 +152,8 @@ def check(model: type[Model], source: Source, *, besides: Container[Path_]) -> N
 def _explained(issues: list[ErrorDetails], model: type[BaseModel], source: Source) -> InputError:
     # An unknown key often explains the missing one beside it, so it is told first.
     issue = next((item for item in issues if item["type"] == "extra_forbidden"), issues[0])
-    path = _without_tags(issue["loc"], source.values)
+    at_fault = getattr(issue.get("ctx", {}).get("error"), "key", None)
+    path = _without_tags(issue["loc"], source.values) + ((at_fault,) if at_fault else ())
     place, field, facts = source.place(path), shortened(".".join(str(part) for part in path)), source.facts(path)
     if issue["type"] == "extra_forbidden":
         allowed = sorted(_keys_at(model, path[:-1], source.values))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from sim.result import Result
 from sim.simulation import simulate
 from sim.workload.load import load_workload
 
+WIDTHS = (4, 3, 2)
 SIDE = Fraction(16 + 4, 128)
 FP16 = "{format: fp16}"
 
@@ -35,7 +37,7 @@ def bytes_ratio(slow: Result, fast: Result) -> Fraction:
     return Fraction(slow.counters["dram.weight_bytes"], fast.counters["dram.weight_bytes"])
 
 
-@pytest.mark.parametrize("bits", [4, 3, 2])
+@pytest.mark.parametrize("bits", WIDTHS)
 def test_each_width_is_as_much_faster_as_it_reads_less(bits: int) -> None:
     half, narrow = step(FP16), step(planes(bits))
     assert bytes_ratio(half, narrow) == 16 / (bits + SIDE)
@@ -75,3 +77,16 @@ def test_the_gain_vanishes_where_rows_bind() -> None:
     half, narrow = step(FP16, "fp-fp"), step(planes(2), "fp-fp")
     assert half.totals.cycles / narrow.totals.cycles < 1.01
     assert half.limit.unit != "dram"
+
+
+def test_the_documentation_shows_these_figures() -> None:
+    text, half = (Path(__file__).parent.parent / "docs" / "formats.md").read_text(), step(FP16)
+    speedups = [half.totals.cycles / step(planes(b)).totals.cycles for b in WIDTHS]
+    rows = {
+        "bytes of FP16 over theirs, scales every 128": [bytes_ratio(half, step(planes(b))) for b in WIDTHS],
+        "the same with one scale for all": [bytes_ratio(half, step(planes(b, "tensor"))) for b in WIDTHS],
+        "cycles of FP16 over theirs, scales every 128": speedups,
+    }
+    for name, figures in rows.items():
+        line = f"| {name} | {' | '.join(f'{float(figure):.2f}' for figure in figures)} |"
+        assert line in text, line

@@ -161,12 +161,14 @@ def make(kind: str, keys: Mapping[str, Any]) -> WeightFormat:
     found = WEIGHTS.find(kind)
     if found is None:
         allowed = {"allowed": ", ".join(WEIGHTS.names())}
-        raise InputError(f"no weight format {kind!r}", nearest=nearest_name(kind, WEIGHTS.names()), facts=allowed)
+        nearest = nearest_name(kind, WEIGHTS.names())
+        raise InputError(f"no weight format {kind!r}", field="format", nearest=nearest, facts=allowed)
     own = {field.name for field in fields(found)}  # type: ignore[arg-type]
     for key, value in keys.items():
         if key not in own and not (key == "bits" and value == getattr(found, "bits", None)):
             raise InputError(
                 f"weights of format {kind} have no {key} to choose",
+                field=key,
                 facts={"allowed": ", ".join(sorted(own)) or "nothing"},
             )
     return found(**{key: value for key, value in keys.items() if key in own})

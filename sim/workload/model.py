@@ -17,7 +17,7 @@ from pydantic import (
 
 from sim.errors import InputError
 from sim.formats.weight import WeightFormat, make
-from sim.section import Section
+from sim.section import MisfitError, Section
 from sim.workload.gemm import LARGEST_SIZE
 from sim.workload.precision_rules import ModuleLengths, RuledPrecision
 
@@ -128,7 +128,7 @@ class Weights(Section):
         except InputError as error:
             facts = "".join(f"\n  {name:<10} {value}" for name, value in error.facts.items())
             nearest = f"; did you mean `{error.nearest}`?" if error.nearest else ""
-            raise ValueError(f"{error.problem}{nearest}{facts}") from None
+            raise MisfitError(f"{error.problem}{nearest}{facts}", error.field) from None
         return self
 
 

@@ -146,7 +146,7 @@ def test_the_commands_take_formats_rules_and_planes(tmp_path: Path, capsys: pyte
     assert deep["deep"] > deep["fp16"]
     for wrong, message in (
         ("q8", "--weights: found 'q8'; did you mean `q8_0`"),
-        ("{bits: 9}", "--weights weights={bits: 9}: weights: integers of 9 bits"),
+        ("{bits: 9}", "--weights weights={bits: 9}: weights.bits: integers of 9 bits"),
         ("{bit: 4}", "weights.bit: unknown key; did you mean `bits`"),
     ):
         with pytest.raises(InputError) as caught:

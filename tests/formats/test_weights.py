@@ -203,6 +203,18 @@ def test_blocks_of_gguf_are_those_of_ggml_byte_for_byte(kind, size):
     assert stored.column_bits(128) == 4 * size * 8
 
 
+@pytest.mark.parametrize("kind", ["q4_0", "q4_1", "q8_0"])
+def test_blocks_are_those_that_the_gguf_package_writes(kind):
+    gguf = pytest.importorskip("gguf")
+    written = gguf.GGMLQuantizationType[kind.upper()]
+    stored, rng = make(kind, {}), np.random.default_rng(2)
+    weights = (rng.normal(size=(64, 256)) * np.exp2(rng.integers(-12, 4, (64, 1)))).astype(np.float32)
+    theirs = gguf.quants.quantize(weights, written)
+    assert stored.image(stored.encode(weights)) == theirs.tobytes()
+    decoded = stored.from_image(theirs.tobytes(), weights.shape).decode()
+    np.testing.assert_array_equal(decoded.astype(np.float32), gguf.quants.dequantize(theirs, written))
+
+
 def test_halves_keep_every_finite_code():
     codes = np.arange(1 << 16, dtype="<u2")
     for stored, exponent in ((Fp16Weights(), 0x7C00), (Bf16Weights(), 0x7F80)):

@@ -59,3 +59,20 @@ def test_its_values_are_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(again.decode(), weights.decode())
     found = Machine(load_arch("fp-fp")).pe.multiply(np.eye(64, dtype=np.float16), weights, None)
     np.testing.assert_array_equal(found.T, weights.dequantise_fp16().astype(np.float32))
+
+
+def test_a_model_computes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from sim.formats.weight import make
+    from sim.trace.linears import linearise
+    from sim.trace.load import Loaded
+    from sim.trace.weights import as_format, quantise
+
+    monkeypatch.setenv(plugins.FILES, str(FILE))
+    stored, layer = make("toy_log4", {}), torch.nn.Linear(64, 8)
+    before = layer.weight.detach().numpy().copy()
+    model = torch.nn.Sequential(layer)
+    made = quantise(as_format(Loaded("toy", model, linearise(model)), stored))
+    assert list(made.tensors) == ["0"]
+    np.testing.assert_array_equal(layer.weight.numpy(), stored.encode(before).decode().astype(np.float32))

@@ -78,11 +78,11 @@ MISFITS: list[tuple[tuple[str, ...], Any, str]] = [
     (("attention", "page_tokens"), 0, "attention.page_tokens: expected greater than or equal to 1"),
     (("experts", "per_token"), 5, "experts: 5 experts per_token of 4 experts"),
     (("mlp", "activation"), "sillu", "mlp.activation: found 'sillu'; did you mean `silu`?"),
-    (("weights", "bits"), 9, "weights: integers of 9 bits\n  allowed    1 to 8"),
+    (("weights", "bits"), 9, "weights.bits: integers of 9 bits\n  allowed    1 to 8"),
     (("weights", "bits"), 17, "weights.bits: expected less than or equal to 16"),
-    (("weights", "format"), "q4_2", "weights: no weight format 'q4_2'; did you mean `q4_"),
-    (("weights", "format"), "q4_0", "weights: weights of format q4_0 have no group_size to choose"),
-    (("weights", "minimum_bits"), 16, "weights: a zero point and a minimum exclude one another"),
+    (("weights", "format"), "q4_2", "weights.format: no weight format 'q4_2'; did you mean `q4_"),
+    (("weights", "format"), "q4_0", "weights.group_size: weights of format q4_0 have no group_size to choose"),
+    (("weights", "minimum_bits"), 16, "weights.minimum_bits: a zero point and a minimum exclude one another"),
     (("weights", "group_size"), 100, "weights.group_size: expected a multiple of 16, `channel` or `tensor`, found 100"),
     (
         ("precision", "bold", "mantissa_bits"),
@@ -118,8 +118,9 @@ def test_a_misfit_in_a_model_is_refused_with_its_line(
     assert message in found
     lines = Path(file).read_text().splitlines()
     line = int(found.removeprefix(f"{file}:").partition(":")[0])
-    # The line of the key itself, or of its section where the section as a whole does not fit.
-    assert lines[line - 1].split(":")[0].strip().strip("- ") in (*path, "17")
+    # The line of the key itself, of one that does not go with it, or of its section where that as a whole does not fit.
+    blamed = message.partition(":")[0].rpartition(".")[2]
+    assert lines[line - 1].split(":")[0].strip().strip("- ") in (*path, "17", blamed)
 
 
 @pytest.mark.parametrize("key", [key for key in TINY if key not in ("experts", "weights", "precision", "run")])
@@ -265,3 +266,24 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path, suffix: str) -> None
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(b"\xff\xfe\x00")
     assert "not a text file in UTF-8" in refused(str(path))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("weights.bits=9", "--set-workload weights.bits=9: weights.bits: integers of 9 bits\n  allowed    1 to 8"),
+        ("weights.bits=17", "--set-workload weights.bits=17: weights.bits: expected less than or equal to 16"),
+        (
+            "weights.read_bits=3",
+            "weights.read_bits=3: weights.read_bits: weights of format integer have no",
+        ),
+        ("weights.format=q4", "--set-workload weights.format=q4: weights.format: no weight format 'q4'"),
+        ("weights={format: planes, read_bits: 5}", "planes, read_bits: 5}: weights.read_bits: 5 planes read"),
+        (
+            "weights.group_size=20",
+            "weights.group_size=20: weights.group_size: expected a multiple of 16",
+        ),
+    ],
+)
+def test_a_misfit_of_weights_is_blamed_on_the_override_that_gave_it(given: str, message: str) -> None:
+    assert message in refused("llama-7b", overrides=[given])
