@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from sim import plugins, program
-from sim.commands import catalogue, models, report, reproduction, simulation, sweep
+from sim.commands import catalogue, models, report, reproduction, simulation, streaming, sweep
 from sim.errors import InputError
 
 COMMANDS: plugins.Seam[typer.Typer] = plugins.Seam("commands", "command")
@@ -56,6 +56,7 @@ app = typer.Typer(
 )
 app.command("run")(simulation.run)
 app.command("compare")(simulation.compare)
+app.command("stream")(streaming.stream)
 app.command("list")(catalogue.list_)
 app.command("schema")(catalogue.schema)
 app.command("report")(report.report)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sim.report.sections import PageSection
     from sim.result import Result
     from sim.runs.runs import Progress, Tracer
+    from sim.units.unit import Grain
     from sim.workload.gemm import Gemm
 
 GRAINS = ("tile", "beat")
@@ -196,14 +197,19 @@ def _scheduled(machines: list[Arch], schedule: str) -> list[Arch]:
 def _options(how: shared.How) -> SimulationOptions:
     from sim.machine.assembly import SimulationOptions
 
-    if how.grain not in GRAINS:
+    return SimulationOptions(checked_grain(how.grain), how.fast_forward, how.verify)
+
+
+def checked_grain(grain: str) -> Grain:
+    """What --grain says, refused where it is none."""
+    if grain not in GRAINS:
         raise InputError(
-            f"found {how.grain!r}",
+            f"found {grain!r}",
             field="--grain",
-            nearest=nearest_name(how.grain, GRAINS),
+            nearest=nearest_name(grain, GRAINS),
             facts={"allowed": ", ".join(GRAINS)},
         )
-    return SimulationOptions("beat" if how.grain == "beat" else "tile", how.fast_forward, how.verify)
+    return "beat" if grain == "beat" else "tile"
 
 
 def _free(folder: Path) -> Path:
