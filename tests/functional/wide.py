@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -50,6 +50,9 @@ def random_case(seed: int, machine: str) -> Case:
     weights = IntegerTensor(
         codes.reshape(n, count, group).astype(np.uint8), scales, zeros.astype(np.uint8), k, bits, minimums
     )
+    if bits > 1 and rng.random() < 0.2:  # of some planes: integers of one bit more
+        weights = weights.planes(rng.randint(1, bits - 1))
+        stored = replace(stored, bits=weights.bits)
     return Case(stored, activations, weights, rng.randint(1, 16))
 
 
