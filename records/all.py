@@ -12,6 +12,7 @@ from records.rtl_area import RtlArea
 from records.rtl_checks import RtlChecks
 from records.rtl_costs import RtlCosts
 from records.schemas import Schemas
+from records.smollm2 import SmolLm2
 from records.sweeps import Sweeps
 from records.tiny_llama import TinyLlama
 
@@ -24,6 +25,7 @@ RECORDS: dict[str, Record] = {
         Sweeps(),
         PrecisionSearch(),
         TinyLlama(),
+        SmolLm2(),
         RtlChecks(),
         RtlArea(),
         RtlCosts(),

@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from sim.errors import InputError, Place
 
 PACKAGE = Path(__file__).resolve().parents[1]
-DECIDING = ("accuracy", "formats", "trace")
+DECIDING = ("accuracy", "formats", "trace", "workload")
 """The parts of this package that decide what a model computes."""
-LIBRARIES = ("torch", "transformers", "numpy")
+LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf")
+"""Those of them that are installed."""
 
 
 def of_files(files: Iterable[Path]) -> str:
@@ -38,7 +40,8 @@ def of_files(files: Iterable[Path]) -> str:
 @cache
 def of_code() -> str:
     """SHA-256 of the code that decides what a model computes, and of the versions of the libraries it rests on."""
-    digest = hashlib.sha256("".join(f"{name} {version(name)}\0" for name in LIBRARIES).encode())
+    installed = [name for name in LIBRARIES if find_spec(name) is not None]
+    digest = hashlib.sha256("".join(f"{name} {version(name)}\0" for name in installed).encode())
     for file in sorted(path for part in DECIDING for path in (PACKAGE / part).rglob("*.py")):
         digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

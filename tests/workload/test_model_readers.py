@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from sim.arch.load import load_arch
+from sim.errors import InputError
 from sim.formats.weight import Grouping
 from sim.formats.weights.integer import IntegerWeights
+from sim.machine.machine import Machine
 from sim.workload.gemm import FP16, Gemm
 from sim.workload.load import load_workload
 
@@ -134,6 +138,57 @@ def test_gptq_of_every_width_is_read_from_a_config(write: Write, bits: int, size
     }
     workload = load_workload(write("x.json", json.dumps(config)))
     assert {gemm.weights for gemm in workload.gemms} == {IntegerWeights(bits, grouping)}
+
+
+def quantised(method: str, **keys: object) -> dict[str, object]:
+    return {"quant_method": method, **keys}
+
+
+def compressed(bits: int, size: int | None) -> dict[str, object]:
+    weights = {"num_bits": bits, "type": "int", "strategy": "group" if size else "channel", "symmetric": True}
+    group = {"targets": ["Linear"], "weights": {**weights, "group_size": size}, "input_activations": None}
+    return quantised("compressed-tensors", format="pack-quantized", config_groups={"a": group}, ignore=["lm_head"])
+
+
+@pytest.mark.parametrize("model_type", ["llama", "qwen3"])
+def test_what_a_config_says_of_its_weights_is_moved_or_refused(write: Write, model_type: str) -> None:
+    # A token reads all weights once: what DRAM moves for them is what the config says, each request in whole bursts.
+    config = {
+        **{"model_type": model_type, "hidden_act": "silu", "hidden_size": 512, "intermediate_size": 1024},
+        **{"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 128},
+        **{"vocab_size": 96, "max_position_embeddings": 64},
+    }
+    values, columns = 2 * (4 * 512 * 512 + 3 * 512 * 1024), 2 * (4 * 512 + 2 * 1024 + 512)
+    bits = {
+        "none": (None, 4 + Fraction(20, 128)),
+        "awq 128": (quantised("awq", bits=4, group_size=128), 4 + Fraction(20, 128)),
+        "awq 32": (quantised("awq", bits=4, group_size=32), 4 + Fraction(20, 32)),
+        "gptq 3": (quantised("gptq", bits=3, group_size=128), 3 + Fraction(19, 128)),
+        "gptq 8": (quantised("gptq", bits=8, group_size=128), 8 + Fraction(24, 128)),
+        "gptq 2 64": (quantised("gptq", bits=2, group_size=64), 2 + Fraction(18, 64)),
+        "compressed 4 32": (compressed(4, 32), 4 + Fraction(16, 32)),
+        "compressed 8": (compressed(8, None), 8 + Fraction(16 * columns, values)),
+    }
+    machine, moved = Machine(load_arch("fp-fp")), {}
+    for name, (told, stored) in bits.items():
+        path = write("x.json", json.dumps({**config, **({"quantization_config": told} if told else {})}))
+        gemms = load_workload(path, phase="decode", context=8).gemms
+        assert sum(gemm.k * gemm.n * gemm.count for gemm in gemms) == values
+        counts = [(gemm.count, machine.run(gemm).counters) for gemm in gemms]
+        moved[name] = sum(count * counters["dram.weight_bytes"] for count, counters in counts)
+        requests = sum(count * counters["weight_loader.requests"] for count, counters in counts)
+        assert 0 <= moved[name] - values * stored / 8 < machine.arch.dram.burst_bytes * requests
+    assert len(set(moved.values())) == len(moved) - 1  # AWQ in groups of 128 is what is made where nothing is told
+    refused = {
+        "8-bit floating-point weights": quantised("fp8"),
+        "a table of 4-bit levels": quantised("bitsandbytes", load_in_4bit=True),
+        "4-bit floating-point weights": quantised("mxfp4"),
+        "a packing of 5 bits": quantised("gptq", bits=5, group_size=128),
+    }
+    for missing, told in refused.items():
+        path = write("x.json", json.dumps({**config, "quantization_config": told}))
+        with pytest.raises(InputError, match=missing):
+            load_workload(path)
 
 
 def test_csv_rows_are_gemms(write: Write) -> None:
