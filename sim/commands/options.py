@@ -23,6 +23,9 @@ Batch = Annotated[int | None, typer.Option(help="Sequences at a time.")]
 Chunk = Annotated[int | None, typer.Option(help="Tokens of the prompt that a step takes (mixed).")]
 Context = Annotated[int | None, typer.Option(help="Tokens in the cache when decoding starts.")]
 StepCount = Annotated[int | None, typer.Option("--steps", help="Tokens to decode.")]
+ExpertRouting = Annotated[
+    str | None, typer.Option("--routing", help="Tokens of each expert: even, zipf:1.2, zipf:1.2:SEED, or a trace.")
+]
 Scope = Annotated[str | None, typer.Option(help="fp-int: GeMMs with INT4 weights; all: attention and vector work too.")]
 Precision = Annotated[
     str | None,
@@ -60,6 +63,7 @@ class Asked:
     chunk: Chunk = None
     context: Context = None
     steps: StepCount = None
+    routing: ExpertRouting = None
     scope: Scope = None
     precision: Precision = None
     overrides: SetWork = None

@@ -2,6 +2,7 @@
 
 prefill  one pass over the prompts
 decode   one pass after them, which stands for every step: only attention grows, and that follows from the tokens
+mixed    see sim/trace/mixed.py
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ from sim.errors import InputError, Place
 from sim.section import Section
 from sim.source import Source
 from sim.trace.extract import TraceOptions, load, record_into, record_module_into
+from sim.trace.linears import mixture_of
+from sim.trace.mixed import mixed_phases
 from sim.trace.writer import Recording
-from sim.workload.gemm import Workload
-from sim.workload.model import InferenceRun
+from sim.workload.gemm import Phase, Workload
+from sim.workload.model import TAKES, InferenceRun
 from sim.workload.model_source import refuse_untaken
 from sim.workload.options import Options
 from sim.workload.precision import plan_of, resolve
 from sim.workload.precision_rules import PrecisionPlan
 from sim.workload.readers.trace import phases_of, recorded_weights
+from sim.workload.routing import Mixture, Routing, rerouted, routing_of
 from sim.yaml_reader import Path_
 
 
@@ -46,26 +50,51 @@ def read(path: Path, options: Options) -> Workload:
     asked = source.with_overrides(Source({"run": given}, places, str(path)), options.overrides, "--set-workload")
     run = source.validate(Described, asked).run
     refuse_untaken(run, asked, same_phase=True)
-    if run.phase == "mixed":
-        problem = "chunks of a prompt beside decodes are modelled of classes known by hand only"
-        facts = {"allowed": "prefill, decode, both"}
-        raise InputError(problem, place=asked.place(("run", "phase")), field="run.phase", facts=facts)
     places_asked = asked.place(("run", "precision")), asked.place(("run", "scope"))
     plan = plan_of(run.precision, {}, places_asked[0])
     decodes = run.phase != "prefill"
-    tokens = run.context if run.phase == "decode" else run.tokens
+    tokens = {"decode": run.context, "mixed": max(run.tokens, run.context)}.get(run.phase, run.tokens)
     pass_ = TraceOptions(tokens=tokens, batch=run.batch, steps=1 if decodes else 0)
     loaded = load(path, pass_)
-    manifest = record_into(Recording(), loaded, pass_, [[0] * tokens] * run.batch)
-    every = manifest.tokens.model_copy(update={"steps": run.steps if decodes else 0})
-    manifest = manifest.model_copy(update={"tokens": every})
-    names = ["prefill", "decode"] if run.phase == "both" else [run.phase]
-    phases = phases_of(manifest, names, plan, run.scope, places_asked, run.steps)
+    mixture = mixture_of(loaded.model)
+    routing = _routing(run, mixture, plan, asked.place(("run", "routing")))
+    if run.phase == "mixed":
+        manifest, phases = mixed_phases(loaded, run, plan, places_asked, routing)
+    else:
+        manifest = record_into(Recording(), loaded, pass_, [[0] * tokens] * run.batch)
+        every = manifest.tokens.model_copy(update={"steps": run.steps if decodes else 0})
+        manifest = manifest.model_copy(update={"tokens": every})
+        names = ["prefill", "decode"] if run.phase == "both" else [run.phase]
+        phases = phases_of(manifest, names, plan, run.scope, places_asked, run.steps)
+        if routing:
+            phases = tuple(rerouted(phase, *routing, *_rows_and_steps(phase, run)) for phase in phases)
+    taken = TAKES[run.phase] - (set() if mixture else {"routing"})
     resolved = {
         "config": manifest.model.model_dump(),
-        "run": {**run.model_dump(), "precision": plan.written()["mantissa_bits"] if plan.plain else plan.written()},
+        "run": {
+            **{key: value for key, value in run.model_dump().items() if key in taken},
+            "precision": plan.written()["mantissa_bits"] if plan.plain else plan.written(),
+        },
     }
     return Workload(manifest.model.name, phases, plan.lengths, resolved, plan, recorded_weights(manifest, run.scope))
+
+
+def _routing(
+    run: InferenceRun, mixture: Mixture | None, plan: PrecisionPlan, place: Place
+) -> tuple[Routing, Mixture] | None:
+    """How tokens go to experts; None: evenly, as a run on the meta device has them."""
+    if run.routing == "even":
+        return None
+    if mixture is None or not plan.plain:
+        problem = "a model without experts" if mixture is None else "rules of precision beside it are not modelled here"
+        raise InputError(problem, place=place, field="run.routing", facts={"allowed": "even"})
+    return routing_of(run.routing, place, mixture), mixture
+
+
+def _rows_and_steps(phase: Phase, run: InferenceRun) -> tuple[int, range]:
+    if phase.name == "prefill":
+        return run.batch * run.tokens, range(1)
+    return run.batch, range(1, run.steps + 1)
 
 
 def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = InferenceRun().precision) -> Workload:

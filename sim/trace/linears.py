@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ from transformers.pytorch_utils import Conv1D
 from sim.errors import InputError
 from sim.trace.modules import module_of
 from sim.workload.gemm import GemmModule
-from sim.workload.phases import expert_shares
+from sim.workload.routing import EvenRouting, Mixture
 
 FP16_KINDS = ("head", "router")
 
@@ -71,9 +72,8 @@ class SplitExperts(nn.Module):
         """Tokens [tokens, H], experts chosen and their shares [tokens, experts a token] -> [tokens, H]."""
         output = torch.zeros_like(hidden)
         if hidden.is_meta:
-            spread = expert_shares(chosen.numel(), len(self.down_proj))
-            counts = [tokens for tokens, equal in spread for _ in range(equal)]
-            for expert, count in enumerate(counts):
+            mixture = Mixture(1, len(self.down_proj), chosen.shape[1])
+            for expert, count in enumerate(EvenRouting().loads(mixture, len(chosen), range(1), range(1)).elements()):
                 self._expert(expert, hidden.new_empty(count, hidden.shape[1]))
             return output
         if self.real is not None:
@@ -89,6 +89,15 @@ class SplitExperts(nn.Module):
         gate, up = self.gate_up_proj[expert](tokens).chunk(2, dim=-1)
         result: torch.Tensor = self.down_proj[expert](self.activation(gate) * up)
         return result
+
+
+def mixture_of(model: nn.Module) -> Mixture | None:
+    """The experts of a model whose layers are linear; None: it has none."""
+    layers = [module for module in model.modules() if isinstance(module, SplitExperts)]
+    if not layers:
+        return None
+    config: Any = model.config
+    return Mixture(len(layers), len(layers[0].down_proj), config.get_text_config().num_experts_per_tok)
 
 
 def linearise(model: nn.Module) -> list[Site]:

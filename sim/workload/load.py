@@ -26,6 +26,7 @@ def load_workload(
     chunk: int | None = None,
     context: int | None = None,
     steps: int | None = None,
+    routing: str | None = None,
     scope: str | None = None,
     precision: str | None = None,
     overrides: Iterable[str] = (),
@@ -42,6 +43,8 @@ def load_workload(
     tokens, batch, chunk, context, steps
         Prompt length, sequences, tokens of the prompt a step, tokens in the cache when decoding starts, tokens to
         decode; see `model.Run`.
+    routing
+        Tokens of each expert; see `routing`.
     scope
         `fp-int`: the GeMMs with integer weights; `all`: everything.
     precision
@@ -54,7 +57,7 @@ def load_workload(
     InputError
         With file, line, field, what was found and what is allowed.
     """
-    options = Options(phase, tokens, batch, chunk, context, steps, scope, precision, tuple(overrides))
+    options = Options(phase, tokens, batch, chunk, context, steps, routing, scope, precision, tuple(overrides))
     folder = shipped.expanded(name)
     if shipped.is_file(folder / MANIFEST):
         return _read("trace", folder, options)

@@ -152,13 +152,15 @@ class InferenceRun(Section):
     """Tokens in the cache of each sequence when decoding starts (decode, mixed)."""
     steps: Tokens = 1
     """Tokens decoded for each sequence (decode, both)."""
+    routing: Annotated[str, Field(min_length=1, max_length=1000)] = "even"
+    """Tokens of each expert: `even`, `zipf:EXPONENT`, `zipf:EXPONENT:SEED`, or the folder of a recorded trace."""
     scope: Literal["fp-int", "all"] = "fp-int"
     """fp-int: the GeMMs with integer weights; all: attention products, head, router and vector functions too."""
     precision: PrecisionChoice = "8"
     """Name out of `precision`, `fp16`, one mantissa length, four of them (`7,6,6,6`), or a precision file."""
 
 
-_EVERY_PHASE = {"phase", "batch", "scope", "precision"}
+_EVERY_PHASE = {"phase", "batch", "routing", "scope", "precision"}
 TAKES = {
     "prefill": _EVERY_PHASE | {"tokens"},
     "decode": _EVERY_PHASE | {"context", "steps"},

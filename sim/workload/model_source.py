@@ -16,6 +16,7 @@ from sim.workload.options import Options
 from sim.workload.phases import build_phases, check
 from sim.workload.precision import plan_of
 from sim.workload.precision_rules import PrecisionPlan
+from sim.workload.routing import EvenRouting, Mixture, Routing, routing_of
 from sim.workload.stored import of_model
 from sim.yaml_reader import Path_
 
@@ -35,13 +36,13 @@ def workload_of(described: Source, options: Options) -> Workload:
     refuse_untaken(model.run, described, same_phase=model.run.phase == written_phase)
     named = {name: entry.plan(entry.mantissa_bits) for name, entry in model.precision.items()}
     place = described.place(("run", "precision"))
-    plan = plan_of(model.run.precision, named, place)
+    plan, routing = plan_of(model.run.precision, named, place), _routing(model, described.place(("run", "routing")))
     try:
         check(model, plan)
     except InputError as error:
         raise error.at(place) from None
     try:
-        phases = build_phases(model, plan)
+        phases = build_phases(model, plan, routing)
     except InputError as error:
         raise error.at(Place(described.file)) from None
     return Workload(model.name, phases, plan.lengths, _resolved(model, plan), plan, of_model(model, plan))
@@ -62,6 +63,15 @@ def weights_of(text: str, option: str) -> WeightFormat:
     written = text if "{" in text else f"{{format: {text}}}"
     asked = source.with_overrides(Source({}, {}, option), [f"weights={written}"], option)
     return source.validate(AskedWeights, asked).weights.stored
+
+
+def _routing(model: Model, place: Place) -> Routing:
+    """How tokens go to the model's experts."""
+    if model.experts is not None:
+        return routing_of(model.run.routing, place, Mixture(model.layers, **dict(model.experts)))
+    if model.run.routing != "even":
+        raise InputError(f"{model.name} has no experts", place=place, field="run.routing", facts={"allowed": "even"})
+    return EvenRouting()
 
 
 def _with_options(described: Source, options: Options) -> Source:
@@ -88,7 +98,8 @@ def refuse_untaken(run: InferenceRun, described: Source, *, same_phase: bool) ->
 def _resolved(model: Model, plan: PrecisionPlan) -> dict[str, Any]:
     """The model as a YAML that gives the same workload again, wherever it is read."""
     resolved = model.model_dump(mode="json", exclude_none=True)
-    run = {key: value for key, value in resolved["run"].items() if key in TAKES[model.run.phase]}
+    taken = TAKES[model.run.phase] - (set() if model.experts else {"routing"})
+    run = {key: value for key, value in resolved["run"].items() if key in taken}
     if model.run.precision not in model.precision:
         if plan.plain:
             run["precision"] = plan.written()["mantissa_bits"]

@@ -13,6 +13,7 @@ class Options:
     chunk: int | None = None
     context: int | None = None
     steps: int | None = None
+    routing: str | None = None
     scope: str | None = None
     precision: str | None = None
     overrides: tuple[str, ...] = ()

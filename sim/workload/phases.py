@@ -5,9 +5,8 @@
 
 Layers are equal, so one list stands for all of them, `count` times; where rules give them precisions of their own, one
 for each stretch of layers, and of steps, with one precision. A decode step has the same GeMMs as any other;
-only its attention grows. The head takes the last token of each sequence. Mixture of experts: tokens spread as evenly
-over the experts as whole tokens can; an expert's down outputs leave as FP16, since they are combined before anything
-reads them.
+only its attention grows. The head takes the last token of each sequence. Tokens go to experts as a routing says; one
+without tokens does nothing, and their down outputs leave as FP16, since they are combined before anything reads them.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from sim.workload.gemm import FP16, Gemm, GemmModule, Item, Phase
 from sim.workload.model import Model
 from sim.workload.precision import MODULES, mantissa_bits, of_module, output_mantissa_bits
 from sim.workload.precision_rules import LayerPrecision, Moment, PrecisionPlan
+from sim.workload.routing import Mixture, Routing
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Forward:
     """`passes` runs of `rows` tokens through the model, each ending in `sequences` next tokens.
 
     `attentions` are those of all passes: spans, and how many sequences have them. `name` tells the passes from others
-    of their phase.
+    of their phase, `first` counts those of the run before them.
     """
 
     moment: Moment
@@ -37,6 +37,12 @@ class Forward:
     passes: int
     attentions: tuple[tuple[tuple[Span, ...], int], ...]
     name: str = ""
+    first: int = 0
+
+    @property
+    def numbers(self) -> range:
+        """Of the passes, in the run."""
+        return range(self.first, self.first + self.passes)
 
 
 @dataclass(frozen=True)
@@ -52,17 +58,17 @@ class LayerStretch:
         return len(self.layers) * self.forward.passes
 
 
-def build_phases(model: Model, plan: PrecisionPlan) -> tuple[Phase, ...]:
+def build_phases(model: Model, plan: PrecisionPlan, routing: Routing) -> tuple[Phase, ...]:
     """The phases that the model's `run` asks for."""
     run, phases = model.run, []
     if run.phase in ("prefill", "both"):
         spans = prefill_spans(model.attention, run.tokens)
         forward = Forward(Moment("prefill"), run.tokens * run.batch, run.batch, 1, ((spans, run.batch),))
-        phases.append(_phase(model, plan, [forward]))
+        phases.append(_phase(model, plan, routing, [forward]))
     if run.phase in ("decode", "both"):
-        phases.append(_phase(model, plan, _decodes(model, plan)))
+        phases.append(_phase(model, plan, routing, _decodes(model, plan)))
     if run.phase == "mixed":
-        phases += [_phase(model, plan, [forward]) for forward in _mixed(model)]
+        phases += [_phase(model, plan, routing, [forward]) for forward in _mixed(model)]
     return tuple(phases)
 
 
@@ -102,7 +108,7 @@ def _decodes(model: Model, plan: PrecisionPlan) -> list[Forward]:
         spans = decode_spans(model.attention, context + steps.start, len(steps))
         moment = Moment("decode", steps.start, context + steps.start)
         name = f"steps {numbered(steps)}" if len(stretches) > 1 else ""
-        forwards.append(Forward(moment, run.batch, run.batch, len(steps), ((spans, run.batch),), name))
+        forwards.append(Forward(moment, run.batch, run.batch, len(steps), ((spans, run.batch),), name, steps.start + 1))
     return forwards
 
 
@@ -118,11 +124,11 @@ def _mixed(model: Model) -> list[Forward]:
     prompt = chunked_spans(model.attention, run.tokens, run.chunk)
     decodes = decode_spans(model.attention, run.context, whole + 1)
     attentions = ((prompt, 1), (decodes, run.batch))
-    end = Forward(moment, last + 1 + run.batch, run.batch + 1, 1, () if whole else attentions)
+    end = Forward(moment, last + 1 + run.batch, run.batch + 1, 1, () if whole else attentions, first=whole)
     return [Forward(moment, run.chunk + run.batch, run.batch, whole, attentions), end] if whole else [end]
 
 
-def _phase(model: Model, plan: PrecisionPlan, forwards: list[Forward]) -> Phase:
+def _phase(model: Model, plan: PrecisionPlan, routing: Routing, forwards: list[Forward]) -> Phase:
     items: list[Item] = []
     for forward in forwards:
         stretches = plan.layers(forward.moment, model.layers)
@@ -130,7 +136,7 @@ def _phase(model: Model, plan: PrecisionPlan, forwards: list[Forward]) -> Phase:
             own = plan.at(forward.moment, layers.start, model.layers)
             stretch = LayerStretch(layers, own, forward)
             named = f"layers {numbered(layers)}" if len(stretches) > 1 else ""
-            block = [*_attention_block(model, stretch), *_mlp_block(model, stretch)]
+            block = [*_attention_block(model, stretch), *_mlp_block(model, stretch, routing)]
             items += _named(block, ", ".join(filter(None, (named, forward.name))))
         head: list[Item] = [
             vector.norm("head.norm", model.norm, forward.sequences, model.hidden_size, forward.passes),
@@ -164,14 +170,16 @@ def _attention_block(model: Model, stretch: LayerStretch) -> list[Item]:
     return items
 
 
-def _mlp_block(model: Model, stretch: LayerStretch) -> list[Item]:
+def _mlp_block(model: Model, stretch: LayerStretch, routing: Routing) -> list[Item]:
     rows, count, experts = stretch.forward.rows, stretch.count, model.experts
     items: list[Item] = [vector.norm("mlp.norm", model.norm, rows, model.hidden_size, count)]
     if experts is None:
         return items + _mlp(model, stretch, "mlp.", rows, count)
     items.append(Gemm("mlp.router", "router", rows, model.hidden_size, experts.count, count, weights=FP16))
-    for tokens, equal in expert_shares(rows * experts.per_token, experts.count):
-        items += _mlp(model, stretch, f"expert[{tokens}].", tokens, equal * count)
+    mixture = Mixture(model.layers, experts.count, experts.per_token)
+    loads = routing.loads(mixture, rows, stretch.layers, stretch.forward.numbers)
+    for tokens, times in sorted(loads.items(), reverse=True):
+        items += _mlp(model, stretch, f"expert[{tokens}].", tokens, times)
     items.append(vector.combine(rows, model.hidden_size, experts.per_token, count))
     return items
 
@@ -184,12 +192,6 @@ def _mlp(model: Model, stretch: LayerStretch, prefix: str, rows: int, count: int
         vector.activation(f"{prefix}activation", mlp.activation, mlp.gated, rows, width, count),
         _projection(model, stretch, f"{prefix}down", "down", (rows, width, hidden), count),
     ]
-
-
-def expert_shares(assignments: int, experts: int) -> list[tuple[int, int]]:
-    """(tokens, number of experts with that many), experts without tokens left out."""
-    tokens, more = divmod(assignments, experts)
-    return [(share, equal) for share, equal in ((tokens + 1, more), (tokens, experts - more)) if share and equal]
 
 
 def _projection(

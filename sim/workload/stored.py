@@ -8,6 +8,7 @@ from sim.workload.gemm import Gemm, Workload
 from sim.workload.model import Model
 from sim.workload.phases import build_phases
 from sim.workload.precision_rules import PrecisionPlan
+from sim.workload.routing import EvenRouting
 from sim.workload.weight_bytes import StoredWeights
 
 KEYS_AND_VALUES = ("scores", "context")
@@ -28,4 +29,5 @@ def of_model(model: Model, plan: PrecisionPlan) -> StoredWeights | None:
     """All matrices of a model in the scope of its run: those of a batch whose tokens go to every expert."""
     every = model.experts.count if model.experts else 1
     run = model.run.model_copy(update={"phase": "prefill", "tokens": 1, "batch": every})
-    return stored_weights(Workload(model.name, build_phases(model.model_copy(update={"run": run}), plan)).gemms)
+    phases = build_phases(model.model_copy(update={"run": run}), plan, EvenRouting())
+    return stored_weights(Workload(model.name, phases).gemms)

@@ -18,6 +18,8 @@ RUNS = [
     {"phase": "prefill", "tokens": 100, "batch": 2},
     {"phase": "decode", "context": 130, "steps": 5, "batch": 3},
     {"phase": "both", "tokens": 70, "steps": 4},
+    {"phase": "mixed", "tokens": 150, "chunk": 40, "context": 90, "batch": 3},
+    {"phase": "mixed", "tokens": 30, "chunk": 64, "context": 64, "batch": 1},
     {},
 ]
 
@@ -81,7 +83,8 @@ def test_a_class_that_no_reader_knows_runs(qwen3):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"phase": "mixed"}, "--phase: run.phase: chunks of a prompt beside decodes"),
+        ({"phase": "mixed", "steps": 2}, "--steps: run.steps: phase `mixed` does not take it"),
+        ({"phase": "mixed", "tokens": 20, "context": 600}, "are more positions than the model has"),
         ({"phase": "prefill", "steps": 3}, "--steps: run.steps: phase `prefill` does not take it"),
         ({"tokens": 0}, "--tokens: run.tokens: expected greater than or equal to 1"),
         ({"tokens": 513}, "are more positions than the model has"),

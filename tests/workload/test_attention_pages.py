@@ -12,7 +12,6 @@ from sim.workload.attention import decode_spans, prefill_spans
 from sim.workload.gemm import FP16, Gemm, VectorWork, as_vector_work
 from sim.workload.load import load_workload
 from sim.workload.model import Attention
-from sim.workload.phases import expert_shares
 
 ATTENTIONS = st.builds(
     Attention,
@@ -92,12 +91,6 @@ def test_an_attention_product_as_vector_work_moves_its_operands_and_result() -> 
     assert as_vector_work(gemm) == VectorWork("scores", "scores", 105, 2 * (15 + 35), 2 * 21, 11)
     with pytest.raises(ValueError, match="two FP16 operands"):
         as_vector_work(Gemm("q", "qkv", 1, 64, 64))
-
-
-@given(st.integers(0, 200), st.integers(1, 16))
-def test_tokens_spread_over_experts_as_evenly_as_whole_tokens_can(assignments: int, experts: int) -> None:
-    dealt = Counter(assignment % experts for assignment in range(assignments))
-    assert Counter(dict(expert_shares(assignments, experts))) == Counter(dealt.values())
 
 
 def test_one_token_works_in_two_experts_of_mixtral() -> None:

@@ -24,6 +24,7 @@ TINY: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "tiny.yaml").read
 CHOICES = [
     *(["layer", "rms"], ["relu", "gelu", "silu"], ["prefill", "decode", "both", "mixed"], ["fp-int", "all"]),
     *(["q4_0", "q4_1", "q8_0", "fp16", "bf16", "planes"], ["channel", 128, 64]),
+    ["zipf:1.5", "zipf:1.5:1", "zipf:0.5", "even"],
     *(["careful", "bold"], ["8,8,8,8", "7,8,8,8", "fp16"]),
 ]
 
@@ -76,6 +77,7 @@ MODELS = {
     "tiny": TINY,
     "tiny decode": {**TINY, "run": DECODE},
     "tiny mixed": {**TINY, "run": {**MIXED, "precision": "careful"}},
+    "tiny skewed": {**TINY, "run": {**TINY["run"], "routing": "zipf:1.5"}},
     "tiny minimum": {**TINY, "weights": {"bits": 3, "group_size": "channel", "minimum_bits": 16}},
     "tiny planes": {**TINY, "weights": {"format": "planes", "bits": 4, "read_bits": 3}},
     "tiny rules": {**TINY, "weights": {"format": "planes"}, "precision": RULED, "run": {"precision": "ruled"}},

@@ -19,7 +19,7 @@ from sim.formats.weights.integer import IntegerWeights
 from sim.formats.weights.planes import PlaneWeights
 from sim.workload.attention import attention_items, decode_spans, encoder_spans, prefill_spans
 from sim.workload.gemm import FP16, Gemm, Item, Phase, VectorWork, Workload
-from sim.workload.manifest import GemmRecord, Manifest
+from sim.workload.manifest import GemmRecord, Manifest, TracedAttention
 from sim.workload.model import Attention, InferenceRun
 from sim.workload.options import Options
 from sim.workload.precision import mantissa_bits, of_module, output_mantissa_bits, plan_of
@@ -165,7 +165,7 @@ def _length(lengths: Precision | None, record: GemmRecord) -> int | None:
 
 def _starred(name: str) -> str:
     """A name without the numbers of layers and experts."""
-    return re.sub(r"(?<=\.)\d+(?=\.)|^\d+(?=\.)", "*", name)
+    return re.sub(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.)", "*", name)
 
 
 def _vector_work(manifest: Manifest, phase: str, times: int) -> Iterator[VectorWork]:
@@ -182,15 +182,7 @@ def _attention(manifest: Manifest, phase: str) -> Iterator[Item]:
     tokens = manifest.tokens
     if phase == "decode" and not tokens.steps:
         return
-    layers = Counter(one.model_copy(update={"name": ""}) for one in manifest.attentions)
-    for one, count in layers.items():
-        attention = Attention(
-            heads=one.heads,
-            key_value_heads=one.key_value_heads,
-            head_size=one.head_size,
-            rotary=one.rotated_values > 0,
-            window=one.window,
-        )
+    for attention, one, count in attention_kinds(manifest):
         for prompt, sequences in Counter(tokens.prompts).items():
             times = count * sequences
             if phase == "decode":
@@ -201,6 +193,20 @@ def _attention(manifest: Manifest, phase: str) -> Iterator[Item]:
             if one.rotated_values:
                 rows, passes = (1, tokens.steps) if phase == "decode" else (prompt, 1)
                 yield rotary(rows, one.rotated_values, times * passes)
+
+
+def attention_kinds(manifest: Manifest) -> Iterator[tuple[Attention, TracedAttention, int]]:
+    """Each kind of attention, as a model has it and as it was recorded, and in how many layers."""
+    layers = Counter(one.model_copy(update={"name": ""}) for one in manifest.attentions)
+    for one, count in layers.items():
+        attention = Attention(
+            heads=one.heads,
+            key_value_heads=one.key_value_heads,
+            head_size=one.head_size,
+            rotary=one.rotated_values > 0,
+            window=one.window,
+        )
+        yield attention, one, count
 
 
 def _refuse_decided(options: Options) -> None:
