@@ -1,4 +1,4 @@
-"""The recorded comparison of DRAM as banks with two reference simulators: made by this model, and as good as is said."""
+"""DRAM as banks beside two reference simulators, recorded: made by this model, and as good as is said."""
 
 from __future__ import annotations
 

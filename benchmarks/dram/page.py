@@ -26,7 +26,7 @@ class Errors:
 
 def agree(row: Mapping[str, Any]) -> bool:
     """Whether the references agree on a case."""
-    return abs(row["ramulator"] / row["dramsim3"] - 1) <= AGREE
+    return bool(abs(row["ramulator"] / row["dramsim3"] - 1) <= AGREE)
 
 
 def error(row: Mapping[str, Any]) -> float:
@@ -83,11 +83,13 @@ def drawn(record: Mapping[str, Any]) -> str:
         figures = f"{e.mean:.1%} | {e.ninetieth:.1%} | {e.worst:.1%} | {e.worst_case}"
         lines.append(f"| {part} | {len(own)} | {e.cases} | {figures} |")
     found = outside(rows)
-    lines += ["", f"Where the references differ by more than {AGREE:.0%} ({len(rows) - errors(rows).cases} cases), {len(found)} are outside of their span:", ""]  # fmt: skip
+    apart = f"Where the references differ by more than {AGREE:.0%} ({len(rows) - errors(rows).cases} cases)"
+    lines += ["", f"{apart}, {len(found)} are outside of their span:", ""]
     lines += [f"- {name}: {distance:+.1%} of the nearer" for name, distance in found]
     energies = [row for row in rows if "model_picojoules" in row]
     ratios = [row["model_picojoules"] / row["dramsim3_picojoules"] - 1 for row in energies]
-    lines += ["", f"Energy beside DRAMsim3's own total, {len(ratios)} cases of HBM2: {min(ratios):+.1%} to {max(ratios):+.1%}."]  # fmt: skip
+    span = f"{min(ratios):+.1%} to {max(ratios):+.1%}"
+    lines += ["", f"Energy beside DRAMsim3's own total, {len(ratios)} cases of HBM2: {span}."]
     lines += ["", "<details><summary>All cases: clocks</summary>", ""]
     lines += ["| standard | case | Ramulator | DRAMsim3 | model | to their mean |", "|---|---|---|---|---|---|"]
     for row in rows:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ EXPORT = """
 import json, sys, ramulator
 task = json.loads(sys.argv[1])
 def dram():
-    return getattr(ramulator.dram, task["class"])(org_preset=task["organisation"], timing_preset=task["timing"], **task["set"])
+    presets = {"org_preset": task["organisation"], "timing_preset": task["timing"]}
+    return getattr(ramulator.dram, task["class"])(**presets, **task["set"])
 controllers = [
     getattr(ramulator.controller, task["controller"])(
         dram=dram(), scheduler=ramulator.scheduler.FRFCFSRowHit(), row_policy=ramulator.row_policy.Open(),
@@ -83,11 +85,8 @@ class Ramulator:
 
     def build(self) -> None:
         here = self.checkout
-        options = [
-            "-DRAMULATOR_PYTHON_BINDINGS=OFF",
-            "-DFETCHCONTENT_FULLY_DISCONNECTED=ON",
-            "-DYAML_CPP_BUILD_TESTS=OFF",
-        ]
+        chosen = ("RAMULATOR_PYTHON_BINDINGS=OFF", "FETCHCONTENT_FULLY_DISCONNECTED=ON", "YAML_CPP_BUILD_TESTS=OFF")
+        options = [f"-D{option}" for option in chosen]
         for library in ("yaml-cpp", "fmt"):
             options.append(f"-DFETCHCONTENT_SOURCE_DIR_{library.upper()}={here / 'ext' / library}")
         build = self.work / "ramulator"
@@ -201,8 +200,12 @@ def ini(name: str, row: Standard) -> str:
     system |= {"queue_structure": "PER_BANK", "row_buf_policy": "OPEN_PAGE", "cmd_queue_size": 8}
     system |= {"trans_queue_size": 32, "unified_queue": False}
     other = {"epoch_period": 10**9, "output_level": 1, "output_prefix": "dramsim3"}
-    sections = {"dram_structure": structure, "timing": timing, "power": power, "system": system, "other": other}
-    return "\n".join(
-        "\n".join([f"[{head}]", *(f"{key} = {value}" for key, value in keys.items())])
-        for head, keys in sections.items()
-    )
+    sections: dict[str, Mapping[str, object]] = {
+        "dram_structure": structure,
+        "timing": timing,
+        "power": power,
+        "system": system,
+        "other": other,
+    }
+    lines = [[f"[{head}]", *(f"{key} = {value}" for key, value in keys.items())] for head, keys in sections.items()]
+    return "\n".join(line for section in lines for line in section)
