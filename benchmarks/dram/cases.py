@@ -18,7 +18,7 @@ FAR = 1024
 """Rows of all banks between the operands of a loop."""
 
 
-class Run(NamedTuple):
+class ChannelRun(NamedTuple):
     channel: int
     first: int
     bursts: int
@@ -30,7 +30,7 @@ class Transfer(NamedTuple):
     port: int
     arrival: int
     write: bool
-    runs: tuple[Run, ...]
+    runs: tuple[ChannelRun, ...]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _one(transfers: list[Transfer]) -> tuple[int, tuple[int, ...], tuple[Transfe
 def _saturated(name: str, row: Standard, rng: random.Random) -> Iterator[DramCase]:
     for write in (False, True):
         size = rng.choice((64, 128, 256))
-        transfers = [Transfer(0, 0, write, (Run(0, i * size, size),)) for i in range(BURSTS // size)]
+        transfers = [Transfer(0, 0, write, (ChannelRun(0, i * size, size),)) for i in range(BURSTS // size)]
         yield DramCase(f"{'write' if write else 'read'} stream of {size}", name, "stream", *_one(transfers))
     for percent in (93, 83, 72, 58):
         reads, writes = rng.choice((32, 80, 192)), rng.choice((16, 48, 128))
@@ -90,7 +90,7 @@ def _saturated(name: str, row: Standard, rng: random.Random) -> Iterator[DramCas
     for size in (1, 3, 12, 24, 96):
         count = (QUICK_BURSTS if size < 4 else BURSTS) // size
         places = [rng.randrange(4096 * _region(row) // size) * size for _ in range(count)]
-        transfers = [Transfer(0, 0, False, (Run(0, at, size),)) for at in places]
+        transfers = [Transfer(0, 0, False, (ChannelRun(0, at, size),)) for at in places]
         yield DramCase(f"scattered reads of {size}", name, "scattered", *_one(transfers))
 
 
@@ -100,10 +100,10 @@ def _mixed(row: Standard, percent: int, reads: int, writes: int, apart: int) -> 
     base = 2 * FAR * _region(row) + apart * row.columns * row.groups
     while read + written < BURSTS:
         if read * (100 - percent) <= written * percent:
-            found.append(Transfer(0, 0, False, (Run(0, read, reads),)))
+            found.append(Transfer(0, 0, False, (ChannelRun(0, read, reads),)))
             read += reads
         else:
-            found.append(Transfer(0, 0, True, (Run(0, base + written, writes),)))
+            found.append(Transfer(0, 0, True, (ChannelRun(0, base + written, writes),)))
             written += writes
     return found
 
@@ -135,6 +135,6 @@ def _loop(row: Standard, loads: tuple[int, int, int], share: float, chunk: int, 
         for port, size in enumerate(loads):
             for _ in range(size // chunk):
                 first = (port * FAR * region) + (port * row.banks // 3) * set_ + at[port]
-                runs = tuple(Run(channel, first, chunk) for channel in range(channels))
+                runs = tuple(ChannelRun(channel, first, chunk) for channel in range(channels))
                 yield Transfer(port, int(block * period), port == 2, runs)
                 at[port] += chunk
