@@ -2,5 +2,5 @@
 
     python -m benchmarks.dram --ramulator FOLDER --dramsim3 FOLDER
 
-Takes checkouts of both (commits below), builds them outside of this repository, and writes results/dram.json.
+Takes checkouts of both (commits below), builds them outside of this repository, and writes results/benchmarks/dram.json.
 """

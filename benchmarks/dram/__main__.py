@@ -16,7 +16,7 @@ from benchmarks.dram.page import write_page
 from benchmarks.dram.references import Dramsim3, Ramulator
 from sim.units.dram.banks.standards import standards
 
-RECORD = Path(__file__).resolve().parents[2] / "results" / "dram.json"
+RECORD = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "dram.json"
 
 
 def main() -> None:
