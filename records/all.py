@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from records.dram_effect import DramEffect
 from records.gpu_forecast import GpuForecast
 from records.microarchitecture.page import Microarchitecture
 from records.precision_search import PrecisionSearch
@@ -31,5 +32,6 @@ RECORDS: dict[str, Record] = {
         RtlCosts(),
         Microarchitecture(),
         GpuForecast(),
+        DramEffect(),
     )
 }
