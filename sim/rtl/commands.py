@@ -33,9 +33,19 @@ def area(
     trace: Annotated[
         Path | None, typer.Option(help="Trace with tensors, weights symmetric, to measure switching on real operands.")
     ] = None,
+    node: Annotated[
+        list[str] | None, typer.Option(help="Cells of a real library, asap7 or sky130, instead of counted gates.")
+    ] = None,
+    clock: Annotated[
+        float | None,
+        typer.Option(help="Megahertz to size cells for, instead of each machine's; with --node.", min=1),
+    ] = None,
     out: Out = None,
 ) -> None:
-    """Synthesise the PEs with Yosys: gate equivalents and switched capacitance, beside the paper's ratios."""
-    from sim.rtl.report import run_area
+    """Synthesise the PEs with Yosys: gates and what they switch, or with --node area and clock in a real library."""
+    from sim.rtl.report import run_area, run_nodes
 
-    run_area(trace, out)
+    if node or clock is not None:
+        run_nodes(node or [], clock, trace, out)
+    else:
+        run_area(trace, out)

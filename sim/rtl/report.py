@@ -12,11 +12,14 @@ from typing import Any
 from rich.console import Console
 
 from sim.errors import InputError
+from sim.rtl.area.closing import closing
 from sim.rtl.area.measure import measure
+from sim.rtl.area.synthesis import yosys
 from sim.rtl.checks.build import missing_tool
 from sim.rtl.checks.mutations import MUTATIONS
 from sim.rtl.checks.suite import checks
-from sim.rtl.tables import processing_elements
+from sim.rtl.library.table import load, names
+from sim.rtl.tables import clocks, processing_elements
 
 MUTATION_CASES = 20
 
@@ -72,6 +75,31 @@ def run_area(trace: Path | None, out: Path | None) -> None:
         measured = measure(trace, lambda name: status.update(f"synthesising {name}"))
     _write(out, measured)
     console.print(processing_elements(measured), highlight=False, soft_wrap=True)
+
+
+def run_nodes(nodes: Sequence[str], clock: float | None, trace: Path | None, out: Path | None) -> None:
+    """Map every PE to the cells of each node, print area and clock, and write.
+
+    Raises
+    ------
+    InputError
+        For a node without a library or none, a clock that no PE reaches, operands; where Yosys is missing.
+    """
+    if trace is not None:
+        facts = {"mend": "leave one of the two options out"}
+        raise InputError("areas and clocks of a node need no operands", field="--trace", facts=facts)
+    if not nodes:
+        raise InputError("a clock needs cells", field="--node", facts={"allowed": ", ".join(names())})
+    libraries = [load(node) for node in dict.fromkeys(nodes)]
+    yosys()
+    console, measured = Console(), {}
+    for library in libraries:
+        with console.status("synthesising") as status:
+            found = closing(library, clock, lambda name: status.update(f"synthesising {name}"))
+        measured[library.name] = found
+        console.print(f"{library.name}, {library.node_nanometres:g} nm", highlight=False)
+        console.print(clocks(found), highlight=False, soft_wrap=True)
+    _write(out, measured)
 
 
 def _write(out: Path | None, results: dict[str, Any]) -> None:

@@ -39,6 +39,27 @@ def processing_elements(measured: dict[str, Any]) -> str:
     return aligned(headings, rows)
 
 
+def clocks(measured: dict[str, Any]) -> str:
+    """PEs in the cells of a node; the mark stands where a PE does not reach the clock of its machine."""
+    headings = ("PE", "cycles deep", "gates", "um2", "area", "longest path", "OpenSTA", "highest clock", "")
+    base = measured[BASELINE]["square_micrometres"]
+    rows = [
+        (
+            name,
+            str(pe["pipeline_cycles"]),
+            f"{pe['gate_equivalents']:,.0f}",
+            f"{pe['square_micrometres']:,.1f}",
+            f"{pe['square_micrometres'] / base:.3f}",
+            f"{pe['longest_path_picoseconds'] / 1000:.2f} ns",
+            f"{pe['opensta_picoseconds'] / 1000:.2f} ns" if pe["opensta_picoseconds"] else "-",
+            f"{pe['highest_megahertz']:,.0f} MHz",
+            "" if pe["closes"] else f"misses {pe['wanted_megahertz']:g} MHz",
+        )
+        for name, pe in measured.items()
+    ]
+    return aligned(headings, rows)
+
+
 def parts(measured: dict[str, Any]) -> str:
     """What is synthesised on its own."""
     rows = [

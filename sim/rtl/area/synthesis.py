@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sim.errors import InputError
 from sim.rtl.area.cells import CELLS
@@ -77,21 +78,51 @@ def synthesise(module: str, parameters: Mapping[str, int]) -> Netlist:
     InputError
         Where Yosys is missing or fails.
     """
-    files = ["anda_pkg.sv", *sorted(path.name for path in SOURCES.glob("*.sv") if path.name != "anda_pkg.sv")]
-    generics = " ".join(f"-G {name}={value}" for name, value in parameters.items())
     flip_flops = " ".join(f"-cell {kind} x" for kind in CELLS if "DFF" in kind)
-    script = f"""
-        read_slang -j 1 --top {module} -D SYNTHESIS {generics} {" ".join(files)}
+    steps = f"""
+        {read(module, parameters)}
         synth -flatten -noabc
         dfflegalize {flip_flops}
         abc -g {GATES}
         opt_clean -purge
         write_json netlist.json
     """
+    found = run(module, steps)
+    return Netlist(found.ports, found.cells)
+
+
+class Found(NamedTuple):
+    """A flat module as Yosys writes it: nets by port, and kind and nets by pin of each cell."""
+
+    ports: dict[str, list[Any]]
+    directions: dict[str, str]
+    cells: list[tuple[str, dict[str, Any]]]
+
+
+def read(module: str, parameters: Mapping[str, int]) -> str:
+    """The command that reads a module of this package."""
+    generics = " ".join(f"-G {name}={value}" for name, value in parameters.items())
+    return f"read_slang -j 1 --top {module} -D SYNTHESIS {generics} {' '.join(_sources())}"
+
+
+def _sources() -> list[str]:
+    return ["anda_pkg.sv", *sorted(path.name for path in SOURCES.glob("*.sv") if path.name != "anda_pkg.sv")]
+
+
+def run(module: str, steps: str, files: Mapping[str, str] = MappingProxyType({})) -> Found:
+    """Run Yosys on steps that leave netlist.json; `files` lie beside the sources.
+
+    Raises
+    ------
+    InputError
+        Where Yosys is missing or fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        for name in files:
+        for name in _sources():
             shutil.copy(SOURCES / name, folder)
-        Path(folder, "script.ys").write_text(script)
+        for name, text in files.items():
+            Path(folder, name).write_text(text)
+        Path(folder, "script.ys").write_text(steps)
         command = [yosys(), "-q", "-s", "script.ys"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
@@ -101,7 +132,8 @@ def synthesise(module: str, parameters: Mapping[str, int]) -> Netlist:
             )
         found = json.loads(Path(folder, "netlist.json").read_text())["modules"][module]
     ports = {name: port["bits"] for name, port in found["ports"].items()}
+    directions = {name: port["direction"] for name, port in found["ports"].items()}
     cells = [
         (cell["type"], {pin: bits[0] for pin, bits in cell["connections"].items()}) for cell in found["cells"].values()
     ]
-    return Netlist(ports, cells)
+    return Found(ports, directions, cells)
