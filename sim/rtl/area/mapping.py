@@ -3,8 +3,8 @@
     slang --> Yosys --> full adders, clock gates, flip-flops --> abc, for a delay --> cells of the library
 
 A register with an enable has a clock gate where it is wider than 3 bits, else a multiplexer. abc sees the gates between
-flip-flops and full adders, not those themselves, so that it is given what they leave of the period; wires count as
-capacitance of the pins.
+flip-flops and full adders, not those themselves, so that it is given a share of the period; wires count as capacitance
+of the pins.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from sim.rtl.library.table import Cell, Library, load
 
 GATED_BITS = 4
 """The narrowest register whose clock is gated."""
-LOGIC_SHARE = 0.6
-"""Share of the period that abc is given for the gates between two flip-flops or full adders."""
+LOGIC_SHARES = (0.6, 0.45, 0.3)
+"""Shares of the period that abc is given for the gates between two flip-flops or full adders, until the clock is met."""
 DRIVER_LOAD = 4
 """Pins of a NAND on an output, for abc."""
 FULL_ADDERS = """
@@ -90,11 +90,11 @@ class Mapped:
 
 
 @cache
-def _mapped(node: str, module: str, parameters: tuple[tuple[str, int], ...], period: float) -> Mapped:
+def _mapped(node: str, module: str, parameters: tuple[tuple[str, int], ...], period: float, share: float) -> Mapped:
     library = load(node)
     gate = library.cells[library.parts["clock_gate"]]
     clocked = next(iter(gate.outputs))
-    share = max(period * (1 - library.wire_margin) * LOGIC_SHARE, 1.0)
+    delay = max(period * (1 - library.wire_margin) * share, 1.0)
     steps = f"""
         {read(module, dict(parameters))}
         synth -flatten -noabc
@@ -114,7 +114,7 @@ def _mapped(node: str, module: str, parameters: tuple[tuple[str, int], ...], per
         "cells.lib": write(library, library.wire_of_pin),
         "cells.constr": f"set_driving_cell {library.parts['buffer']}\n"
         f"set_load {DRIVER_LOAD * max(nand.inputs.values()):.3f} [all_outputs]\n",
-        "size.abc": SIZING.format(share),
+        "size.abc": SIZING.format(delay),
         "full_adder.v": _full_adder(library) if "full_adder" in library.parts else "",
         "flip_flops.v": _flip_flop(library, "flip_flop", "$_DFF_P_")
         + _flip_flop(library, "reset_flip_flop", "$_DFF_PN0_"),
@@ -124,15 +124,17 @@ def _mapped(node: str, module: str, parameters: tuple[tuple[str, int], ...], per
     return Mapped(library, found.ports, found.directions, cells)
 
 
-def synthesise_for(node: str, module: str, parameters: Mapping[str, int], period: float) -> Mapped:
-    """A module of this package in a node's cells, sized for a period in picoseconds.
+def synthesise_for(
+    node: str, module: str, parameters: Mapping[str, int], period: float, share: float = LOGIC_SHARES[0]
+) -> Mapped:
+    """A module of this package in a node's cells, sized for a period in picoseconds, of which gates have a share.
 
     Raises
     ------
     InputError
         For a node without a table; where Yosys is missing or fails.
     """
-    return _mapped(node, module, tuple(sorted(parameters.items())), period)
+    return _mapped(node, module, tuple(sorted(parameters.items())), period, share)
 
 
 def _full_adder(library: Library) -> str:
