@@ -23,7 +23,7 @@ from sim.rtl.library.table import Cell, Library, load
 GATED_BITS = 4
 """The narrowest register whose clock is gated."""
 LOGIC_SHARES = (0.6, 0.45, 0.3)
-"""Shares of the period that abc is given for the gates between two flip-flops or full adders, until the clock is met."""
+"""Shares of the period that abc is given for the gates between flip-flops or full adders, until the clock is met."""
 DRIVER_LOAD = 4
 """Pins of a NAND on an output, for abc."""
 FULL_ADDERS = """
