@@ -81,10 +81,9 @@ def verilog(netlist: Mapped) -> str:
             f".{pin}({_net(net)})" for pin, net in pins.items() if pin in cell.inputs or pin in cell.outputs
         )
         lines.append(f"  {cell.name} c{index} ({joined});")
-    nets = {net for _, pins in netlist.cells for net in pins.values()} | {
-        net for found in netlist.ports.values() for net in found
-    }
-    wires = [f"  wire {_net(net)};" for net in sorted(net for net in nets if isinstance(net, int))]
+    used = [net for _, pins in netlist.cells for net in pins.values()]
+    used += [net for nets in netlist.ports.values() for net in nets]
+    wires = [f"  wire {_net(net)};" for net in sorted({net for net in used if isinstance(net, int)})]
     return "\n".join([f"module top ({', '.join(ports)});", *wires, *lines, "endmodule", ""])
 
 
