@@ -15,7 +15,7 @@ from sim.errors import InputError
 from sim.rtl.area import closing, opensta
 from sim.rtl.area.mapping import GATED_BITS, Mapped, synthesise_for
 from sim.rtl.area.timing import analyse, loads, port_load
-from sim.rtl.library.table import Arc, Cell, Library, load, names
+from sim.rtl.library.table import Arc, Library, StandardCell, load, names
 
 PERIOD = 3508.0
 """Of 285 MHz, in picoseconds."""
@@ -73,9 +73,11 @@ def linear(name: str, pin: str, out: str, delay: float, a_load: float) -> Arc:
 
 def chain(inverters: int) -> Mapped:
     """A flip-flop, inverters, a flip-flop; the wire to a pin is 0.5 fF, a pin 1 fF."""
-    inverter = Cell("inv", 1.0, 0.0, {"A": 1.0}, {"Y": "!A"}, (1.0, 9.0), (linear("inv", "A", "Y", 10, 2),), {}, 0, 0)
+    inverter = StandardCell(
+        "inv", 1.0, 0.0, {"A": 1.0}, {"Y": "!A"}, (1.0, 9.0), (linear("inv", "A", "Y", 10, 2),), {}, 0, 0
+    )
     roles = {"clock": "C", "data": "D"}
-    flip_flop = Cell(
+    flip_flop = StandardCell(
         "ff", 4.0, 0.0, {"C": 1.0, "D": 1.0}, {"Q": "IQ"}, (1.0, 9.0), (linear("ff", "C", "Q", 30, 2),), roles, 7, 0
     )
     wire = {"femtofarads_per_micrometre": 0.125, "gate_pitches_per_pin": 4}

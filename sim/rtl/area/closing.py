@@ -10,7 +10,7 @@ from sim.errors import InputError
 from sim.rtl.area.elements import ELEMENTS, Element
 from sim.rtl.area.mapping import LOGIC_SHARES, Mapped, synthesise_for
 from sim.rtl.area.opensta import installed, longest_path
-from sim.rtl.area.timing import Timing, analyse
+from sim.rtl.area.timing import LongestPath, analyse
 from sim.rtl.library.table import Library
 
 MICROSECOND = 1e6
@@ -43,9 +43,9 @@ def refuse_out_of_reach(library: Library, found: dict[str, dict[str, Any]], cloc
         raise InputError(f"no PE reaches this clock in {library.name}", field="--clock", facts=facts)
 
 
-def _sized(library: Library, element: Element, clock: float) -> tuple[Mapped, Timing]:
+def _sized(library: Library, element: Element, clock: float) -> tuple[Mapped, LongestPath]:
     """The first netlist that meets the clock, or the fastest of all."""
-    best: tuple[Mapped, Timing] | None = None
+    best: tuple[Mapped, LongestPath] | None = None
     for share in LOGIC_SHARES:
         netlist = synthesise_for(library.name, element.module, element.parameters, MICROSECOND / clock, share)
         timing = analyse(netlist)

@@ -18,7 +18,7 @@ from typing import Any
 
 from sim.rtl.area.synthesis import read, run
 from sim.rtl.library.liberty import write
-from sim.rtl.library.table import Cell, Library, load
+from sim.rtl.library.table import Library, StandardCell, load
 
 GATED_BITS = 4
 """The narrowest register whose clock is gated."""
@@ -50,7 +50,7 @@ class Mapped:
     library: Library
     ports: Mapping[str, list[Any]]
     directions: Mapping[str, str]
-    cells: Sequence[tuple[Cell, Mapping[str, Any]]]
+    cells: Sequence[tuple[StandardCell, Mapping[str, Any]]]
 
     @property
     def area(self) -> float:
@@ -78,7 +78,7 @@ class Mapped:
         """Nets of output ports."""
         return [net for name, nets in self.ports.items() if self.directions[name] == "output" for net in nets]
 
-    def gates(self) -> list[tuple[Cell, Mapping[str, Any]]]:
+    def gates(self) -> list[tuple[StandardCell, Mapping[str, Any]]]:
         """Cells that hold no state, each behind those that drive it."""
         gates = [(cell, pins) for cell, pins in self.cells if not cell.flip_flop and not cell.clock_gate]
         drivers = {pins[pin]: index for index, (cell, pins) in enumerate(gates) for pin in cell.outputs if pin in pins}

@@ -91,7 +91,7 @@ def synthesise(module: str, parameters: Mapping[str, int]) -> Netlist:
     return Netlist(found.ports, found.cells)
 
 
-class Found(NamedTuple):
+class FlatModule(NamedTuple):
     """A flat module as Yosys writes it: nets by port, and kind and nets by pin of each cell."""
 
     ports: dict[str, list[Any]]
@@ -109,7 +109,7 @@ def _sources() -> list[str]:
     return ["anda_pkg.sv", *sorted(path.name for path in SOURCES.glob("*.sv") if path.name != "anda_pkg.sv")]
 
 
-def run(module: str, steps: str, files: Mapping[str, str] = MappingProxyType({})) -> Found:
+def run(module: str, steps: str, files: Mapping[str, str] = MappingProxyType({})) -> FlatModule:
     """Run Yosys on steps that leave netlist.json; `files` lie beside the sources.
 
     Raises
@@ -136,4 +136,4 @@ def run(module: str, steps: str, files: Mapping[str, str] = MappingProxyType({})
     cells = [
         (cell["type"], {pin: bits[0] for pin, bits in cell["connections"].items()}) for cell in found["cells"].values()
     ]
-    return Found(ports, directions, cells)
+    return FlatModule(ports, directions, cells)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sim.rtl.area.mapping import Mapped
-from sim.rtl.library.table import Arc, Cell, Library, Table
+from sim.rtl.library.table import Arc, Library, StandardCell, Table
 
 CLOCK_SLEW = 1
 """Which of a library's slews a clock's edge and those of input ports have."""
@@ -30,7 +30,7 @@ EDGES = {
 """Input edge and output edge that go together; 0 rises, 1 falls."""
 
 
-class Point(NamedTuple):
+class NetEdge(NamedTuple):
     """An edge of a net: when it is there, how steep, and what it comes from."""
 
     arrival: float
@@ -39,7 +39,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Timing:
+class LongestPath:
     """What the longest path takes.
 
     Attributes
@@ -47,7 +47,7 @@ class Timing:
     picoseconds
         From the launching edge of the clock to the capturing one, without wire_margin.
     ends
-        Cell or port at the end of the path.
+        StandardCell or port at the end of the path.
     gates
         Cells on it.
     """
@@ -82,18 +82,18 @@ def port_load(library: Library) -> float:
     return PORT_LOAD * (max(library.cells[library.parts["nand"]].inputs.values()) + library.wire_of_pin)
 
 
-def analyse(netlist: Mapped) -> Timing:
+def analyse(netlist: Mapped) -> LongestPath:
     """The longest path from any flip-flop or input port to any flip-flop or output port."""
     library, load = netlist.library, loads(netlist)
     steep = library.slews[CLOCK_SLEW]
-    points: dict[Any, list[Point]] = {net: [Point(0.0, steep, None)] * 2 for net in netlist.input_nets()}
-    points |= {constant: [Point(0.0, steep, None)] * 2 for constant in ("0", "1", "x")}
+    points: dict[Any, list[NetEdge]] = {net: [NetEdge(0.0, steep, None)] * 2 for net in netlist.input_nets()}
+    points |= {constant: [NetEdge(0.0, steep, None)] * 2 for constant in ("0", "1", "x")}
     for cell, pins in netlist.cells:
         if cell.flip_flop:
             for arc in cell.arcs:
                 farads = load.get(pins[arc.output], 0.0)
                 points[pins[arc.output]] = [
-                    Point(_look(library, cell, delay, steep, farads), _look(library, cell, slew, steep, farads), None)
+                    NetEdge(_look(library, cell, delay, steep, farads), _look(library, cell, slew, steep, farads), None)
                     for delay, slew in ((arc.rise, arc.rise_slew), (arc.fall, arc.fall_slew))
                 ]
     for cell, pins in netlist.gates():
@@ -107,13 +107,13 @@ def analyse(netlist: Mapped) -> Timing:
 
 def _latest(
     library: Library,
-    cell: Cell,
+    cell: StandardCell,
     arcs: Sequence[Arc],
     pins: Mapping[str, Any],
-    points: Mapping[Any, list[Point]],
+    points: Mapping[Any, list[NetEdge]],
     load: float,
-) -> list[Point]:
-    best = [Point(0.0, 0.0, None), Point(0.0, 0.0, None)]
+) -> list[NetEdge]:
+    best = [NetEdge(0.0, 0.0, None), NetEdge(0.0, 0.0, None)]
     for arc in arcs:
         delays, slews = (arc.rise, arc.fall), (arc.rise_slew, arc.fall_slew)
         net = pins[arc.input]
@@ -122,13 +122,13 @@ def _latest(
             arrival = comes.arrival + _look(library, cell, delays[after], comes.slew, load)
             slew = max(best[after].slew, _look(library, cell, slews[after], comes.slew, load))
             if arrival > best[after].arrival:
-                best[after] = Point(arrival, slew, (net, before))
+                best[after] = NetEdge(arrival, slew, (net, before))
             else:
                 best[after] = best[after]._replace(slew=slew)
     return best
 
 
-def _longest(netlist: Mapped, points: Mapping[Any, list[Point]]) -> Timing:
+def _longest(netlist: Mapped, points: Mapping[Any, list[NetEdge]]) -> LongestPath:
     ends = [(net, 0.0, "output port") for net in netlist.output_nets()]
     for cell, pins in netlist.cells:
         role = "data" if cell.flip_flop else "enable" if cell.clock_gate else None
@@ -142,10 +142,10 @@ def _longest(netlist: Mapped, points: Mapping[Any, list[Point]]) -> Timing:
     gates, source = 0, points[net][edge].source
     while source is not None:
         gates, source = gates + 1, points[source[0]][source[1]].source
-    return Timing(late, end, gates)
+    return LongestPath(late, end, gates)
 
 
-def _look(library: Library, cell: Cell, table: Table, slew: float, load: float) -> float:
+def _look(library: Library, cell: StandardCell, table: Table, slew: float, load: float) -> float:
     """Bilinear; beyond the ends of the table the outermost stretch goes on."""
     row, across = _place(library.slews, slew)
     column, along = _place(cell.loads, load)

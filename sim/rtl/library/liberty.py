@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sim.rtl.library.table import Cell, Library, Table
+from sim.rtl.library.table import Library, StandardCell, Table
 
 TOKEN = re.compile(r'/\*.*?\*/|\\\n|"(?:[^"\\]|\\.)*"|[(){};:,\n]|[^\s(){};:,"]+', re.DOTALL)
 
@@ -96,7 +96,7 @@ def write(library: Library, wire_of_pin: float = 0.0) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _cell(library: Library, cell: Cell, wire_of_pin: float) -> list[str]:
+def _cell(library: Library, cell: StandardCell, wire_of_pin: float) -> list[str]:
     lines = [f"  cell ({cell.name}) {{", f"    area : {cell.area:g}; cell_leakage_power : {cell.leakage:g};"]
     if cell.flip_flop:
         clear = ' clear : "!RESET";'.replace("RESET", cell.pin("reset")) if "reset" in cell.roles else ""
@@ -133,7 +133,7 @@ def _cell(library: Library, cell: Cell, wire_of_pin: float) -> list[str]:
     return [*lines, "  }"]
 
 
-def _setup(cell: Cell) -> list[str]:
+def _setup(cell: StandardCell) -> list[str]:
     values = f'(scalar) {{ values ("{cell.setup:g}"); }}'
     return [
         f"      timing () {{ related_pin : {cell.pin('clock')}; timing_type : setup_rising;",
@@ -141,7 +141,7 @@ def _setup(cell: Cell) -> list[str]:
     ]
 
 
-def _table(name: str, library: Library, cell: Cell, table: Table) -> list[str]:
+def _table(name: str, library: Library, cell: StandardCell, table: Table) -> list[str]:
     rows = ", ".join(f'"{_list(row)}"' for row in table)
     return [
         f"        {name} (grid) {{",

@@ -37,7 +37,7 @@ class Arc(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cell:
+class StandardCell:
     """A standard cell.
 
     Attributes
@@ -109,7 +109,7 @@ class Library:
     wire_margin: float
     parts: Mapping[str, str]
     source: Mapping[str, str]
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, StandardCell]
 
     @property
     def gate(self) -> float:
@@ -147,11 +147,11 @@ def load(name: str) -> Library:
     return Library(**(read | {"slews": slews, "cells": cells}))
 
 
-def _cell(name: str, found: dict[str, Any], slews: int) -> Cell:
+def _cell(name: str, found: dict[str, Any], slews: int) -> StandardCell:
     arcs = tuple(
         Arc(arc[0], arc[1], arc[2], arc[3], *(_table(values, slews) for values in arc[4:])) for arc in found["arcs"]
     )
-    return Cell(
+    return StandardCell(
         name=name,
         area=found["area"],
         leakage=found["leakage"],
