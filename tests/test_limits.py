@@ -100,7 +100,7 @@ def test_twice_the_rows_are_told_by_how_they_are_fed() -> None:
 def test_decode_on_many_mxus_is_not_well_used() -> None:
     found = run("anda-datacenter", model="llama2-70b", phase="decode", scope="all", context=4096)
     assert found.totals.utilisation < 0.01
-    assert found.totals.share_of_what_ports_allow > 0.3  # with the vector unit's, which is what used to be shown
+    assert found.totals.share_of_what_ports_allow > found.totals.utilisation
 
 
 def test_a_phase_hides_behind_no_other() -> None:

@@ -26,7 +26,8 @@ StepCount = Annotated[int | None, typer.Option("--steps", help="Tokens to decode
 ExpertRouting = Annotated[
     str | None, typer.Option("--routing", help="Tokens of each expert: even, zipf:1.2, zipf:1.2:SEED, or a trace.")
 ]
-Scope = Annotated[str | None, typer.Option(help="fp-int: GeMMs with INT4 weights; all: attention and vector work too.")]
+Scope = Annotated[str | None, typer.Option(help="fp-int: GeMMs with INT4 weights; all: attention and the rest too.")]
+KeyValues = Annotated[str | None, typer.Option("--kv", help="Keys and values in scope all: int8, int4, int3 or fp16.")]
 Precision = Annotated[
     str | None,
     typer.Option(
@@ -65,6 +66,7 @@ class Asked:
     steps: StepCount = None
     routing: ExpertRouting = None
     scope: Scope = None
+    kv: KeyValues = None
     precision: Precision = None
     overrides: SetWork = None
 

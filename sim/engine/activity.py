@@ -93,6 +93,12 @@ class Activity:
         self.since = self.wake = start
         return start - now
 
+    def move(self, here: State, there: State, cycles: int) -> None:
+        """Book past time that was booked to one state to another, where only now it is known what it was."""
+        self.settle()
+        self.cycles[here] -= cycles
+        self.cycles[there] += cycles
+
     def relative_state(self) -> tuple[int, int]:
         """State, and cycles until the process wakes by itself (0 where something else wakes it)."""
         return self.state, max(self.wake - self._environment._now, 0)

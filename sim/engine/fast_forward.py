@@ -8,6 +8,7 @@ time itself never moves: the result's time is the local time plus what was skipp
 
     program       layers > operations (never skipped) > the loops of each GeMM           the outermost tried first
     GeMM          outer blocks > inner blocks > row tiles > runs of column tiles
+    attention     heads > row blocks > key blocks > row tiles
     vector work   blocks
 """
 
@@ -101,7 +102,7 @@ class FastForwarder:
     leader
         The cursor whose loops are watched.
     followers
-        The cursors that run ahead of it.
+        The cursors that run ahead of it, or behind.
     parts
         Name and relative state of everything in the machine.
     totals
@@ -181,7 +182,8 @@ class FastForwarder:
         for cursor in self._followers:
             position = cursor.position
             if self._moves_along(cursor, level):
-                states.append((True, position[level] - mine[level], position[level + 1 :]))
+                behind_in_first = position[level] == 0 < mine[level]  # which is unlike the others
+                states.append((True, position[level] - mine[level], position[level + 1 :], behind_in_first))
             else:
                 ahead = tuple(p - q for p, q in zip(position[:level], mine[:level], strict=True))
                 states.append((False, ahead, position[level:], cursor.done or cursor.kind))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+from sim.laws.attention import AttentionExpectation
 from sim.laws.bounds import (
     Bounds,
     DramFloor,
@@ -19,10 +20,11 @@ from sim.laws.bounds import (
 from sim.laws.conservation import check_bounds, check_counters, check_floor, check_promises, check_time
 from sim.laws.expected import gemm_counters, vector_counters
 from sim.laws.stalls import Counted, gemm_stalls, vector_stalls
+from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece
 from sim.mapping.plan import Plan
 from sim.mapping.vector_blocks import Blocks, cut
-from sim.workload.gemm import Gemm, VectorWork
+from sim.workload.gemm import FusedAttention, Gemm, VectorWork
 
 
 class GemmExpectation:
@@ -35,8 +37,9 @@ class GemmExpectation:
     """
 
     def __init__(self, piece: Piece) -> None:
-        assert piece.pace is not None
-        self.hardware, self.pace = piece.hardware, piece.pace
+        assert isinstance(piece.pace, Pace)
+        self.hardware = piece.hardware
+        self.pace: Pace = piece.pace
         self.plan: Plan = piece.plan()
 
     @cached_property
@@ -111,9 +114,11 @@ class VectorExpectation:
         vector_stalls(run)
 
 
-Expectation = GemmExpectation | VectorExpectation
+Expectation = GemmExpectation | AttentionExpectation | VectorExpectation
 
 
 def expect(piece: Piece) -> Expectation:
     """The expectation of a piece, whatever its work."""
+    if isinstance(piece.work, FusedAttention):
+        return AttentionExpectation(piece)
     return GemmExpectation(piece) if isinstance(piece.work, Gemm) else VectorExpectation(piece)

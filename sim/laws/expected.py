@@ -80,6 +80,7 @@ def vector_counters(arch: Hardware, work: VectorWork, blocks: Blocks) -> dict[st
     port = arch.buffers.activation.fill_port_bits
     counters = {
         "vector.operations": work.operations,
+        "vector.read_bits": 8 * work.read_bytes,
         "dram.weight_bytes": 0,
         "dram.activation_bytes": sum(bursts(arch, block.read_bytes) * count for block, count in blocks.kinds),
         "dram.output_bytes": sum(bursts(arch, block.write_bytes) * count for block, count in blocks.kinds),

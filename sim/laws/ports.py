@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from sim.arch.schema import Hardware
 from sim.formats.widths import FP16_BITS
+from sim.laws.attention import AttentionExpectation
 from sim.laws.bounds import tile_sizes
 from sim.laws.stalls import Counted
 from sim.mapping.plan import Plan
@@ -27,11 +28,14 @@ class Use:
         return float(self.done / (self.cycles * self.a_cycle))
 
 
-def port_uses(hardware: Hardware, plan: Plan | None, run: Counted) -> dict[str, Use]:
-    """By the unit that owns the port; `plan` of a GeMM, None for vector work."""
+def port_uses(hardware: Hardware, plan: Plan | AttentionExpectation | None, run: Counted) -> dict[str, Use]:
+    """By the unit that owns the port; `plan` of a GeMM, or what an attention comes to, None for vector work."""
     mxu, buffers, counters = hardware.mxu, hardware.buffers, run.counters
     weights = outputs = 0
-    if plan is not None:
+    if isinstance(plan, AttentionExpectation):
+        weights = sum(times * plan.width(one) * plan.groups(one) * plan.plan.step_bits for one, times in plan.stretches)
+        outputs = FP16_BITS * sum(times * one.rows * plan.width(one) for one, times in plan.stretches)
+    elif plan is not None:
         row_tiles = sum(times for _, times in tile_sizes(plan.tokens))
         weights = row_tiles * plan.gemm.n * plan.steps * plan.step_bits
         outputs = plan.gemm.m * plan.gemm.n * FP16_BITS

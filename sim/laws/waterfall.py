@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sim.arch.schema import Hardware
+from sim.laws.attention import AttentionExpectation
 from sim.laws.bounds import column_tiles, tile_sizes
 from sim.laws.conservation import require_equal
 from sim.laws.expectation import GemmExpectation, VectorExpectation
@@ -43,6 +44,7 @@ LOSSES = (
     "output_space_channel_busy",
     "output_space_channel_idle",
     "fill_and_drain",
+    "softmax",
     "vector_work",
     "vector_channel_busy",
     "vector_channel_idle",
@@ -111,6 +113,26 @@ def gemm_waterfall(expected: GemmExpectation, pe: ProcessingElement, run: Counte
     multipliers, pace = physical_multipliers(expected.hardware, pe), expected.pace
     useful = run.counters["mxu.macs"] * pe.multiplier_cycles(expected.plan.gemm.mantissa_bits) * pace.passes
     lost = _shape_losses(expected.hardware, pe, expected.plan, pace)
+    lost["k_padding"] = run.counters["mxu.pe_cycles"] * pe.multipliers - useful
+    lost |= {name: cycles * multipliers for name, cycles in expected.stalls(run).items()}
+    return Waterfall(run.cycles, multipliers, useful, _without_zeros(lost))
+
+
+def attention_waterfall(expected: AttentionExpectation, pe: ProcessingElement, run: Counted) -> Waterfall:
+    """Of a fused attention."""
+    hardware, multipliers = expected.hardware, physical_multipliers(expected.hardware, pe)
+    mxu, useful, lost = hardware.mxu, 0, dict.fromkeys(LOSSES, 0)
+    for one, times in expected.stretches:
+        product, pace = expected.products[one.context], expected.pace(one)
+        depth = one.keys if one.context else expected.work.head_size
+        macs = one.rows * expected.width(one) * depth
+        useful += times * macs * pe.multiplier_cycles(product.mantissa_bits) * pace.passes
+        each = times * expected.groups(one) * pace.words * pe.multipliers
+        for width, tiles in expected.widths(one):
+            working = ceil_div(width, mxu.columns)
+            lost["rows_without_tokens"] += (mxu.rows - one.rows) * tiles * mxu.columns * mxu.count * each
+            lost["columns_without_outputs"] += one.rows * tiles * (working * mxu.columns - width) * each
+            lost["mxus_without_outputs"] += one.rows * tiles * (mxu.count - working) * mxu.columns * each
     lost["k_padding"] = run.counters["mxu.pe_cycles"] * pe.multipliers - useful
     lost |= {name: cycles * multipliers for name, cycles in expected.stalls(run).items()}
     return Waterfall(run.cycles, multipliers, useful, _without_zeros(lost))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sim.arch.schema import Arch
 from sim.mapping.operands import ceil_div
 from sim.units.dram import model_of
-from sim.workload.gemm import Gemm, Phase, Workload
+from sim.workload.gemm import FusedAttention, Gemm, Phase, Workload
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,17 @@ def kept(phase: Phase) -> Footprint:
     """What a phase keeps; activations in FP16."""
     weights = cached = activations = 0
     for item in phase.items:
+        if isinstance(item, FusedAttention):
+            tokens = item.count * item.heads * max(block.keys for block in item.blocks)
+            sizes = (item.head_size, item.value_size)
+            cached += tokens * sum(ceil_div(item.cache.column_bits(size), 8) for size in sizes)
+            continue
         if not isinstance(item, Gemm):
             activations = max(activations, item.read_bytes + item.write_bytes)
             continue
         stored = item.count * ceil_div(item.n * item.weights.column_bits(item.k), 8)
-        if item.module in ("scores", "context"):
-            cached += stored
-        else:
-            weights += stored
-            activations = max(activations, 2 * item.m * (item.k + item.n))
+        weights += stored
+        activations = max(activations, 2 * item.m * (item.k + item.n))
     return Footprint(weights, cached, activations)
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from sim.arch.schema import Schedule
 from sim.engine.activity import Recorder
+from sim.laws.attention import AttentionExpectation
 from sim.laws.expectation import Expectation, GemmExpectation, VectorExpectation, expect
 from sim.machine.assembly import Assembly, Run, SimulationOptions
+from sim.machine.attention_units import add_attention_units
 from sim.mapping.nest import LoadCursor, TileCursor
 from sim.mapping.piece import Piece
 from sim.mapping.program import ProgramLoads, ProgramTiles
@@ -45,8 +47,10 @@ def assemble(
     piece: Piece, expected: Expectation, options: SimulationOptions, recorder: Recorder | None = None
 ) -> Assembly:
     """The units of a piece, put together and not yet started."""
-    assembly = Assembly(piece.hardware, options, recorder)
-    if isinstance(expected, GemmExpectation):
+    assembly = Assembly(expected.hardware, options, recorder)
+    if isinstance(expected, AttentionExpectation):
+        add_attention_units(assembly, expected)
+    elif isinstance(expected, GemmExpectation):
         plan, pace = expected.plan, expected.pace
         assembly.add_writer(expected.traffic.output_blocks)
         tiles = TileCursor(plan, Stream.of(plan, pace))

@@ -12,13 +12,15 @@ from sim.laws.words import check_words
 from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.costs import Costs
 from sim.machine.execution import run_piece
+from sim.mapping.attention import AttentionPace
+from sim.mapping.operands import TokenHeads
 from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece, Pieces
 from sim.mapping.program import GemmProgram, Needs, Operation
 from sim.units import processing_element
 from sim.units.dram import model_of
 from sim.units.processing_element import ProcessingElement
-from sim.workload.gemm import FP16, Gemm, Item, VectorWork, as_vector_work
+from sim.workload.gemm import FP16, FusedAttention, Gemm, Item, VectorWork, as_vector_work, products
 
 
 class Machine:
@@ -116,6 +118,10 @@ class Machine:
             item = as_vector_work(item)
         if isinstance(item, VectorWork):
             return self._made.of_vector_work(item)
+        if isinstance(item, FusedAttention):
+            if not self.pe.encoded:
+                item = replace(item, query_bits=None, probability_bits=None, output_mantissa_bits=None)
+            return self._made.of_attention(item, self._attention_pace(item))
         if not self.pe.encoded:
             item = replace(item, mantissa_bits=None, output_mantissa_bits=None)
         elif item.mantissa_bits is None:
@@ -137,14 +143,26 @@ class Machine:
             operations.append(Operation(piece, gemm.module, needs))
         return GemmProgram(tuple(operations), layers)
 
+    def _attention_pace(self, attention: FusedAttention) -> AttentionPace:
+        scores, context = products(attention)
+        if self.pe.encoded and (attention.query_bits is None or attention.probability_bits is None):
+            problem = f"{self.pe.kind} PEs need mantissa lengths for the queries and the softmax of {attention.name}"
+            raise self.arch.refuse("mxu.pe", problem, needed="run.attention_precision of the workload")
+        for product in (scores, context):
+            if product.weights == FP16 and not self.pe.multiplies_fp16:
+                problem = f"PEs of kind {self.pe.kind} do not multiply the FP16 keys and values of {attention.name}"
+                raise self.arch.refuse("mxu.pe", problem, needed="keys and values as integers: --kv int8, int4 or int3")
+        return AttentionPace(self.pace(scores), self.pace(context))
+
     def pace(self, gemm: Gemm) -> Pace:
         """What the PEs tell the units of a GeMM."""
         mantissa_bits = gemm.output_mantissa_bits if self.pe.encoded else None
+        output = self.pe.activations(mantissa_bits) if gemm.cached is None else TokenHeads(*gemm.cached)
         return Pace(
             words=self.pe.cycles(gemm.mantissa_bits),
             word_bits=self.pe.word_bits,
             activations=self.pe.activations(gemm.mantissa_bits),
-            output=self.pe.activations(mantissa_bits),
+            output=output,
             output_group=self.arch.mxu.dot_length,
             compressed_rows=None if mantissa_bits is None else mantissa_bits + 1,
             passes=self.pe.passes(gemm),

@@ -49,6 +49,14 @@ class TileOp(NamedTuple):
     """Columns of the run if this tile is its last, else 0."""
     stream: Stream = RAW
     """What does not depend on the place in the loops."""
+    tiles: int = 1
+    """Column tiles that it stands for, done one after the other with nothing to wait for; `columns` are of all."""
+    tile_columns: int = 0
+    """Of each of several column tiles but the last."""
+    takes_place: bool = False
+    """Waits for a place where its run of column tiles may lie until it is worked on."""
+    of_made: bool = False
+    """Its activations are made on the chip, and it frees a row tile of them: the softmax's weights of attention."""
 
 
 class LoopCursor:

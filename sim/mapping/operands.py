@@ -69,6 +69,21 @@ class GroupedWeights:
 
 
 @dataclass(frozen=True)
+class TokenHeads:
+    """Keys or values as they are cached: each head of a token under what its format stores beside it."""
+
+    format: WeightFormat
+    head_size: int
+
+    def data_bytes(self, lanes: int, groups: int, values: int) -> int:
+        """With their share of a head's scale, where only some of its values are in the block."""
+        return ceil_div(lanes * values * self.format.column_bits(self.head_size), 8 * self.head_size)
+
+    def side_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
 class RawBytes:
     """A stretch of memory: one byte a value."""
 

@@ -15,10 +15,11 @@ from typing import TypeVar
 
 from sim.arch.schema import Arch, Hardware, Objective, Schedule
 from sim.arch.section import MachineSection
+from sim.mapping.attention import AttentionPace, AttentionPlan, make_attention_plan
 from sim.mapping.operands import GroupedWeights, Operand
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan, make_plan
-from sim.workload.gemm import Gemm, VectorWork
+from sim.workload.gemm import FusedAttention, Gemm, VectorWork
 
 AnySection = TypeVar("AnySection", bound=MachineSection)
 
@@ -36,14 +37,14 @@ class Piece:
     pace
         What the machine's PEs tell the units; None for vector work.
     schedule
-        Blocks, or what they are searched for; None for vector work.
+        Blocks, or what they are searched for; None for vector work and attention.
     name
         What people call it; not part of the key.
     """
 
-    work: Gemm | VectorWork
+    work: Gemm | FusedAttention | VectorWork
     hardware: Hardware
-    pace: Pace | None
+    pace: Pace | AttentionPace | None
     schedule: Schedule | Objective | None
     name: str = field(default="", compare=False)
 
@@ -63,7 +64,7 @@ class Piece:
     @property
     def size(self) -> int:
         """Operations: the larger, the longer it is likely to take."""
-        return self.work.macs if isinstance(self.work, Gemm) else self.work.operations
+        return self.work.operations if isinstance(self.work, VectorWork) else self.work.macs
 
     def plan(self) -> Plan:
         """A GeMM cut as its schedule says.
@@ -73,10 +74,26 @@ class Piece:
         InputError
             Where it does not fit the machine.
         """
-        if not isinstance(self.work, Gemm) or self.pace is None or not isinstance(self.schedule, Schedule):
+        if (
+            not isinstance(self.work, Gemm)
+            or not isinstance(self.pace, Pace)
+            or not isinstance(self.schedule, Schedule)
+        ):
             raise TypeError("only a GeMM whose blocks are known has a plan")
         weights = GroupedWeights(self.work.weights)
         return make_plan(self.hardware, self.work, self.pace.activations, weights, self.schedule, self.pace.passes)
+
+    def attention_plan(self) -> AttentionPlan:
+        """An attention cut for the machine.
+
+        Raises
+        ------
+        InputError
+            Where it does not fit the machine.
+        """
+        if not isinstance(self.work, FusedAttention) or not isinstance(self.pace, AttentionPace):
+            raise TypeError("only attention has a plan of attention")
+        return make_attention_plan(self.hardware, self.work, self.pace)
 
     def scheduled(self, schedule: Schedule | None) -> Piece:
         """The same piece with these blocks."""
@@ -108,6 +125,18 @@ class Pieces:
     def whole(self, piece: Piece) -> Piece:
         """A piece on all of the machine, whose buffers it shares with others."""
         return replace(piece, hardware=self._visible)
+
+    def of_attention(self, attention: FusedAttention, pace: AttentionPace) -> Piece:
+        """The piece of one instance of attention.
+
+        Raises
+        ------
+        InputError
+            Where it does not fit the machine.
+        """
+        arch, work = self._arch, replace(attention, name="", count=1)
+        Piece(attention, arch, pace, None).attention_plan()  # as the user knows it, for the message
+        return Piece(work, self._visible, pace, None, f"{arch.name} {attention.name}")
 
     def of_vector_work(self, work: VectorWork) -> Piece:
         """The piece of one instance of vector work."""

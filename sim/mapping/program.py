@@ -160,7 +160,7 @@ class Course:
         stages = []
         for operation in program.operations:
             plan, pace = operation.piece.plan(), operation.piece.pace
-            assert pace is not None
+            assert isinstance(pace, Pace)
             made = replace(Stream.of(plan, pace), label=operation.label)
             # Streams are compared by identity: operations that no unit can tell apart share one, and what was learnt.
             stream = streams.setdefault(tuple(getattr(made, field.name) for field in fields(made)), made)

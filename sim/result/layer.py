@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
+from sim.laws.attention import AttentionExpectation
 from sim.laws.bounds import DramFloor, dram_floor
-from sim.laws.expectation import Expectation, GemmExpectation, expect
+from sim.laws.expectation import Expectation, GemmExpectation, VectorExpectation, expect
 from sim.laws.ports import Use, port_uses
-from sim.laws.waterfall import gemm_waterfall, vector_waterfall
+from sim.laws.waterfall import attention_waterfall, gemm_waterfall, vector_waterfall
 from sim.limits import limit_of
 from sim.machine.assembly import Run
 from sim.machine.machine import Machine
@@ -17,6 +19,9 @@ from sim.result import Layer, LayerFastForward, LayerSchedule
 from sim.result.times import unit_times
 from sim.runs.runs import Runs
 from sim.workload.gemm import Gemm, Item, VectorWork
+
+VECTOR_PRODUCT_BITS = 16 * 16
+"""The vector unit multiplies FP16 by FP16."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +52,28 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
     expected = expect(piece.scheduled(run.schedule))
     gemm = item if isinstance(item, Gemm) else None
     on_mxu = piece.work if isinstance(piece.work, Gemm) else None
-    macs = gemm.m * gemm.k * gemm.n if gemm else 0
+    macs = 0 if isinstance(item, VectorWork) else item.macs // item.count
     work = piece.work.operations if isinstance(piece.work, VectorWork) else macs
-    peak = _peak(machine, on_mxu) if on_mxu else float(machine.arch.vector.fpus)
+    peak, bits = float(machine.arch.vector.fpus), macs * VECTOR_PRODUCT_BITS
+    if on_mxu:
+        peak, bits = _peak(machine, on_mxu), macs * _product_bits(machine, on_mxu)
     energy = machine.costs.energy_picojoules(run.counters, run.cycles)
     hardware = expected.hardware
     if isinstance(expected, GemmExpectation):
         waterfall = gemm_waterfall(expected, machine.pe, run)
         uses = port_uses(hardware, expected.plan, run)
+    elif isinstance(expected, AttentionExpectation):
+        waterfall, uses = attention_waterfall(expected, machine.pe, run), port_uses(hardware, expected, run)
+        shares = [(product, Fraction(own, macs)) for product, own in _macs(expected)]
+        peak = float(1 / sum(share / Fraction(_peak(machine, product)) for product, share in shares))
+        bits = sum(own * _product_bits(machine, product) for product, own in _macs(expected))
     else:
         waterfall, uses = vector_waterfall(expected, machine.pe, run), port_uses(hardware, None, run)
     layer = Layer(
         name=item.name,
         module=item.module,
         phase=phase,
-        unit="mxu" if on_mxu else "vector",
+        unit="vector" if isinstance(expected, VectorExpectation) else "mxu",
         m=gemm.m if gemm else None,
         k=gemm.k if gemm else None,
         n=gemm.n if gemm else None,
@@ -71,7 +83,7 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
         stored_bits_a_weight=float(gemm.weights.stored_bits(gemm.k)) if gemm else None,
         cycles=run.cycles,
         macs=macs,
-        bit_operations=macs * _product_bits(machine, gemm if on_mxu else None),
+        bit_operations=bits,
         dram_bytes=machine.costs.moved_bytes(run.counters, "dram"),
         sram_bytes=machine.costs.moved_bytes(run.counters, "sram"),
         energy_picojoules=sum(energy.values()),
@@ -94,9 +106,15 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
     return Done(layer, run, macs or work, energy, uses)
 
 
-def _product_bits(machine: Machine, gemm: Gemm | None) -> int:
-    """Bits of an activation times bits of a weight; the vector unit multiplies FP16 by FP16."""
-    return machine.pe.activation_bits(gemm.mantissa_bits) * gemm.weights.read_bits if gemm else 16 * 16
+def _macs(expected: AttentionExpectation) -> list[tuple[Gemm, int]]:
+    """The products of an attention, and the MACs of each."""
+    work = expected.work
+    return list(zip(expected.products, (work.scores * work.head_size, work.scores * work.value_size), strict=True))
+
+
+def _product_bits(machine: Machine, gemm: Gemm) -> int:
+    """Bits of an activation times bits of a weight."""
+    return machine.pe.activation_bits(gemm.mantissa_bits) * gemm.weights.read_bits
 
 
 def _peak(machine: Machine, gemm: Gemm) -> float:

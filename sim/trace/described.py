@@ -65,7 +65,7 @@ def read(path: Path, options: Options) -> Workload:
         every = manifest.tokens.model_copy(update={"steps": run.steps if decodes else 0})
         manifest = manifest.model_copy(update={"tokens": every})
         names = ["prefill", "decode"] if run.phase == "both" else [run.phase]
-        phases = phases_of(manifest, names, plan, run.scope, places_asked, run.steps)
+        phases = phases_of(manifest, names, plan, run, places_asked)
         if routing:
             phases = tuple(rerouted(phase, *routing, *_rows_and_steps(phase, run)) for phase in phases)
     taken = TAKES[run.phase] - (set() if mixture else {"routing"})
@@ -111,6 +111,6 @@ def from_module(module: nn.Module, inputs: dict[str, Any], precision: str = Infe
     manifest = record_module_into(Recording(), module, inputs)
     lengths = resolve(precision)
     places = Place("precision"), Place("scope")
-    phases = phases_of(manifest, ["prefill"], PrecisionPlan(lengths), "fp-int", places)
+    phases = phases_of(manifest, ["prefill"], PrecisionPlan(lengths), InferenceRun(), places)
     resolved = {"module": manifest.model.model_dump(), "precision": "fp16" if lengths is None else list(lengths)}
     return Workload(manifest.model.name, phases, lengths, resolved, stored=recorded_weights(manifest, "fp-int"))

@@ -14,14 +14,14 @@ from sim.errors import InputError, Place
 from sim.trace.extract import TraceOptions, record_into
 from sim.trace.load import Loaded
 from sim.trace.writer import Recording
-from sim.workload.attention import attention_items, chunked_spans, decode_spans
+from sim.workload.attention import AttentionFormats, attention_formats, attention_items, chunked_passes, decode_passes
 from sim.workload.gemm import Gemm, Item, Phase
 from sim.workload.manifest import Manifest
 from sim.workload.model import InferenceRun
 from sim.workload.precision_rules import PrecisionPlan
 from sim.workload.readers.trace import attention_kinds, phases_of
 from sim.workload.routing import Mixture, Routing, rerouted
-from sim.workload.vector import rotary
+from sim.workload.vector import quantise, rotary
 
 
 def mixed_phases(
@@ -47,12 +47,12 @@ def mixed_phases(
         (run.chunk + run.batch, run.batch, range(whole)),
         (last + 1 + run.batch, run.batch + 1, range(whole, whole + 1)),
     ]
-    phases, manifests = list[Phase](), list[Manifest]()
+    phases, manifests, formats = list[Phase](), list[Manifest](), attention_formats(run, plan.lengths)
     for rows, sequences, numbers in steps if whole else steps[1:]:
         manifest = record_into(Recording(), loaded, TraceOptions(tokens=rows), [[0] * rows])
         manifests.append(manifest)
         others = manifest.model_copy(update={"attentions": []})
-        (phase,) = phases_of(others, ["prefill"], plan, run.scope, asked)
+        (phase,) = phases_of(others, ["prefill"], plan, run, asked)
         items = [_times(item, len(numbers), sequences) for item in phase.items]
         if run.scope == "all":
             items += [
@@ -60,7 +60,13 @@ def mixed_phases(
                 for _, one, layers in attention_kinds(manifest)
                 if one.rotated_values
             ]
-            items += _attention(manifest, run, whole + 1) if not phases else []
+            if formats.cache.integers:
+                items += [
+                    quantise(rows, heads * (one.head_size + one.value_size), 2 * heads, layers * len(numbers))
+                    for _, one, layers in attention_kinds(manifest)
+                    for heads in (one.key_value_heads,)
+                ]
+            items += _attention(manifest, run, formats, whole + 1) if not phases else []
         phase = Phase("mixed", tuple(items))
         phases.append(rerouted(phase, *routing, rows, numbers) if routing else phase)
     return manifests[0], tuple(phases)
@@ -71,9 +77,10 @@ def _times(item: Item, passes: int, sequences: int) -> Item:
     return replace(often, m=sequences) if isinstance(often, Gemm) and often.module == "head" else often
 
 
-def _attention(manifest: Manifest, run: InferenceRun, steps: int) -> Iterator[Item]:
+def _attention(manifest: Manifest, run: InferenceRun, formats: AttentionFormats, steps: int) -> Iterator[Item]:
     for attention, one, layers in attention_kinds(manifest):
-        prompt = chunked_spans(attention, run.tokens, run.chunk)
-        decodes = decode_spans(attention, run.context, steps)
-        for spans, sequences in ((prompt, 1), (decodes, run.batch)):
-            yield from attention_items(attention, spans, layers * sequences, one.value_size, capped=one.capped)
+        prompt = chunked_passes(attention, run.tokens, run.chunk)
+        decodes = decode_passes(attention, run.context, steps)
+        for passes, sequences in ((prompt, 1), (decodes, run.batch)):
+            sizes = (layers, sequences, one.value_size)
+            yield from attention_items(attention, formats, passes, *sizes, capped=one.capped)

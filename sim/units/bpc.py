@@ -24,6 +24,7 @@ from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
 from sim.mapping.operands import ceil_div
 from sim.units.collector import OutputBlock
+from sim.units.mxu import MadeActivations
 from sim.units.unit import Bench, Steps, Unit
 from sim.units.writer import Writer
 
@@ -37,6 +38,8 @@ class Bpc(Unit):
     ----------
     lanes
         Of all compressors together.
+    made
+        Where blocks go that the MXU takes again.
     """
 
     names = ("bpc",)
@@ -66,8 +69,11 @@ class Bpc(Unit):
             ),
         )
 
-    def __init__(self, bench: Bench, writer: Writer, *, lanes: int, group_size: int) -> None:
+    def __init__(
+        self, bench: Bench, writer: Writer, *, lanes: int, group_size: int, made: MadeActivations | None = None
+    ) -> None:
         super().__init__(bench, "bpc")
+        self.made = made
         self.writer, self.lanes, self.group_size = writer, lanes, group_size
         self.emitting = False
         self._emptied: Event | None = None
@@ -84,14 +90,19 @@ class Bpc(Unit):
                 yield self.activity.rest(self.blocks.filled())
             self.block = self.blocks.pop()
             self.emitting = True
-            while not self.writer.space.available:
-                yield self.activity.wait(self.writer.space.given(), State.OUTPUT_SPACE)
-            self.writer.space.take()
+            if not self.block.made:
+                while not self.writer.space.available:
+                    yield self.activity.wait(self.writer.space.given(), State.OUTPUT_SPACE)
+                self.writer.space.take()
             yield self.activity.work(1)
             self.space.give()
             yield from self._emit()
             self.groups += self._groups(self.block)
-            self.writer.blocks.put(self.block)
+            if self.block.made:
+                assert self.made is not None
+                self.made.store(closes=self.block.closes)
+            else:
+                self.writer.blocks.put(self.block)
             self.emitting = False
             if self.empty and self._emptied is not None:
                 event, self._emptied = self._emptied, None

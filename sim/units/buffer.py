@@ -29,7 +29,13 @@ MEBIBYTE = 2**20
 
 
 class Buffer(Unit):
-    """Fill side and bookkeeping of one buffer."""
+    """Fill side and bookkeeping of one buffer.
+
+    Parameters
+    ----------
+    blocks
+        Whose chunks may be in it at a time; the one in use, and the next where double buffered, unless told.
+    """
 
     names = ("weight_buffer", "activation_buffer")
     flow = 30
@@ -40,14 +46,13 @@ class Buffer(Unit):
         """Writes into both buffers and their area; the leakage of both is a component of its own, as is no logic's."""
         return (*_weight_costs(arch), *_activation_costs(arch))
 
-    def __init__(self, bench: Bench, name: str, config: BufferConfig) -> None:
+    def __init__(self, bench: Bench, name: str, config: BufferConfig, blocks: int | None = None) -> None:
         super().__init__(bench, name)
         self.config = config
         self.arrivals: Channel[Chunk] = Channel(bench.environment)
         self.ready: Channel[Chunk] = Channel(bench.environment)
         self.space = Credits(bench.environment, config.bytes)
-        self.blocks = Credits(bench.environment, 2 if config.double_buffered else 1)
-        """The block in use, and the next where double buffered."""
+        self.blocks = Credits(bench.environment, blocks or (2 if config.double_buffered else 1))
         self.chunk = Chunk(0, 0)
         self.bits_left = 0
         self.filled_bytes = self.filled_side_bytes = 0

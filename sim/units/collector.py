@@ -36,10 +36,26 @@ class OutputBlock(NamedTuple):
     rows: int
     columns: int
     stream: Stream = RAW
+    made: bool = False
+    """Goes back to the MXU as activations (sim/units/mxu.py, `MadeActivations`), not to DRAM."""
+    closes: bool = True
+    """Is the last part of its row tile."""
+
+
+class Gathering(Protocol):
+    """Where gathered outputs go."""
+
+    @property
+    def space(self) -> Credits | None:
+        """Gather registers, each for one run; None where room was taken before the run began."""
+        ...
+
+    @property
+    def blocks(self) -> Channel[OutputBlock]: ...
 
 
 class Sink(Protocol):
-    """Where gathered outputs go."""
+    """Where outputs go that ask for room."""
 
     space: Credits
     """Gather registers, each for one run."""
@@ -82,7 +98,7 @@ class Collector(Unit):
         bench: Bench,
         pipeline: Channel[FinishedTile],
         registers: Credits,
-        sink: Sink,
+        sink: Gathering,
         compressor: Compressor | None = None,
         *,
         port_bits: int,
@@ -102,13 +118,15 @@ class Collector(Unit):
             while not self.pipeline.items:
                 yield self.activity.rest(self.pipeline.filled())
             self.tile = self.pipeline.pop()
+            self._drained(self.tile)
             if self.tile.ready_at > self.bench.now:
                 yield self.activity.sleep(self.tile.ready_at - self.bench.now, State.DEPENDENCY)
             if self.tile.run_opens:
                 yield from self._turn()
-                while not self.target.space.available:
-                    yield self.activity.wait(self.target.space.given(), State.OUTPUT_SPACE)
-                self.target.space.take()
+                if self.target.space is not None:
+                    while not self.target.space.available:
+                        yield self.activity.wait(self.target.space.given(), State.OUTPUT_SPACE)
+                    self.target.space.take()
             yield from self._drain()
             self.registers.give()
             if self.tile.run_columns:
@@ -124,6 +142,14 @@ class Collector(Unit):
         self.target = self.sink
         while not self.compressor.empty:
             yield self.activity.wait(self.compressor.emptied(), State.OUTPUT_SPACE)
+
+    def _drained(self, tile: FinishedTile) -> None:
+        """Book the tiles before the last of several, each drained while the MXU did the next."""
+        others, drain = tile.tiles - 1, self.drain_cycles(tile.rows)
+        if others:
+            self.activity.move(State.IDLE, State.DEPENDENCY, others * (tile.ready_at - self.bench.now))
+            self.activity.move(State.IDLE, State.BUSY, others * drain)
+            self.beats += others * drain
 
     def beat_drain(self) -> Steps:
         self.bits_left = self.tile.rows * self.mxu_columns * FP16_BITS

@@ -16,6 +16,7 @@ from sim.cost.scaling import registers
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Credits
+from sim.mapping.attention_nest import KeyValueCursor, QueryCursor
 from sim.mapping.nest import Chunk, LoadCursor
 from sim.mapping.program import ProgramLoads
 from sim.mapping.vector_blocks import BlockCursor
@@ -49,7 +50,7 @@ class Loader(Unit):
         self,
         bench: Bench,
         name: str,
-        cursor: LoadCursor | ProgramLoads | BlockCursor,
+        cursor: LoadCursor | ProgramLoads | BlockCursor | KeyValueCursor | QueryCursor,
         launched: Event,
         port: Port,
         dram: Dram,

@@ -50,10 +50,39 @@ class FinishedTile(NamedTuple):
     run_opens: bool
     run_columns: int
     stream: Stream = RAW
+    tiles: int = 1
+    """The last of so many, of which the others have been drained meanwhile."""
 
     def relative_to(self, now: int) -> FinishedTile:
         """The same tile with the cycles until it is ready."""
         return self._replace(ready_at=max(self.ready_at - now, 0))
+
+
+class MadeActivations:
+    """Activations made on the chip, for operations with `of_made`: the softmax's weights, a row tile at a time.
+
+    Parameters
+    ----------
+    row_tiles
+        That there is room for.
+    places
+        For row tiles that what makes them has not worked on yet.
+    """
+
+    def __init__(self, bench: Bench, row_tiles: int, places: int) -> None:
+        self.space = Credits(bench.environment, row_tiles)
+        """Taken before the first part of a row tile is made; the MXU gives it back."""
+        self.places = Credits(bench.environment, places)
+        """For row tiles of scores and partial outputs: taken before the MXU begins one, given back by its reader."""
+        self.ready: Channel[None] = Channel(bench.environment)
+
+    def store(self, *, closes: bool) -> None:
+        """A part of a row tile is there; with the last all of it is."""
+        if closes:
+            self.ready.put(None)
+
+    def in_hand(self) -> tuple[Any, ...]:
+        return (len(self.ready.items), self.space.available, self.places.available)
 
 
 class Mxu(Unit):
@@ -65,6 +94,8 @@ class Mxu(Unit):
         Of a program's operations: the time of each is counted, that of waiting for its operands included.
     channel_busy
         Cycles before the present one in which the DRAM channel moved something.
+    made
+        Where activations that are made on the chip come from.
     """
 
     names = ("mxu",)
@@ -121,10 +152,13 @@ class Mxu(Unit):
         output_registers: int,
         pipeline_cycles: int,
         channel_busy: Callable[[], int],
+        made: MadeActivations | None = None,
         labels: Iterable[str] = (),
     ) -> None:
         super().__init__(bench, "mxu")
-        self.waits = Waits(bench.environment, self.activity, channel_busy, CAUSES)
+        causes = CAUSES if made is None else (*CAUSES, State.DEPENDENCY)
+        self.waits = Waits(bench.environment, self.activity, channel_busy, causes)
+        self.made = made
         self.weights, self.activations, self.activation_buffer = weights, activations, activation_buffer
         self.pipeline_cycles = pipeline_cycles
         self.registers = Credits(bench.environment, output_registers)
@@ -148,9 +182,13 @@ class Mxu(Unit):
             if self.op is None:
                 break
             if self.op.takes_activations:
-                while not self.activation_buffer.ready.items:
-                    yield self._wait(self.activation_buffer.ready.filled(), State.ACTIVATIONS)
-                self.activation_buffer.ready.pop()
+                while not self._source.ready.items:
+                    yield self._wait(self._source.ready.filled(), self._cause)
+                self._source.ready.pop()
+            if self.op.takes_place and self.made is not None:
+                while not self.made.places.available:
+                    yield self._wait(self.made.places.given(), State.OUTPUT_SPACE)
+                self.made.places.take()
             if self.op.opens_tile:
                 while not self.registers.available:
                     yield self._wait(self.registers.given(), State.OUTPUT_SPACE)
@@ -160,6 +198,17 @@ class Mxu(Unit):
             yield from self._compute()
             self._finish(self.op)
         self.activity.enter(State.IDLE)
+
+    @property
+    def _source(self) -> Buffer | MadeActivations:
+        """Where the present operation's activations come from."""
+        of_made = self.op is not None and self.op.of_made
+        return self.made if self.made is not None and of_made else self.activation_buffer
+
+    @property
+    def _cause(self) -> State:
+        """What waiting for them is called."""
+        return State.ACTIVATIONS if self._source is self.activation_buffer else State.DEPENDENCY
 
     def _wait_for_operation(self) -> Steps:
         """The next operation comes with its first block of weights."""
@@ -189,19 +238,19 @@ class Mxu(Unit):
             self.started, self.fill_cycles = True, self.bench.now
 
     def _finish(self, op: TileOp) -> None:
-        self.groups += op.groups
+        self.groups += op.groups * op.tiles
         self.macs += op.rows * op.columns * op.values
         self.pe_cycles += op.rows * op.columns * op.groups * op.stream.words
         if op.frees_activations:
-            self.activation_buffer.space.give(op.frees_activations)
+            self._source.space.give(op.frees_activations)
         if op.closes_activations:
             self.activation_buffer.blocks.give()
         self._book()
         self.computing = False
         if op.closes_tile:
-            self.tiles += 1
+            self.tiles += op.tiles
             ready_at = self.bench.now + self.pipeline_cycles
-            self.pipeline.put(FinishedTile(ready_at, op.rows, op.run_opens, op.run_columns, op.stream))
+            self.pipeline.put(FinishedTile(ready_at, op.rows, op.run_opens, op.run_columns, op.stream, op.tiles))
 
     def _book(self) -> None:
         """Count the time up to now for the operation that is at work, or the one that is waited for."""
@@ -241,17 +290,18 @@ class Mxu(Unit):
     def tile_compute(self) -> Steps:
         assert self.op is not None
         op, words, group = self.op, self.op.stream.words, self.group_cycles(self.op)
-        waiting = (op.groups - 1) * max(0, self.weights.block_cycles(op) - group)
-        self.activations.book_groups(op.rows, words, op.groups, waiting)
+        groups, waiting = op.groups * op.tiles, (op.groups - 1) * max(0, self.weights.block_cycles(op) - group)
+        self.activations.book_groups(op.rows, words, groups, waiting)
         yield self.activity.spend(
-            (State.BUSY, op.groups * words),
-            (State.ACTIVATIONS, op.groups * (group - words)),
+            (State.BUSY, groups * words),
+            (State.ACTIVATIONS, groups * (group - words)),
             (State.WEIGHTS, waiting),
         )
 
     def in_hand(self) -> tuple[Any, ...]:
         tiles = tuple(tile.relative_to(self.bench.now) for tile in self.pipeline.items)
-        return (self.op, self.started, self.waits.relative_state(), self.registers.available, tiles)
+        made = self.made.in_hand() if self.made is not None else ()
+        return (self.op, self.started, self.waits.relative_state(), self.registers.available, tiles, made)
 
     def counters(self) -> dict[str, int]:
         self.waits.settle()

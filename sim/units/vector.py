@@ -1,4 +1,4 @@
-"""Vector unit: FP16 arithmetic on blocks of activations (softmax, norms, attention on machines with INT4 MXUs).
+"""Vector unit: FP16 arithmetic on blocks of activations (norms, products of two FP16 operands beside INT4 MXUs).
 
     activation buffer --> FPUs --> writer
 
@@ -24,7 +24,7 @@ from sim.engine.fast_forward import FastForwarder
 from sim.engine.waits import Waits
 from sim.mapping.operands import ceil_div
 from sim.mapping.vector_blocks import BlockCursor
-from sim.units.buffer import Buffer
+from sim.units.buffer import Buffer, activation_memory
 from sim.units.collector import OutputBlock, Sink
 from sim.units.unit import Bench, Loss, Steps, Unit
 
@@ -46,6 +46,9 @@ class Vector(Unit):
     components = MappingProxyType({"vector": "compute"})
     losses = MappingProxyType(
         {
+            "softmax": Loss(
+                "softmax", "waits for the softmax of attention's scores", "vector.fpus", "more vector.fpus",
+            ),
             "vector_work": Loss("vector work", "work of the vector unit", "vector.fpus", "more vector.fpus"),
             "vector_channel_busy": Loss(
                 "vector work", "the vector unit's waits beside a busy channel", "dram.bandwidth_gigabytes_per_second",
@@ -60,7 +63,12 @@ class Vector(Unit):
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
-        """FPUs as described up to their number, larger ones beyond; each with the stages that the clock needs."""
+        """FPUs as described up to their number, larger ones beyond; each with the stages that the clock needs.
+
+        Reads of the activation buffer, and what is written there for this unit or by it, cost what they cost others.
+        """
+        data = activation_memory(arch)
+        moved = {"vector.read_bits": data.read_picojoules_per_bit, "vector.written_bits": data.write_picojoules_per_bit}
         cost, fpus = arch.cost.vector, arch.vector.fpus
         check_process(arch, "cost.vector", cost.describes)
         stage = registers(arch, cost.stage_bits * further_stages(arch, cost.describes))
@@ -74,6 +82,7 @@ class Vector(Unit):
                 standing_milliwatts=fpus * (cost.power_milliwatts_per_fpu + stage.milliwatts),
                 area_square_millimetres=area + fpus * stage.square_millimetres,
             ),
+            CostTerms("activation_buffer", moved),
         )
 
     def __init__(
@@ -93,7 +102,7 @@ class Vector(Unit):
         self.finished = Event(bench.environment)
         self.watch: FastForwarder | None = None
         """Told of each block, so that periods can be found and skipped."""
-        self.operations_left = self.operations = 0
+        self.operations_left = self.operations = self.read_bits = 0
         self._compute = self.beat_compute if bench.grain == "beat" else self.tile_compute
 
     def end(self) -> Event:
@@ -121,6 +130,7 @@ class Vector(Unit):
     def _finish_block(self) -> None:
         block = self.cursor.block
         self.operations += block.operations
+        self.read_bits += 8 * block.read_bytes
         if self.cursor.blocks.reads:
             self.buffer.space.give(block.read_bytes)
             self.buffer.blocks.give()
@@ -139,4 +149,4 @@ class Vector(Unit):
 
     def counters(self) -> dict[str, int]:
         self.waits.settle()
-        return {"vector.operations": self.operations, **self.waits.counters}
+        return {"vector.operations": self.operations, "vector.read_bits": self.read_bits, **self.waits.counters}

@@ -25,6 +25,7 @@ from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel
 from sim.engine.fast_forward import FastForwarder
+from sim.mapping.attention_nest import AttentionTileCursor
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import ceil_div
 from sim.mapping.program import ProgramTiles
@@ -59,7 +60,7 @@ class WeightDispatcher(Unit):
     def __init__(
         self,
         bench: Bench,
-        cursor: TileCursor | ProgramTiles,
+        cursor: TileCursor | ProgramTiles | AttentionTileCursor,
         buffer: Buffer,
         *,
         port_bits: int,
@@ -140,9 +141,18 @@ class WeightDispatcher(Unit):
         """B of the equation above."""
         return ceil_div(min(op.columns, self.mxu_columns) * op.stream.step_bits, self.port_bits)
 
+    def _beats(self, op: TileOp) -> int:
+        """Of all groups of all its tiles, of which the last may be narrower."""
+        block = self.block_cycles(op)
+        if op.tiles == 1:
+            return op.groups * block
+        # The last tile may be narrower, those before are of all MXUs.
+        width = min(op.columns - (op.tiles - 1) * op.tile_columns, self.mxu_columns)
+        return op.groups * ((op.tiles - 1) * block + ceil_div(width * op.stream.step_bits, self.port_bits))
+
     def tile_load(self) -> Steps:
         assert self.op is not None
-        self.beats += self.op.groups * self.block_cycles(self.op)
+        self.beats += self._beats(self.op)
         self.read_bits += self.op.groups * self.op.columns * (self.op.stream.step_bits + self.op.stream.side_bits)
         yield self.activity.work(self.block_cycles(self.op))
 
@@ -150,10 +160,11 @@ class WeightDispatcher(Unit):
         """The blocks after the first load while the MXU computes, each from the cycle the one before is taken."""
         assert self.op is not None
         yield from self._wait_for_shadow()
-        block, rest = self.block_cycles(self.op), self.op.groups - 1
+        block, rest = self.block_cycles(self.op), self.op.groups * self.op.tiles - 1
         if rest:
-            waiting = max(self.mxu_group_cycles(self.op), block) - block
-            yield self.activity.spend((State.BUSY, rest * block), (State.OUTPUT_SPACE, rest * waiting))
+            busy = self._beats(self.op) - block
+            waiting = rest * max(self.mxu_group_cycles(self.op), block) - busy
+            yield self.activity.spend((State.BUSY, busy), (State.OUTPUT_SPACE, waiting))
 
     def in_hand(self) -> tuple[Any, ...]:
         return (self.op, tuple(self.shadow.items))

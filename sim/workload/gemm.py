@@ -1,6 +1,6 @@
-"""The two kinds of work a machine does, and how they make up a workload.
+"""The kinds of work a machine does, and how they make up a workload.
 
-    Workload -> phases (prefill, decode) -> items, each a Gemm or a VectorWork with a count
+    Workload -> phases (prefill, decode) -> items, each a Gemm, a FusedAttention or a VectorWork with a count
 
 A GeMM multiplies activations [m, k] with weights [k, n] into outputs [m, n]. Activations arrive as FP16 or
 encoded (`mantissa_bits`), outputs leave as FP16 or encoded for their consumer (`output_mantissa_bits`).
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sim.workload.weight_bytes import StoredWeights
 
 GemmModule = Literal["qkv", "o", "up", "down", "head", "router", "scores", "context", "other"]
-VectorModule = GemmModule | Literal["norm", "rotary", "softmax", "activation"]
+VectorModule = GemmModule | Literal["norm", "rotary", "softmax", "activation", "quantise"]
 
 
 INT4 = IntegerWeights()
@@ -42,6 +42,8 @@ class Gemm:
         Anda mantissa length of the activations; None: they are FP16 and not converted.
     output_mantissa_bits
         Mantissa length the outputs are encoded at for their consumer; None: they leave as FP16.
+    cached
+        How outputs are kept that are keys or values, and the size of a head of them.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Gemm:
     mantissa_bits: int | None = None
     output_mantissa_bits: int | None = None
     weights: WeightFormat = INT4
+    cached: tuple[WeightFormat, int] | None = None
 
     def __post_init__(self) -> None:
         for size, value in (("M", self.m), ("K", self.k), ("N", self.n)):
@@ -86,7 +89,75 @@ class VectorWork:
     count: int = 1
 
 
-Item = Gemm | VectorWork
+SOFTMAX_OPERATIONS = 5
+"""Of a score: maximum, scale and subtract, exponential, sum, product with a scale of V or the sum's reciprocal."""
+
+
+@dataclass(frozen=True)
+class RowBlocks:
+    """`count` row blocks of an attention in a row: as many rows, each of one query, that see as many keys."""
+
+    rows: int
+    keys: int
+    count: int
+
+
+@dataclass(frozen=True)
+class FusedAttention:
+    """`count` equal attentions, scores, softmax and context in one: scores stay on the chip.
+
+    One instance goes through `heads` key-value heads, of all sequences, one after the other, and through the row
+    blocks of each. The query heads that share a key-value head are rows beside one another.
+
+    Parameters
+    ----------
+    heads
+        Key-value heads of all sequences.
+    head_size, value_size
+        Values in a head of queries and keys, and of V.
+    cache
+        How a token's key or value of a head is stored: integers under a scale a token, or FP16.
+    query_bits, probability_bits
+        Anda mantissa lengths of queries and of the softmax's weights; None: FP16.
+    output_mantissa_bits
+        Mantissa length that the output is encoded at for its consumer; None: it leaves as FP16.
+    capped
+        Whether scores are softly capped before the softmax (Gemma 2).
+    sliding
+        Whether a row block may not see keys that one before it saw.
+    """
+
+    name: str
+    blocks: tuple[RowBlocks, ...]
+    heads: int
+    head_size: int
+    value_size: int
+    cache: WeightFormat
+    query_bits: int | None = None
+    probability_bits: int | None = None
+    output_mantissa_bits: int | None = None
+    capped: bool = False
+    sliding: bool = False
+    count: int = 1
+    module: Literal["attention"] = "attention"
+
+    @property
+    def scores(self) -> int:
+        """Scores of one instance."""
+        return self.heads * sum(block.rows * block.keys * block.count for block in self.blocks)
+
+    @property
+    def operations(self) -> int:
+        """Of all `count` instances, those of the softmax as well."""
+        return self.macs + SOFTMAX_OPERATIONS * self.scores * self.count
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all `count` instances."""
+        return self.scores * (self.head_size + self.value_size) * self.count
+
+
+Item = Gemm | FusedAttention | VectorWork
 
 
 def as_vector_work(gemm: Gemm) -> VectorWork:
@@ -101,6 +172,27 @@ def as_vector_work(gemm: Gemm) -> VectorWork:
         write_bytes=2 * gemm.m * gemm.n,
         count=gemm.count,
     )
+
+
+def products(attention: FusedAttention) -> tuple[Gemm, Gemm]:
+    """The GeMMs of an attention, of its largest row block: scores, and context.
+
+    A key's scale stands at the weight port; those of the values are folded into the softmax's weights.
+    """
+    rows, keys = max(block.rows for block in attention.blocks), max(block.keys for block in attention.blocks)
+    cache = attention.cache
+    values = IntegerWeights(cache.bits, "tensor") if isinstance(cache, IntegerWeights) else cache
+    return (
+        Gemm(
+            f"{attention.name}.scores", "scores", rows, attention.head_size, keys,
+            mantissa_bits=attention.query_bits, weights=cache,
+        ),
+        Gemm(
+            f"{attention.name}.context", "context", rows, keys, attention.value_size,
+            mantissa_bits=attention.probability_bits, weights=values,
+            output_mantissa_bits=attention.output_mantissa_bits,
+        ),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -141,5 +233,5 @@ class Workload:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all GeMMs."""
-        return sum(gemm.macs for gemm in self.gemms)
+        """Multiply-accumulates of all GeMMs, those of attention with them."""
+        return sum(item.macs for phase in self.phases for item in phase.items if not isinstance(item, VectorWork))

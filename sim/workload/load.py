@@ -28,6 +28,7 @@ def load_workload(
     steps: int | None = None,
     routing: str | None = None,
     scope: str | None = None,
+    kv: str | None = None,
     precision: str | None = None,
     overrides: Iterable[str] = (),
 ) -> Workload:
@@ -47,6 +48,8 @@ def load_workload(
         Tokens of each expert; see `routing`.
     scope
         `fp-int`: the GeMMs with integer weights; `all`: everything.
+    kv
+        How keys and values are kept with scope `all`: `int8`, `int4`, `int3` or `fp16`.
     precision
         Mantissa lengths; see `precision.resolve`.
     overrides
@@ -57,7 +60,7 @@ def load_workload(
     InputError
         With file, line, field, what was found and what is allowed.
     """
-    options = Options(phase, tokens, batch, chunk, context, steps, routing, scope, precision, tuple(overrides))
+    options = Options(phase, tokens, batch, chunk, context, steps, routing, scope, kv, precision, tuple(overrides))
     folder = shipped.expanded(name)
     if shipped.is_file(folder / MANIFEST):
         return _read("trace", folder, options)

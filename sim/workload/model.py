@@ -51,6 +51,21 @@ PrecisionChoice = Annotated[
 ]
 
 
+def _one_or_two(value: str) -> str:
+    lengths = value.replace(" ", "").split(",")
+    if not (1 <= len(lengths) <= 2 and all(one.isdecimal() and 1 <= int(one) <= 16 for one in lengths)):
+        raise ValueError(f"expected one mantissa length or two (queries, softmax) of 1 to 16, found {value!r:.40}")
+    return ",".join(str(int(one)) for one in lengths)
+
+
+AttentionPrecision = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    AfterValidator(_one_or_two),
+    WithJsonSchema({"type": ["string", "integer", "array"], "items": {"type": "integer"}}),
+]
+
+
 class Attention(Section):
     heads: Count
     """Query heads."""
@@ -156,11 +171,23 @@ class InferenceRun(Section):
     """Tokens of each expert: `even`, `zipf:EXPONENT`, `zipf:EXPONENT:SEED`, or the folder of a recorded trace."""
     scope: Literal["fp-int", "all"] = "fp-int"
     """fp-int: the GeMMs with integer weights; all: attention products, head, router and vector functions too."""
+    kv: Literal["int8", "int4", "int3", "fp16"] = "int8"
+    """How keys and values are kept (scope all): integers, each head of a token under an FP16 scale, or FP16."""
+    attention_precision: AttentionPrecision = "8"
+    """Mantissa lengths of queries and of the softmax's weights (scope all): one for both, or two (`6,8`)."""
+    head: Literal["int8", "fp16"] = "int8"
+    """Weights of the language model's head (scope all): integers of 8 bits in groups of 128, or FP16."""
     precision: PrecisionChoice = "8"
     """Name out of `precision`, `fp16`, one mantissa length, four of them (`7,6,6,6`), or a precision file."""
 
+    @cached_property
+    def attention_lengths(self) -> tuple[int, int]:
+        """Mantissa lengths of queries and of the softmax's weights."""
+        query, _, probability = self.attention_precision.partition(",")
+        return int(query), int(probability or query)
 
-_EVERY_PHASE = {"phase", "batch", "routing", "scope", "precision"}
+
+_EVERY_PHASE = {"phase", "batch", "routing", "scope", "kv", "attention_precision", "head", "precision"}
 TAKES = {
     "prefill": _EVERY_PHASE | {"tokens"},
     "decode": _EVERY_PHASE | {"context", "steps"},

@@ -15,6 +15,7 @@ class Options:
     steps: int | None = None
     routing: str | None = None
     scope: str | None = None
+    kv: str | None = None
     precision: str | None = None
     overrides: tuple[str, ...] = ()
 

@@ -1,8 +1,9 @@
 """A model and its run -> phases of GeMMs and vector work, in the order in which a layer does them.
 
-    norm  q k v  rotary  scores softmax context  o  norm  [router]  gate up  activation  down  [combine]
-                                                                             after the layers:  norm  head
+    norm  q k v  rotary  quantise  attention  o  norm  [router]  gate up  activation  down  [combine]
+                                                                           after the layers:  norm  head
 
+With scope `all` keys and values leave as the cache keeps them, after rotation, and queries as attention reads them.
 Layers are equal, so one list stands for all of them, `count` times; where rules give them precisions of their own, one
 for each stretch of layers, and of steps, with one precision. A decode step has the same GeMMs as any other;
 only its attention grows. The head takes the last token of each sequence. Tokens go to experts as a routing says; one
@@ -15,11 +16,17 @@ from dataclasses import dataclass, replace
 
 from sim.errors import InputError
 from sim.workload import vector
-from sim.workload.attention import Span, attention_items, chunked_spans, decode_spans, prefill_spans
+from sim.workload.attention import (
+    Passes,
+    attention_formats,
+    attention_items,
+    chunked_passes,
+    decode_passes,
+)
 from sim.workload.gemm import FP16, Gemm, GemmModule, Item, Phase
 from sim.workload.model import Model
-from sim.workload.precision import MODULES, mantissa_bits, of_module, output_mantissa_bits
-from sim.workload.precision_rules import LayerPrecision, Moment, PrecisionPlan
+from sim.workload.precision import HEADS, MODULES, head_bits, mantissa_bits, of_module, output_mantissa_bits
+from sim.workload.precision_rules import LayerPrecision, Moment, Precision, PrecisionPlan
 from sim.workload.routing import Mixture, Routing
 
 
@@ -27,7 +34,7 @@ from sim.workload.routing import Mixture, Routing
 class Forward:
     """`passes` runs of `rows` tokens through the model, each ending in `sequences` next tokens.
 
-    `attentions` are those of all passes: spans, and how many sequences have them. `name` tells the passes from others
+    `attentions` are those of all passes, and how many sequences have them. `name` tells the passes from others
     of their phase, `first` counts those of the run before them.
     """
 
@@ -35,7 +42,7 @@ class Forward:
     rows: int
     sequences: int
     passes: int
-    attentions: tuple[tuple[tuple[Span, ...], int], ...]
+    attentions: tuple[tuple[Passes, int], ...]
     name: str = ""
     first: int = 0
 
@@ -62,8 +69,8 @@ def build_phases(model: Model, plan: PrecisionPlan, routing: Routing) -> tuple[P
     """The phases that the model's `run` asks for."""
     run, phases = model.run, []
     if run.phase in ("prefill", "both"):
-        spans = prefill_spans(model.attention, run.tokens)
-        forward = Forward(Moment("prefill"), run.tokens * run.batch, run.batch, 1, ((spans, run.batch),))
+        passes = chunked_passes(model.attention, run.tokens, run.tokens)
+        forward = Forward(Moment("prefill"), run.tokens * run.batch, run.batch, 1, ((passes, run.batch),))
         phases.append(_phase(model, plan, routing, [forward]))
     if run.phase in ("decode", "both"):
         phases.append(_phase(model, plan, routing, _decodes(model, plan)))
@@ -105,10 +112,11 @@ def _decodes(model: Model, plan: PrecisionPlan) -> list[Forward]:
     stretches = plan.steps(context, run.steps, model.layers)
     forwards = []
     for steps in stretches:
-        spans = decode_spans(model.attention, context + steps.start, len(steps))
+        passes = decode_passes(model.attention, context + steps.start, len(steps))
         moment = Moment("decode", steps.start, context + steps.start)
         name = f"steps {numbered(steps)}" if len(stretches) > 1 else ""
-        forwards.append(Forward(moment, run.batch, run.batch, len(steps), ((spans, run.batch),), name, steps.start + 1))
+        attentions = ((passes, run.batch),)
+        forwards.append(Forward(moment, run.batch, run.batch, len(steps), attentions, name, steps.start + 1))
     return forwards
 
 
@@ -121,8 +129,8 @@ def _mixed(model: Model) -> list[Forward]:
     """A prompt in chunks, one a step, beside sequences that decode a token a step: whole chunks, then the last."""
     run, moment = model.run, Moment("mixed")
     whole, last = divmod(run.tokens - 1, run.chunk)
-    prompt = chunked_spans(model.attention, run.tokens, run.chunk)
-    decodes = decode_spans(model.attention, run.context, whole + 1)
+    prompt = chunked_passes(model.attention, run.tokens, run.chunk)
+    decodes = decode_passes(model.attention, run.context, whole + 1)
     attentions = ((prompt, 1), (decodes, run.batch))
     end = Forward(moment, last + 1 + run.batch, run.batch + 1, 1, () if whole else attentions, first=whole)
     return [Forward(moment, run.chunk + run.batch, run.batch, whole, attentions), end] if whole else [end]
@@ -140,7 +148,7 @@ def _phase(model: Model, plan: PrecisionPlan, routing: Routing, forwards: list[F
             items += _named(block, ", ".join(filter(None, (named, forward.name))))
         head: list[Item] = [
             vector.norm("head.norm", model.norm, forward.sequences, model.hidden_size, forward.passes),
-            Gemm("head", "head", forward.sequences, model.hidden_size, model.vocabulary, forward.passes, weights=FP16),
+            _head(model, own.lengths, forward),
         ]
         items += _named(head, forward.name)
     if model.run.scope == "fp-int":
@@ -156,18 +164,36 @@ def _attention_block(model: Model, stretch: LayerStretch) -> list[Item]:
     attention, rows, count = model.attention, stretch.forward.rows, stretch.count
     queries = attention.heads * attention.head_size
     keys = attention.key_value_heads * attention.head_size
-    items: list[Item] = [
-        vector.norm("attention.norm", model.norm, rows, model.hidden_size, count),
-        _projection(model, stretch, "attention.q", "qkv", (rows, model.hidden_size, queries), count),
-        _projection(model, stretch, "attention.k", "qkv", (rows, model.hidden_size, keys), count),
-        _projection(model, stretch, "attention.v", "qkv", (rows, model.hidden_size, keys), count),
-    ]
+    formats = attention_formats(model.run, stretch.precision.lengths)
+    query = _projection(model, stretch, "attention.q", "qkv", (rows, model.hidden_size, queries), count)
+    shape, cache = (rows, model.hidden_size, keys), formats.cache
+    key, value = (_projection(model, stretch, f"attention.{name}", "qkv", shape, count) for name in "kv")
+    if model.run.scope == "all":
+        query = replace(query, output_mantissa_bits=formats.query_bits)
+        key, value = (replace(one, cached=(cache, attention.head_size)) for one in (key, value))
+    items: list[Item] = [vector.norm("attention.norm", model.norm, rows, model.hidden_size, count), query, key, value]
     if attention.rotary:
         items.append(vector.rotary(rows, queries + keys, count))
-    for spans, sequences in stretch.forward.attentions:
-        items += attention_items(attention, spans, len(stretch.layers) * sequences)
+    if cache.integers:
+        items.append(vector.quantise(rows, 2 * keys, 2 * attention.key_value_heads, count))
+    for passes, sequences in stretch.forward.attentions:
+        items += attention_items(attention, formats, passes, len(stretch.layers), sequences)
     items.append(_projection(model, stretch, "attention.o", "o", (rows, queries, model.hidden_size), count))
     return items
+
+
+def _head(model: Model, lengths: Precision | None, forward: Forward) -> Gemm:
+    """The language model's head, with weights of its own."""
+    return Gemm(
+        "head",
+        "head",
+        forward.sequences,
+        model.hidden_size,
+        model.vocabulary,
+        forward.passes,
+        mantissa_bits=head_bits(lengths, model.run.head),
+        weights=HEADS[model.run.head],
+    )
 
 
 def _mlp_block(model: Model, stretch: LayerStretch, routing: Routing) -> list[Item]:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from sim import source
 from sim.errors import InputError, Place, nearest_name
+from sim.formats.weight import WeightFormat
+from sim.formats.weights.integer import IntegerWeights
 from sim.workload.gemm import FP16, Gemm
 from sim.workload.precision_rules import (
     LONGEST,
@@ -30,10 +32,12 @@ from sim.workload.precision_rules import (
 
 __all__ = [
     "CONSUMER",
+    "HEADS",
     "LONGEST",
     "MODULES",
     "Precision",
     "PrecisionFile",
+    "head_bits",
     "mantissa_bits",
     "of_module",
     "output_mantissa_bits",
@@ -43,6 +47,8 @@ __all__ = [
 ]
 
 MODULES = ("qkv", "o", "up", "down")
+HEADS: dict[str, WeightFormat] = {"int8": IntegerWeights(8), "fp16": FP16}
+"""Weights of the language model's head."""
 CONSUMER = {"o": "up", "up": "down", "down": "qkv"}
 
 
@@ -129,7 +135,14 @@ def output_mantissa_bits(precision: LayerPrecision, module: str) -> int | None:
     return precision.following if consumer == "qkv" else mantissa_bits(precision.lengths, consumer)
 
 
+def head_bits(precision: Precision | None, head: str) -> int | None:
+    """Mantissa length of the head's activations: the longest of the four; None: FP16."""
+    return max(precision) if precision is not None and HEADS[head].integers else None
+
+
 def saving(gemms: Iterable[Gemm]) -> float:
     """How many times fewer bit operations than with FP16 activations, over the GeMMs with integer weights."""
-    converted = [(gemm.macs, gemm.mantissa_bits or LONGEST) for gemm in gemms if gemm.weights != FP16]
+    converted = [
+        (gemm.macs, gemm.mantissa_bits or LONGEST) for gemm in gemms if gemm.weights != FP16 and gemm.module != "head"
+    ]
     return LONGEST * sum(macs for macs, _ in converted) / sum(macs * bits for macs, bits in converted)

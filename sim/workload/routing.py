@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sim.errors import InputError, Place
-from sim.workload.gemm import Gemm, Item, Phase, VectorWork
+from sim.workload.gemm import FusedAttention, Gemm, Item, Phase, VectorWork
 
 if TYPE_CHECKING:
     import numpy as np
@@ -204,7 +204,7 @@ def rerouted(phase: Phase, routing: Routing, mixture: Mixture, rows: int, steps:
     loads, items = routing.loads(mixture, rows, range(mixture.layers), steps), list[Item]()
     kinds: set[Item] = set()
     for item in phase.items:
-        if EXPERTS not in item.name:
+        if EXPERTS not in item.name or isinstance(item, FusedAttention):
             items.append(item)
             continue
         for one in _by_load(item, phase, loads) if (kind := _kind(item)) not in kinds else ():
@@ -217,7 +217,7 @@ def _kind(item: Item) -> Item:
     """An item of an expert, whatever its load."""
     if isinstance(item, Gemm):
         return replace(item, m=1, count=1)
-    return VectorWork(item.name, item.module, 0, 0, 0)
+    return VectorWork(item.name, item.module, 0, 0, 0) if isinstance(item, VectorWork) else item
 
 
 def _by_load(like: Item, phase: Phase, loads: Counter[int]) -> list[Item]:

@@ -11,17 +11,14 @@ from sim.workload.precision_rules import PrecisionPlan
 from sim.workload.routing import EvenRouting
 from sim.workload.weight_bytes import StoredWeights
 
-KEYS_AND_VALUES = ("scores", "context")
-
 
 def stored_weights(matrices: Iterable[Gemm]) -> StoredWeights | None:
     """The sum over GeMMs, `count` matrices of each; None where none has weights."""
     weights = claimed = stored = 0
     for one in matrices:
-        if one.module not in KEYS_AND_VALUES:
-            weights += one.count * one.k * one.n
-            claimed += one.count * -(-one.k * one.n * one.weights.bits // 8)
-            stored += one.count * -(-one.n * one.weights.stored_column_bits(one.k) // 8)
+        weights += one.count * one.k * one.n
+        claimed += one.count * -(-one.k * one.n * one.weights.bits // 8)
+        stored += one.count * -(-one.n * one.weights.stored_column_bits(one.k) // 8)
     return StoredWeights(weights, claimed, stored) if weights else None
 
 

@@ -2,7 +2,8 @@
 
 An add, multiply, multiply-accumulate, compare, exponential, tanh, division or reciprocal root is one operation.
 Bytes are FP16 values that no GeMM beside the function moves: functions that act on a GeMM's outputs as these leave
-(rotary, activation) move none, a norm reads and writes the residual stream, softmax reads scores and writes weights.
+(rotary, quantisation, activation) move none, a norm reads and writes the residual stream. The softmax is part of
+attention (sim/mapping/attention.py).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ ACTIVATION_OPERATIONS = {
     "silu": 3,  # x / (1 + exp(-x)): exponential, add, division
     "gelu": 6,  # u = x^2; u = c u + 1; u = u x (scale in tanh's argument); tanh; u = u / 2 + 1 / 2; u x
 }
-SOFTMAX_OPERATIONS = 5  # maximum, scale and subtract, exponential, sum, times reciprocal
-SOFT_CAP_OPERATIONS = 3  # c tanh(x / c): product, tanh, product
+QUANTISE_OPERATIONS = 2  # maximum; times reciprocal, rounded
+QUANTISE_HEAD_OPERATIONS = 2  # scale, reciprocal
 ROTARY_OPERATIONS = 2  # x cos, then multiply-accumulate with the partner's sin
 
 
@@ -38,10 +39,10 @@ def rotary(rows: int, width: int, count: int) -> VectorWork:
     return VectorWork("attention.rotary", "rotary", ROTARY_OPERATIONS * rows * width, 0, 0, count)
 
 
-def softmax(name: str, rows: int, width: int, count: int, *, capped: bool = False) -> VectorWork:
-    """Softmax along the width of [rows, width] scores, with one reciprocal a row; perhaps of softly capped scores."""
-    traffic, a_value = FP16_BYTES * rows * width, SOFTMAX_OPERATIONS + SOFT_CAP_OPERATIONS * capped
-    return VectorWork(name, "softmax", rows * (a_value * width + 1), traffic, traffic, count)
+def quantise(rows: int, width: int, heads: int, count: int) -> VectorWork:
+    """Keys and values of [rows, width] in `heads` heads as integers, each head under a scale a token."""
+    operations = rows * (QUANTISE_OPERATIONS * width + QUANTISE_HEAD_OPERATIONS * heads)
+    return VectorWork("attention.quantise", "quantise", operations, 0, 0, count)
 
 
 def activation(name: str, kind: str, gated: bool, rows: int, width: int, count: int) -> VectorWork:

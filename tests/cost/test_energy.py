@@ -65,7 +65,9 @@ def expected(found: Result) -> dict[str, float]:
         "activation_buffer": access(
             counters["activation_dispatcher.read_bits"], activation_port, activation["read_picojoules"]
         )
-        + access(8 * counters["activation_buffer.filled_bytes"], activation_port, activation["write_picojoules"]),
+        + access(8 * counters["activation_buffer.filled_bytes"], activation_port, activation["write_picojoules"])
+        + access(counters["vector.read_bits"], activation_port, activation["read_picojoules"])
+        + access(counters.get("vector.written_bits", 0), activation_port, activation["write_picojoules"]),
         "weight_buffer": access(counters["weight_dispatcher.read_bits"], weight_port, weight["read_picojoules"])
         + access(8 * counters["weight_buffer.filled_bytes"], weight_port, weight["write_picojoules"]),
         "leakage": standing(activation["leakage_milliwatts"] + weight["leakage_milliwatts"]),
@@ -133,6 +135,8 @@ def prices(arch: Arch) -> list[tuple[str, str, float]]:
         ("vector.operations", "vector", cost.vector.energy_picojoules_per_operation),
         ("activation_dispatcher.read_bits", "activation_buffer", activation["read_picojoules"] / 1024),
         ("activation_buffer.filled_bytes", "activation_buffer", activation["write_picojoules"] / 128),
+        ("vector.read_bits", "activation_buffer", activation["read_picojoules"] / 1024),
+        ("vector.written_bits", "activation_buffer", activation["write_picojoules"] / 1024),
         ("weight_dispatcher.read_bits", "weight_buffer", weight["read_picojoules"] / 1024),
         ("weight_buffer.filled_bytes", "weight_buffer", weight["write_picojoules"] / 128),
         *((f"dram.{side}_bytes", "dram", 8 * 3.9) for side in ("weight", "activation", "output")),

@@ -12,6 +12,8 @@ READ_BITS = (
     "activation_dispatcher.read_bits",
     "activation_dispatcher.exponent_read_bits",
     "weight_dispatcher.read_bits",
+    "vector.read_bits",
+    "vector.written_bits",
 )
 WRITTEN_BYTES = ("activation_buffer.filled_bytes", "activation_buffer.filled_side_bytes", "weight_buffer.filled_bytes")
 DRAM_BYTES = ("dram.weight_bytes", "dram.activation_bytes", "dram.output_bytes")

@@ -11,7 +11,7 @@ from sim.errors import InputError
 from sim.trace.extract import TraceOptions, extract, load, record
 from sim.trace.load import load_weights
 from sim.workload import vector
-from sim.workload.gemm import Gemm, as_vector_work
+from sim.workload.gemm import FusedAttention, Gemm, as_vector_work
 from sim.workload.load import load_workload
 from sim.workload.trace_file import open_trace
 
@@ -27,11 +27,16 @@ MODELS = [
 
 
 def work(phase):
-    """Operations and bytes by module, GeMMs of attention, head and routers as the vector unit would do them."""
+    """Operations and bytes by module, GeMMs of routers as the vector unit would do them."""
     total = Counter()
     for item in phase.items:
-        if isinstance(item, Gemm) and item.module in ("qkv", "o", "up", "down"):
+        if isinstance(item, Gemm) and item.module in ("qkv", "o", "up", "down", "head"):
             total[item.module, "macs"] += item.macs
+            continue
+        if isinstance(item, FusedAttention):
+            total["scores", "operations"] += item.scores * item.head_size * item.count
+            total["context", "operations"] += item.scores * item.value_size * item.count
+            total["softmax", "operations"] += item.scores * (5 + 3 * item.capped) * item.count
             continue
         one = as_vector_work(item) if isinstance(item, Gemm) else item
         for key in ("operations", "read_bytes", "write_bytes"):
@@ -96,7 +101,7 @@ def test_soft_caps_are_three_operations_a_score(kind, an_operation, tmp_path):
     options = TraceOptions(tokens=64)
     extract(load(tmp_path, options), options, tmp_path / "trace")
     total = work(load_workload(str(tmp_path / "trace"), scope="all").phases[0])
-    assert total["softmax", "operations"] == 2 * 4 * 64 * (an_operation * 64 + 1)
+    assert total["softmax", "operations"] == 2 * 4 * 64 * an_operation * 64
 
 
 def test_some_modules_alone_are_not_all(save_model, tmp_path):

@@ -8,7 +8,8 @@ from sim.arch.load import load_arch
 from sim.machine.costs import components
 from sim.simulation import simulate
 from sim.units.catalogue import unit_kinds, unit_label, unit_of
-from sim.workload.gemm import Gemm, Phase, VectorWork, Workload
+from sim.workload.attention import CACHES
+from sim.workload.gemm import FusedAttention, Gemm, Phase, RowBlocks, VectorWork, Workload
 
 WORK = Workload(
     "both",
@@ -17,7 +18,8 @@ WORK = Workload(
             "prefill",
             (
                 Gemm("one", "up", m=16, k=128, n=64, mantissa_bits=5, output_mantissa_bits=5),
-                VectorWork("softmax", "softmax", operations=300, read_bytes=200, write_bytes=90),
+                VectorWork("norm", "norm", operations=300, read_bytes=200, write_bytes=90),
+                FusedAttention("attention", (RowBlocks(16, 64, 1),), 1, 64, 64, CACHES["int8"], 6, 8, 5),
             ),
         ),
     ),

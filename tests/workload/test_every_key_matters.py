@@ -25,6 +25,7 @@ CHOICES = [
     *(["layer", "rms"], ["relu", "gelu", "silu"], ["prefill", "decode", "both", "mixed"], ["fp-int", "all"]),
     *(["q4_0", "q4_1", "q8_0", "fp16", "bf16", "planes"], ["channel", 128, 64]),
     ["zipf:1.5", "zipf:1.5:1", "zipf:0.5", "even"],
+    *(["int4", "int3"], ["int8", "fp16"], ["5,6", "5,7", "6,6"]),
     *(["careful", "bold"], ["8,8,8,8", "7,8,8,8", "fp16"]),
 ]
 

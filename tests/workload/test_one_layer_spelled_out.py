@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sim.formats.weights.integer import IntegerWeights
 from sim.workload import vector
-from sim.workload.gemm import FP16, Gemm
+from sim.workload.gemm import FP16, FusedAttention, Gemm, RowBlocks, VectorWork
 from sim.workload.load import load_workload
 
 TINY = str(Path(__file__).parent / "tiny.yaml")
@@ -16,19 +17,20 @@ def test_prefill_of_seventy_tokens_in_two_sequences() -> None:
     # 140 tokens x 2 experts over 4 experts: 70 each. Pages: 64 queries see 64 keys, 6 see 128; 2 heads share a key.
     workload = load_workload(TINY, tokens=70, batch=2, scope="all")
     (phase,) = workload.phases
-    spans = 2 * 3 * 2  # key-value heads, layers, sequences
+    # Keys and values leave as integers of 4 bits, each head of a token under a scale; queries as 5 planes.
+    int4 = IntegerWeights(4, "channel", zero_point_bits=0)
     assert phase.items == (
         vector.norm("attention.norm", "rms", 140, 128, 3),
-        Gemm("attention.q", "qkv", 140, 128, 128, 3, 9),
-        Gemm("attention.k", "qkv", 140, 128, 64, 3, 9),
-        Gemm("attention.v", "qkv", 140, 128, 64, 3, 9),
+        Gemm("attention.q", "qkv", 140, 128, 128, 3, 9, 5),
+        Gemm("attention.k", "qkv", 140, 128, 64, 3, 9, cached=(int4, 32)),
+        Gemm("attention.v", "qkv", 140, 128, 64, 3, 9, cached=(int4, 32)),
         vector.rotary(140, 128 + 64, 3),
-        Gemm("attention.scores[64x64]", "scores", 128, 32, 64, spans, weights=FP16),
-        vector.softmax("attention.softmax[64x64]", 128, 64, spans),
-        Gemm("attention.context[64x64]", "context", 128, 64, 32, spans, weights=FP16),
-        Gemm("attention.scores[6x128]", "scores", 12, 32, 128, spans, weights=FP16),
-        vector.softmax("attention.softmax[6x128]", 12, 128, spans),
-        Gemm("attention.context[6x128]", "context", 12, 128, 32, spans, weights=FP16),
+        # Of each of 2 x 64 values the maximum and the product; of each of 2 x 2 heads a scale and its reciprocal.
+        VectorWork("attention.quantise", "quantise", 140 * (2 * 128 + 2 * 4), 0, 0, 3),
+        # 2 key-value heads of 2 sequences, one pass a layer; the output is encoded for o.
+        FusedAttention(
+            "attention[70x128]", (RowBlocks(128, 64, 1), RowBlocks(12, 128, 1)), 4, 32, 32, int4, 5, 6, 8, count=3
+        ),
         Gemm("attention.o", "o", 140, 128, 128, 3, 8, 7),
         vector.norm("mlp.norm", "rms", 140, 128, 3),
         Gemm("mlp.router", "router", 140, 128, 4, 3, weights=FP16),
@@ -39,7 +41,7 @@ def test_prefill_of_seventy_tokens_in_two_sequences() -> None:
         vector.combine(140, 128, 2, 3),
         # The head takes the last token of each of the two sequences.
         vector.norm("head.norm", "rms", 2, 128, 1),
-        Gemm("head", "head", 2, 128, 1000, 1, weights=FP16),
+        Gemm("head", "head", 2, 128, 1000, 1, 9, weights=IntegerWeights(8)),
     )
 
 

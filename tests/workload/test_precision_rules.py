@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from sim.errors import InputError
-from sim.workload.gemm import Gemm, Workload
+from sim.workload.gemm import Gemm, VectorWork, Workload
 from sim.workload.load import load_workload
 from sim.workload.precision import plan_of
 
@@ -152,12 +152,12 @@ def test_attention_and_head_are_those_of_all_steps(write_model: WriteModel) -> N
     rules = [{"layers": "1-3", "steps": "4-17", "weight_bits": 2}]
     run = {"phase": "both", "tokens": CONTEXT, "steps": STEPS, "precision": "ruled", "scope": "all", "batch": 2}
     ruled, plain = work(write_model, rules, run=run), work(write_model, [{"weight_bits": 4}], run=run)
-    kinds = ("scores", "context", "head", "norm", "softmax", "rotary", "activation")
+    kinds = ("attention", "head", "norm", "quantise", "rotary", "activation")
     for kind in kinds:
         sums = []
         for one in (ruled, plain):
             items = [item for phase in one.phases for item in phase.items if item.module == kind]
-            sums.append(sum(i.count * (i.m * i.k * i.n if isinstance(i, Gemm) else i.operations) for i in items))
+            sums.append(sum(i.count * i.operations if isinstance(i, VectorWork) else i.macs for i in items))
         assert sums[0] == sums[1] > 0, kind
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from sim.workload import vector
+from sim.workload.attention import CACHES
+from sim.workload.gemm import FusedAttention, RowBlocks
 from sim.workload.load import load_workload
 
 
@@ -112,7 +114,10 @@ def test_norm_operations(kind: str, function: Callable[[Lane, Sequence[float]], 
 def test_softmax_operations() -> None:
     lane = Lane()
     assert sum(softmax(lane, VALUES)) == pytest.approx(1)
-    assert vector.softmax("s", 3, len(VALUES), 1).operations == 3 * lane.operations
+    keys = len(VALUES)
+    attention = FusedAttention("a", (RowBlocks(3, keys, 1),), 1, 64, 64, CACHES["int8"])
+    # In place of each weight's product with the reciprocal, which the outputs get, it gets that with its V's scale.
+    assert attention.operations - attention.macs == 3 * (lane.operations - 1)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +158,9 @@ def test_combining_two_experts_is_a_weighted_sum() -> None:
 
 def test_only_functions_between_gemms_move_bytes() -> None:
     moved = 2 * 3 * 5  # FP16, rows, values
-    for work in (vector.norm("n", "rms", 3, 5, 1), vector.softmax("s", 3, 5, 1)):
-        assert (work.read_bytes, work.write_bytes) == (moved, moved)
-    for work in (vector.rotary(3, 5, 1), vector.activation("a", "silu", True, 3, 5, 1)):
+    work = vector.norm("n", "rms", 3, 5, 1)
+    assert (work.read_bytes, work.write_bytes) == (moved, moved)
+    for work in (vector.rotary(3, 5, 1), vector.quantise(3, 5, 1, 1), vector.activation("a", "silu", True, 3, 5, 1)):
         assert (work.read_bytes, work.write_bytes) == (0, 0)
 
 

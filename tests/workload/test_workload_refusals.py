@@ -97,7 +97,11 @@ MISFITS: list[tuple[tuple[str, ...], Any, str]] = [
     (("run", "precision"), 17, "precision: mantissa length 17"),
     (("run", "precision"), "bald", "precision: unknown precision `bald`; did you mean `bold`?"),
     (("run", "precision"), 1.5, "run.precision: expected string, found 1.5"),
-    (("run", "steps"), 4, "run.steps: phase `prefill` does not take it\n  allowed    batch, phase,"),
+    (
+        ("run", "steps"),
+        4,
+        "run.steps: phase `prefill` does not take it\n  allowed    attention_precision, batch, head, kv, phase,",
+    ),
     (("run", "context"), 4, "run.context: phase `prefill` does not take it"),
     (("run",), 5, "run: expected"),
     (("extends",), "tinny.yaml", "extends: tinny.yaml: no such file"),

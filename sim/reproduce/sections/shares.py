@@ -5,7 +5,8 @@ from __future__ import annotations
 from sim.reproduce.bench import CaseResults, PaperCase, workload_of
 from sim.reproduce.cells import FLOOR, PaperCell, PaperSection, Table
 from sim.reproduce.published import Published
-from sim.workload.gemm import FP16, Gemm
+from sim.workload.gemm import Gemm, Item, VectorWork
+from sim.workload.precision import MODULES
 
 CONTEXTS = (1024, 2048, 4096, 8192, 16384)
 
@@ -37,9 +38,15 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
     )
 
 
+def _operations(item: Item) -> int:
+    if isinstance(item, VectorWork):
+        return item.operations * item.count
+    return item.macs if isinstance(item, Gemm) else item.operations
+
+
 def _share(model: str, tokens: int) -> float:
     workload = workload_of(PaperCase("", model, options=(("tokens", tokens), ("scope", "all"))))
     items = [item for phase in workload.phases for item in phase.items]
-    operations = [item.macs if isinstance(item, Gemm) else item.operations * item.count for item in items]
-    weights = (item.macs for item in items if isinstance(item, Gemm) and item.weights != FP16)
+    operations = [_operations(item) for item in items]
+    weights = (item.macs for item in items if isinstance(item, Gemm) and item.module in MODULES)
     return sum(weights) / sum(operations)

@@ -17,17 +17,27 @@ from sim.errors import InputError, Place
 from sim.formats.weight import WeightFormat
 from sim.formats.weights.integer import IntegerWeights
 from sim.formats.weights.planes import PlaneWeights
-from sim.workload.attention import attention_items, decode_spans, encoder_spans, prefill_spans
+from sim.source import Source, validate
+from sim.workload.attention import (
+    attention_formats,
+    attention_items,
+    chunked_passes,
+    decode_passes,
+    encoder_spans,
+)
 from sim.workload.gemm import FP16, Gemm, Item, Phase, VectorWork, Workload
 from sim.workload.manifest import GemmRecord, Manifest, TracedAttention
 from sim.workload.model import Attention, InferenceRun
 from sim.workload.options import Options
-from sim.workload.precision import mantissa_bits, of_module, output_mantissa_bits, plan_of
+from sim.workload.precision import HEADS, head_bits, mantissa_bits, of_module, output_mantissa_bits, plan_of
 from sim.workload.precision_rules import LayerPrecision, Moment, Precision, PrecisionPlan, everywhere, layer_of
 from sim.workload.stored import stored_weights
 from sim.workload.trace_file import open_trace
-from sim.workload.vector import rotary
+from sim.workload.vector import quantise, rotary
 from sim.workload.weight_bytes import StoredWeights
+
+TAKEN = ("precision", "phase", "scope", "kv")
+"""Options that a recording leaves open."""
 
 
 def read(path: Path, options: Options) -> Workload:
@@ -43,53 +53,54 @@ def read(path: Path, options: Options) -> Workload:
     place = Place("--precision") if options.precision else Place(str(path))
     plan = plan_of(options.precision or InferenceRun().precision, {}, place)
     names = [name for name in ("prefill", "decode") if options.phase in (None, "both", name)]
-    scope = options.scope or InferenceRun().scope
-    phases = phases_of(manifest, names, plan, scope, (place, Place("--scope")))
+    run = _run(options)
+    phases = phases_of(manifest, names, plan, run, (place, Place("--scope")))
     if not phases:
         raise InputError("no GeMM of that phase and scope in it", place=Place(str(path)))
     resolved = {
         "trace": manifest.model.model_dump(),
         "sha256": manifest.digest(),
         "precision": plan.written()["mantissa_bits"] if plan.plain else plan.written(),
+        "kv": run.kv,
     }
-    return Workload(manifest.model.name, phases, plan.lengths, resolved, plan, recorded_weights(manifest, scope))
+    return Workload(manifest.model.name, phases, plan.lengths, resolved, plan, recorded_weights(manifest, run.scope))
 
 
 def phases_of(
     manifest: Manifest,
     names: Iterable[str],
     plan: PrecisionPlan,
-    scope: str,
+    run: InferenceRun,
     asked: tuple[Place, Place],
-    steps: int = 1,
 ) -> tuple[Phase, ...]:
     """The phases of a recording that have any work.
 
     Parameters
     ----------
+    run
+        Its scope and formats, and how many decode steps each recorded one stands for, in its GeMMs and vector work.
     asked
         Where precision and scope were asked for.
-    steps
-        How many decode steps each recorded one stands for, in its GeMMs and vector work.
 
     Raises
     ------
     InputError
         For scope `all` where not everything was seen, and for a precision that does not fit the recording.
     """
+    scope = run.scope
     if scope == "all" and manifest.unseen:
         problem = f"scope `all` needs what was not recorded: {manifest.unseen}"
         raise InputError(problem, place=asked[1], facts={"found": manifest.model.name, "allowed": "fp-int"})
     phases = []
     for name in names:
-        times = steps if name == "decode" else 1
+        times = run.steps if name == "decode" else 1
         try:
-            gemms = list(_gemms(manifest, name, plan, times))
+            gemms = [_with_head(gemm, plan, run) for gemm in _gemms(manifest, name, plan, times)]
         except InputError as error:
             raise error.at(asked[0]) from None
         items: list[Item] = [gemm for gemm in gemms if scope == "all" or gemm.weights != FP16]
         if scope == "all":
-            items += [*_vector_work(manifest, name, times), *_attention(manifest, name)]
+            items += [*_vector_work(manifest, name, times), *_attention(manifest, name, plan.lengths, run)]
         if items:
             phases.append(Phase(name, tuple(items)))
     return tuple(phases)
@@ -100,6 +111,13 @@ def recorded_weights(manifest: Manifest, scope: str) -> StoredWeights | None:
     layers = {record.name: record for record in manifest.records}.values()
     gemms = (gemm_of(record, everywhere(None), manifest.weights_of(record)) for record in layers)
     return stored_weights(gemm for gemm in gemms if scope == "all" or gemm.weights != FP16)
+
+
+def _with_head(gemm: Gemm, plan: PrecisionPlan, run: InferenceRun) -> Gemm:
+    """A recorded GeMM as it is run: with scope `all`, a head in FP16 takes the weights that the run gives it."""
+    if run.scope != "all" or gemm.module != "head" or gemm.weights != FP16:
+        return gemm
+    return replace(gemm, weights=HEADS[run.head], mantissa_bits=head_bits(plan.lengths, run.head))
 
 
 def _gemms(manifest: Manifest, phase: str, plan: PrecisionPlan, steps: int) -> Iterator[Gemm]:
@@ -177,22 +195,33 @@ def _vector_work(manifest: Manifest, phase: str, times: int) -> Iterator[VectorW
     return (replace(work, count=times * count) for work, count in counts.items())
 
 
-def _attention(manifest: Manifest, phase: str) -> Iterator[Item]:
+def _attention(manifest: Manifest, phase: str, lengths: Precision | None, run: InferenceRun) -> Iterator[Item]:
     """Attention by the pages that the queries of each sequence see, as `workload.attention` counts them."""
     tokens = manifest.tokens
     if phase == "decode" and not tokens.steps:
         return
+    formats = attention_formats(run, lengths)
     for attention, one, count in attention_kinds(manifest):
         for prompt, sequences in Counter(tokens.prompts).items():
-            times = count * sequences
+            rows, times = (1, tokens.steps) if phase == "decode" else (prompt, 1)
             if phase == "decode":
-                spans = decode_spans(attention, prompt, tokens.steps)
+                passes = decode_passes(attention, prompt, tokens.steps)
+            elif one.causal:
+                passes = chunked_passes(attention, prompt, prompt)
             else:
-                spans = prefill_spans(attention, prompt) if one.causal else encoder_spans(attention, prompt)
-            yield from attention_items(attention, spans, times, one.value_size, capped=one.capped)
+                passes = ((encoder_spans(attention, prompt), 1),)
+            yield from attention_items(attention, formats, passes, count, sequences, one.value_size, capped=one.capped)
             if one.rotated_values:
-                rows, passes = (1, tokens.steps) if phase == "decode" else (prompt, 1)
-                yield rotary(rows, one.rotated_values, times * passes)
+                yield rotary(rows, one.rotated_values, count * sequences * times)
+            if formats.cache.integers:
+                heads = one.key_value_heads
+                yield quantise(rows, heads * (one.head_size + one.value_size), 2 * heads, count * sequences * times)
+
+
+def _run(options: Options) -> InferenceRun:
+    """Scope and formats as the caller asks."""
+    given = {name: value for name, value in options.given().items() if name in ("scope", "kv")}
+    return validate(InferenceRun, Source(given, {(name,): Place(f"--{name}") for name in given}, ""))
 
 
 def attention_kinds(manifest: Manifest) -> Iterator[tuple[Attention, TracedAttention, int]]:
@@ -210,9 +239,8 @@ def attention_kinds(manifest: Manifest) -> Iterator[tuple[Attention, TracedAtten
 
 
 def _refuse_decided(options: Options) -> None:
-    decided = [f"--{name}" for name in options.given() if name not in ("precision", "phase", "scope")]
+    decided = [f"--{name}" for name in options.given() if name not in TAKEN]
     decided += [f"--set-workload {assignment}" for assignment in options.overrides]
     if decided:
-        raise InputError(
-            "a trace has been recorded", place=Place(decided[0]), facts={"allowed": "--precision, --phase, --scope"}
-        )
+        allowed = ", ".join(f"--{name}" for name in TAKEN)
+        raise InputError("a trace has been recorded", place=Place(decided[0]), facts={"allowed": allowed})
