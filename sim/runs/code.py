@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -32,16 +33,20 @@ OF_THE_SWEEP = ("sweep/evaluate.py", "sweep/results.py")
 def code_version() -> str:
     """Hash of the simulator, the same wherever it is installed."""
     files = {
-        path.relative_to(PACKAGE).as_posix(): path
+        path
         for path in PACKAGE.rglob("*")
         if path.suffix in SUFFIXES and path.relative_to(PACKAGE).parts[0] not in WITHOUT_INFLUENCE
     }
-    files |= {name: PACKAGE / name for name in OF_THE_SWEEP}
+    return hash_of(files | {PACKAGE / name for name in OF_THE_SWEEP})[:16]
+
+
+def hash_of(files: Iterable[Path]) -> str:
+    """Hash of files of this package, by their places in it and every byte."""
     digest = hashlib.sha256()
-    for name, path in sorted(files.items()):
+    for name, path in sorted((path.relative_to(PACKAGE).as_posix(), path) for path in files):
         digest.update(f"{name}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 def made_by() -> str:

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sim.errors import InputError, Place
+from sim.runs.code import PACKAGE, hash_of
 
-PACKAGE = Path(__file__).resolve().parents[1]
 DECIDING = ("accuracy", "formats", "trace", "workload")
 """The parts of this package that decide what a model computes."""
 LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf")
@@ -40,8 +40,6 @@ def of_files(files: Iterable[Path]) -> str:
 @cache
 def of_code() -> str:
     """SHA-256 of the code that decides what a model computes, and of the versions of the libraries it rests on."""
-    installed = [name for name in LIBRARIES if find_spec(name) is not None]
-    digest = hashlib.sha256("".join(f"{name} {version(name)}\0" for name in installed).encode())
-    for file in sorted(path for part in DECIDING for path in (PACKAGE / part).rglob("*.py")):
-        digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
+    libraries = "".join(f"{name} {version(name)}\0" for name in LIBRARIES if find_spec(name) is not None)
+    files = hash_of(path for part in DECIDING for path in (PACKAGE / part).rglob("*.py"))
+    return hashlib.sha256(f"{libraries}{files}".encode()).hexdigest()

@@ -86,7 +86,7 @@ PIECES = [
 
 def handed_over(reader: Any, *arguments: Any) -> None:
     """Read; an InputError is an answer, whatever else it raises is not."""
-    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begun, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     said = ""
     try:
         reader(*arguments)
@@ -94,7 +94,7 @@ def handed_over(reader: Any, *arguments: Any) -> None:
         said = error.render()
     assert len(said) < 5000
     said.encode()
-    assert time.perf_counter() - begun < SECONDS
+    assert time.process_time() - begun < SECONDS  # of its own: others may want the processor too
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < BYTES
 
 
