@@ -37,7 +37,7 @@ UNIT = 1 << 32
 LARGEST_SKEW, LARGEST_SEED = 16, (1 << 32) - 1
 MOST_DRAWS = 1 << 27
 """Tokens times experts times layers times steps."""
-BLOCK = 1 << 22
+BLOCK = 1 << 20
 """Of them drawn at a time."""
 EXPERTS = ".experts."
 """Of the names of what belongs to one expert."""

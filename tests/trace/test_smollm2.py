@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -72,16 +71,16 @@ def test_traced_tensors_run_on_the_machine_that_takes_them(weights, tmp_path):
 
 
 def test_a_search_repeated_after_one_weight_changed_has_new_figures(tmp_path, tokens):
-    def searched(file, out):
+    def evaluator(file):
         loaded = as_format(load_weights(file), INT4)
         made = quantise(loaded)
-        return run(Evaluator(loaded, tokens[:24], 24, 24, made.method, made), out, 0.05, 2)
+        return Evaluator(loaded, tokens[:24], 24, 24, made.method, made)
 
-    before = searched(FILE, tmp_path / "search")
-    other = changed(FILE, tmp_path)
+    before = run(evaluator(FILE), tmp_path / "search", 0.05, 2)
+    other = evaluator(changed(FILE, tmp_path))
     with pytest.raises(InputError, match="belongs to a search of another model"):
-        searched(other, tmp_path / "search")
-    after = searched(other, tmp_path / "again")
+        run(other, tmp_path / "search", 0.05, 2)
+    after = run(other, tmp_path / "again", 0.05, 2)
     assert after.reference != before.reference
     assert math.isclose(after.reference, before.reference, rel_tol=0.01)  # one weight of 135 million
-    assert np.all([one.perplexity != other.perplexity for one, other in zip(before.visits, after.visits, strict=True)])
+    assert all(one.perplexity != other.perplexity for one, other in zip(before.visits, after.visits, strict=True))
