@@ -22,6 +22,8 @@ from simpy.events import EventPriority
 
 from sim.engine.environment import Environment
 
+NEAR_EVENTS = 4
+"""Ticks of a slow clock between two states that count as alike though its phase differs."""
 REMEMBERED = 256
 """Different states kept for one loop; a loop that shows more has no period worth finding."""
 AFTER_ARBITRATION = EventPriority(3)
@@ -78,6 +80,27 @@ class Skip(NamedTuple):
     cycles: int
 
 
+class SlowPhase(NamedTuple):
+    """The phase of a clock so slow that states seldom come back with it, DRAM's refresh: it may differ a little.
+
+    Parameters
+    ----------
+    phase
+        Until its next tick.
+    slack
+        What it may differ by, between states at least NEAR_EVENTS ticks apart.
+    ticks
+        So far.
+    slip_cycles
+        What a difference of one moves a period by, at most.
+    """
+
+    phase: int
+    slack: int
+    ticks: int
+    slip_cycles: float
+
+
 class PeriodError(Exception):
     """Two periods that began in the same state counted differently: hidden state. A defect of the simulator."""
 
@@ -86,12 +109,14 @@ class PeriodError(Exception):
 class _Sighting:
     index: int
     totals: tuple[int, ...]
+    slow: SlowPhase | None
 
 
 @dataclass(frozen=True)
 class _Period:
     iterations: int
     delta: tuple[int, ...]
+    slip_cycles: float = 0.0
 
 
 class FastForwarder:
@@ -109,6 +134,8 @@ class FastForwarder:
         All that is counted, cycles first.
     add
         Adds n times a difference of totals to the machine's.
+    slow
+        The phase of the machine's slow clock, if it has one.
     verify
         Skip only after two equal periods in a row, and raise where they differ.
     """
@@ -121,21 +148,26 @@ class FastForwarder:
         parts: Callable[[], list[tuple[str, State]]],
         totals: Callable[[], tuple[int, ...]],
         add: Callable[[tuple[int, ...], int], None],
+        slow: Callable[[], SlowPhase | None],
         *,
         verify: bool = False,
     ) -> None:
         self._environment, self._leader, self._followers = environment, leader, followers
-        self._parts, self._totals, self._add = parts, totals, add
+        self._parts, self._totals, self._add, self._slow = parts, totals, add, slow
         self._verify = verify
         self._levels = leader.levels
         self._sightings: list[dict[State, _Sighting]] = [{} for _ in self._levels]
         self._confirmed: list[dict[State, _Period]] = [{} for _ in self._levels]
+        self._near: list[dict[State, list[_Sighting]]] = [{} for _ in self._levels]
+        """Sightings by all of their state but the slow phase."""
         self._suspected: list[dict[State, _Period]] = [{} for _ in self._levels]
         self._finished = [False] * len(self._levels)
         self._last: list[tuple[str, State]] = []
         self._moving: set[str] = set()
         self.snapshots = 0
         self.skips: list[Skip] = []
+        self.slip_cycles = 0.0
+        """What the result may be off by for phases that were not quite equal."""
 
     def boundary(self) -> None:
         """To be called by the leader at the start of each iteration of its innermost loop."""
@@ -144,6 +176,7 @@ class FastForwarder:
             if not any(position[inside:]):
                 # A loop inside starts anew.
                 self._sightings[inside] = {}
+                self._near[inside] = {}
                 self._finished[inside] = False
         if self._candidates(position):
             event = self._environment.event()
@@ -168,7 +201,7 @@ class FastForwarder:
         machine = tuple(state for _, state in parts)
         for level in self._candidates(self._leader.position):
             key = (self._relative_cursors(level), self._leader.shape, machine)
-            period = self._period(level, key)
+            period = self._period(level, key) or self._near_period(level, key)
             if period is None:
                 continue
             periods = self._room(level) // period.iterations
@@ -193,14 +226,33 @@ class FastForwarder:
         same_block = cursor.position[:level] == self._leader.position[:level]
         return not cursor.done and cursor.runs_over(level) and same_block
 
+    def _near_period(self, level: int, key: State) -> _Period | None:
+        """A period between states that are equal but for a little of the slow phase."""
+        slow = self._slow()
+        if slow is None or self._verify:
+            return None
+        now = _Sighting(self._leader.position[level], self._totals(), slow)
+        seen = self._near[level].setdefault(key, [])
+        for before in seen:
+            assert before.slow is not None
+            apart = abs(slow.phase - before.slow.phase)
+            if apart <= slow.slack and slow.ticks - before.slow.ticks >= NEAR_EVENTS and now.index > before.index:
+                delta = tuple(after - then for after, then in zip(now.totals, before.totals, strict=True))
+                return _Period(now.index - before.index, delta, apart * slow.slip_cycles)
+        if len(seen) < REMEMBERED:
+            seen.append(now)
+        return None
+
     def _period(self, level: int, key: State) -> _Period | None:
+        slow = self._slow()
+        key = (key, slow and slow.phase)
         confirmed = self._confirmed[level].get(key)
         if confirmed is not None:
             return confirmed
         index, totals = self._leader.position[level], self._totals()
         before = self._sightings[level].get(key)
         if before is not None or len(self._sightings[level]) < REMEMBERED:
-            self._sightings[level][key] = _Sighting(index, totals)
+            self._sightings[level][key] = _Sighting(index, totals, slow)
         if before is None or before.index == index:  # or iterations that take no time
             return None
         delta = tuple(now - then for now, then in zip(totals, before.totals, strict=True))
@@ -226,6 +278,7 @@ class FastForwarder:
         for cursor in (*moving, self._leader):
             cursor.jump(level, iterations)
         self._add(period.delta, periods)
+        self.slip_cycles += periods * period.slip_cycles
         self._finished[level] = True
         cycles = periods * period.delta[0]
         self.skips.append(Skip(self._levels[level], self._environment._now, period.iterations, periods, cycles))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from sim.arch.schema import Hardware, Schedule
 from sim.engine.activity import Recorder, State
@@ -98,6 +99,7 @@ class Assembly:
             lambda: [(unit.name, unit.relative_state()) for unit in (*self.units, self.dram)],
             self._totals,
             self._skip,
+            self.dram.slow_phase,
             verify=self.options.verify,
         )
 
@@ -159,6 +161,8 @@ class Assembly:
         busy = self.dram.busy_in(counters)
         states["dram"] = dict.fromkeys(State, 0) | {State.BUSY: busy, State.IDLE: cycles - busy}
         watched = self.fast_forward
+        if watched and watched.slip_cycles:
+            counters["dram.slip_cycles"] = ceil(watched.slip_cycles)
         skips = tuple(watched.skips) if watched else ()
         return Run(cycles, states, counters, skips, watched.obstacle() if watched else None)
 

@@ -35,7 +35,7 @@ def key_figures(result: Result) -> Html:
         *([("DRAM banks", "", rows)] if (rows := dram_rows(result.counters)) else []),
         ("SRAM", si(totals.sram_bytes, "B"), ""),
         *_weights(result.weights),
-        ("simulated", "", skipped(result.fast_forward, totals.cycles)),
+        ("simulated", "", skipped(result.fast_forward, totals.cycles, result.counters.get("dram.slip_cycles", 0))),
     )
     return tag(
         "div",

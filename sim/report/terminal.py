@@ -88,7 +88,7 @@ def _totals(result: Result) -> Table:
             ("SRAM", si(totals.sram_bytes, "B")),
             ("energy", picojoules(totals.energy_picojoules)),
             ("area", f"{totals.area_square_millimetres:.3f} mm2"),
-            ("simulated", skipped(result.fast_forward, totals.cycles)),
+            ("simulated", skipped(result.fast_forward, totals.cycles, result.counters.get("dram.slip_cycles", 0))),
         ]
     )
 

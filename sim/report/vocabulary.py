@@ -118,11 +118,13 @@ def dram_rows(counters: Mapping[str, int]) -> str:
     return f"{rows}; {si(counters['dram.turns'])} turns, {si(counters['dram.refresh_stops'])} refreshes in the way"
 
 
-def skipped(fast_forward: FastForward, cycles: int) -> str:
+def skipped(fast_forward: FastForward, cycles: int, slip_cycles: int = 0) -> str:
     """How much fast-forward skipped, and what kept it from skipping more."""
     words = f"{fast_forward.skipped_cycles / cycles:.1%} of the cycles skipped by fast-forward"
     if fast_forward.obstacles:
         words += "; not everywhere: " + "; ".join(fast_forward.obstacles)
+    if slip_cycles:
+        words += f"; refreshes that came back nearly on time may move them by {slip_cycles / cycles:.4%}"
     if fast_forward.dram_rounding > 0:
         words += f"; the time quantum adds {fast_forward.dram_rounding:.2%} to DRAM's time"
     return words

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 from sim.arch import dram
 from sim.arch.schema import Arch, Hardware
 from sim.cost.terms import CostTerms, Group
+from sim.engine.fast_forward import SlowPhase
 from sim.units.unit import Bench, Loss, Unit
 
 
@@ -199,6 +200,10 @@ class Dram(Unit):
 
     def relative_state(self) -> tuple[Any, ...]:
         raise NotImplementedError
+
+    def slow_phase(self) -> SlowPhase | None:
+        """Of refresh, where there is one: what `relative_state` leaves out of it."""
+        return None
 
     def counters(self) -> dict[str, int]:
         weights, activations, outputs = self.bytes_moved

@@ -20,6 +20,7 @@ from typing import Any
 from simpy.events import Event
 
 from sim.arch.dram import ARBITRATION
+from sim.engine.fast_forward import SlowPhase
 from sim.mapping.operands import ceil_div
 from sim.units.dram import PORTS, Dram, DramModel, Port
 from sim.units.dram.arbitration import Arbiter
@@ -29,6 +30,9 @@ from sim.units.dram.banks.policy import BankChannel, BankCommand, BankSettings
 from sim.units.dram.banks.rows import RowChannel
 from sim.units.dram.banks.writes import WriteBuffer
 from sim.units.unit import Bench
+
+NEAR_SHARE = 256
+"""Part of a refresh interval by which two phases may differ and count as alike."""
 
 
 @dataclass(frozen=True)
@@ -289,6 +293,17 @@ class BanksUnit(Dram):
             "dram.refresh_stops": refreshes,
         }
 
+    def slow_phase(self) -> SlowPhase | None:
+        """The due time of the next refresh, in parts of a clock, by which the clock's phase stands in it too."""
+        if self._rests and not self._waits and self._armed is None:
+            return None
+        clocks, cycles = self.ratio
+        phase = self.channel.due * cycles - (self.bench.now - self.origin) * clocks
+        slack = self.t.REFI * cycles // NEAR_SHARE
+        # All of it at once, and a refresh more or less by the share of an interval that its phase moves by.
+        slip = (1 + (self.t.refresh_stop + self.t.RCDRD) / self.t.REFI) / clocks
+        return SlowPhase(phase, slack, self.channel.refreshes, slip)
+
     def relative_state(self) -> tuple[Any, ...]:
         now = self.bench.now
         flying = tuple((cycle - now, port) for cycle, port in self.in_flight)
@@ -313,7 +328,6 @@ class BanksUnit(Dram):
             tuple((arrival - now, self.writes.taken - mark) for arrival, mark, _ in self.posted),
             tuple(max(at - now, 0) for at in self.latest),
             self.placement.offsets(),
-            ((now - self.origin) * clocks % cycles, self.channel.due - clock),
             self.writes.relative_state(clock),
             self.channel.relative_state(clock, since, self.placement.relative_row),
         )
