@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint soak soak-machines soak-programs soak-values soak-kills soak-kernels bench records clean
+.PHONY: run test lint soak soak-machines soak-banks soak-programs soak-values soak-kills soak-kernels bench records clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,12 +26,16 @@ test: lint
 	$(BIN)/python -m pytest -n 2
 
 # More than a test run has time for, in parts of less than an hour: make soak, or make soak PARTS="machines kills".
-PARTS ?= machines programs values kills kernels
+PARTS ?= machines banks programs values kills kernels
 soak: $(PARTS:%=soak-%)
 
 # Thousands of random machines, whole layers.
 soak-machines: $(READY)
 	$(BIN)/python -m tests.soak
+
+# Thousands of random machines with banks for DRAM.
+soak-banks: $(READY)
+	$(BIN)/python -m tests.soak_banks
 
 # Thousands of random programs: GeMMs that follow one another without draining.
 soak-programs: $(READY)
