@@ -21,7 +21,7 @@ from sim.trace.linears import mixture_of
 from sim.trace.mixed import mixed_phases
 from sim.trace.writer import Recording
 from sim.workload.gemm import Phase, Workload
-from sim.workload.model import TAKES, InferenceRun
+from sim.workload.model import ALL_ONLY, TAKES, InferenceRun
 from sim.workload.model_source import refuse_untaken
 from sim.workload.options import Options
 from sim.workload.precision import plan_of, resolve
@@ -68,7 +68,7 @@ def read(path: Path, options: Options) -> Workload:
         phases = phases_of(manifest, names, plan, run, places_asked)
         if routing:
             phases = tuple(rerouted(phase, *routing, *_rows_and_steps(phase, run)) for phase in phases)
-    taken = TAKES[run.phase] - (set() if mixture else {"routing"})
+    taken = TAKES[run.phase] - (set() if mixture else {"routing"}) - (set() if run.scope == "all" else ALL_ONLY)
     resolved = {
         "config": manifest.model.model_dump(),
         "run": {

@@ -188,6 +188,8 @@ class InferenceRun(Section):
 
 
 _EVERY_PHASE = {"phase", "batch", "routing", "scope", "kv", "attention_precision", "head", "precision"}
+ALL_ONLY = {"kv", "attention_precision", "head"}
+"""Keys of a run that nothing of scope `fp-int` depends on."""
 TAKES = {
     "prefill": _EVERY_PHASE | {"tokens"},
     "decode": _EVERY_PHASE | {"context", "steps"},

@@ -11,7 +11,7 @@ from sim.formats.weight import WeightFormat
 from sim.section import Section
 from sim.source import Source
 from sim.workload.gemm import Workload
-from sim.workload.model import TAKES, InferenceRun, Model, Weights
+from sim.workload.model import ALL_ONLY, TAKES, InferenceRun, Model, Weights
 from sim.workload.options import Options
 from sim.workload.phases import build_phases, check
 from sim.workload.precision import plan_of
@@ -99,6 +99,7 @@ def _resolved(model: Model, plan: PrecisionPlan) -> dict[str, Any]:
     """The model as a YAML that gives the same workload again, wherever it is read."""
     resolved = model.model_dump(mode="json", exclude_none=True)
     taken = TAKES[model.run.phase] - (set() if model.experts else {"routing"})
+    taken -= set() if model.run.scope == "all" else ALL_ONLY
     run = {key: value for key, value in resolved["run"].items() if key in taken}
     if model.run.precision not in model.precision:
         if plan.plain:

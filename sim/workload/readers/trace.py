@@ -61,7 +61,7 @@ def read(path: Path, options: Options) -> Workload:
         "trace": manifest.model.model_dump(),
         "sha256": manifest.digest(),
         "precision": plan.written()["mantissa_bits"] if plan.plain else plan.written(),
-        "kv": run.kv,
+        **({"kv": run.kv} if run.scope == "all" else {}),
     }
     return Workload(manifest.model.name, phases, plan.lengths, resolved, plan, recorded_weights(manifest, run.scope))
 
