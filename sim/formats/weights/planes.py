@@ -1,13 +1,13 @@
 """Integers in nested planes: a weight's most significant bits can be read without the others.
 
-weight   as of `integer` where all `bits` planes are read; of fewer, the middle of what the unread ones would tell:
-         (2 code + 1 - zero) * scale * 2^(bits - read_bits - 1), a code of the planes read (IntegerTensor.planes)
+weight   as of `integer` where all `bits` planes are read; of fewer, the mean of what the unread ones would tell:
+         (2 code + one - zero) * scale * 2^(bits - read_bits - 1), a code of the planes read (IntegerTensor.planes)
 memory   scales, then zero points or minimums, then the planes, most significant first, each column by column:
          what is read is the beginning of what is stored
 
 Any-Precision LLM (arXiv 2402.10517) and PMPD (arXiv 2410.13461) read weights so, by tables of values where this has
 integers; planes that are not read cost neither bytes nor bits of the weight port. The PE multiplies one bit more than
-it is sent: the one in the middle.
+it is sent: a constant in place of the others.
 """
 
 from __future__ import annotations
