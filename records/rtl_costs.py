@@ -23,7 +23,7 @@ from sim.rtl.area.ratios import BASELINE, energy
 MEASURED = RECORD.with_name("area.json")
 ANDA_LENGTH = "6"
 """Mantissa length whose energy a cycle stands for Anda's: what LLaMA-13B has at 1 %, as in the published figure."""
-PE_KEYS = ("pe", "lanes", "mantissa_bits", "dot_length")
+PE_KEYS = ("pe", "lanes", "mantissa_bits", "activation_bits", "dot_length")
 
 
 def pe_costs(measured: dict[str, Any]) -> str:

@@ -62,7 +62,7 @@ def simulate_all(
     for arch in archs:
         area_square_millimetres(arch)  # costs are refused before time is spent
         check_capacity(arch, workload)
-    pieces = [machine.piece(item) for machine in machines for item in items_of(workload)]
+    pieces = [machine.piece(item) for machine in machines for item in machine.steps(items_of(workload))]
     with Runs(options=options, jobs=jobs, tracer=tracer) as runs:
         runs.prepare(pieces, progress)
         return [summarise(machine, workload, runs) for machine in machines]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sim.arch.dram import DramConfig
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch, Schedule
+from sim.formats.weights.half import Fp16Weights
 from sim.formats.weights.integer import IntegerWeights
 from sim.formats.weights.planes import PlaneWeights
 from sim.units.dram.banks.standards import standards
@@ -118,6 +119,20 @@ def wide_case(seed: int) -> Case:
         planes = PlaneWeights(stored.bits, stored.group_size, zero_point_bits=stored.zero_point_bits)
         stored = dataclasses.replace(planes, read_bits=rng.randint(1, stored.bits))
     return Case(case.arch, dataclasses.replace(case.gemm, weights=stored))
+
+
+def integer_case(seed: int) -> Case:
+    """A random machine, but with integer PEs and activations of 8 or 4 bits; weights of any width."""
+    rng, case = random.Random(f"{seed}, integers"), wide_case(seed)
+    while case.arch.mxu.pe == "anda" or isinstance(case.gemm.weights, Fp16Weights):
+        seed += 1_000_000
+        case = wide_case(seed)
+    base = load_arch(rng.choice(["int8", "int8-int4"]))
+    parts = {name: getattr(case.arch, name) for name in ("buffers", "weight_dispatcher", "activation_dispatcher")}
+    parts |= {name: getattr(case.arch, name) for name in ("collector", "writer", "controller", "dram", "schedule")}
+    pe = {"pe": base.mxu.pe, "mantissa_bits": None, "activation_bits": rng.choice([4, 8])}
+    parts["mxu"] = case.arch.mxu.model_copy(update=pe)
+    return Case(base.model_copy(update=parts), case.gemm)
 
 
 def long_case(seed: int, level: int) -> Case:

@@ -30,7 +30,7 @@ from sim.mapping.nest import LEVELS
 from sim.simulation import simulate
 from sim.workload.load import load_workload
 from tests import oracle
-from tests.machines import Case, long_case, random_case
+from tests.machines import Case, integer_case, long_case, random_case
 from tests.test_oracle import observed
 
 BEATS = 60_000
@@ -108,7 +108,9 @@ def case_of(task: Task) -> Case:
     kind, seed = task
     if kind == LAYER:
         return layer()[seed]
-    return long_case(seed, KINDS.index(kind) - 1) if kind in KINDS[1:] else random_case(seed)
+    if kind in KINDS[1:]:
+        return long_case(seed, KINDS.index(kind) - 1)
+    return random_case(seed) if seed % 3 else integer_case(seed)
 
 
 def compare(task: Task) -> Outcome:

@@ -20,7 +20,7 @@ from sim.mapping.operands import ceil_div
 from sim.workload.gemm import FP16, Gemm
 from sim.workload.load import load_workload
 from tests import oracle
-from tests.machines import wide_case
+from tests.machines import integer_case, wide_case
 from tests.test_oracle import observed
 
 CASES, BATCH = 200, 100
@@ -144,6 +144,23 @@ def test_a_model_reads_its_weights_from_yaml(bits):
         assert gemm.weights.stored_bits(gemm.k) == bits + Fraction(1, 8)
     with_name = load_workload("llama-7b", overrides=["weights={format: q8_0}"] if bits == 8 else overrides)
     assert with_name.resolved["weights"]["bits"] == bits
+
+
+def test_random_machines_with_integer_pes_count_what_the_automata_count_at_both_grains():
+    compared = 0
+    for seed in range(BATCH):
+        case = integer_case(seed)
+        try:
+            machine = Machine(case.arch)
+            run = machine.run(case.gemm)
+        except InputError:
+            continue  # the random buffer does not hold a tile, or a group has less than three words
+        assert observed(run) == oracle.predict(case.arch, case.gemm), f"seed {seed}"
+        assert observed(machine.run(case.gemm, SimulationOptions(fast_forward=False))) == observed(run), seed
+        if run.cycles <= 10_000:
+            assert observed(machine.run(case.gemm, SimulationOptions("beat"))) == observed(run), f"beat, seed {seed}"
+        compared += 1
+    assert compared >= 0.6 * BATCH
 
 
 @pytest.mark.parametrize("first", range(0, CASES, BATCH))

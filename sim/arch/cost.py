@@ -32,6 +32,7 @@ class PeShape(Process):
     lanes: Count | None = None
     dot_length: Count
     mantissa_bits: Count | None = None
+    activation_bits: Count | None = None
     output_registers: Count
     pipeline_cycles: NotNegativeCount
     rows: Count
@@ -49,11 +50,14 @@ class PeGrowth(MachineSection):
     with_lanes: Share = 0.0
     with_lanes_and_mantissa_bits: Share = 0.0
     """With the product of both."""
+    with_lanes_and_activation_bits: Share = 0.0
+    """With the product of both."""
     with_dot_length: Share = 0.0
 
     @model_validator(mode="after")
     def _at_most_all(self) -> PeGrowth:
-        if self.with_lanes + self.with_lanes_and_mantissa_bits + self.with_dot_length > WHOLE:
+        with_both = self.with_lanes_and_mantissa_bits + self.with_lanes_and_activation_bits
+        if self.with_lanes + with_both + self.with_dot_length > WHOLE:
             raise ValueError("the shares add up to more than 1")
         return self
 
@@ -86,6 +90,17 @@ class BpcCost(MachineSection):
     stage_bits: Count
     """Flip-flops that one more pipeline stage puts into a lane."""
     describes: BpcShape
+
+
+class QuantiserCost(MachineSection):
+    energy_picojoules_per_value: Positive
+    """Of an FP16 value in both passes, with its share of the divider's work."""
+    area_square_millimetres_per_lane: Positive
+    area_square_millimetres: Positive
+    """Of what all lanes share: the divider."""
+    stage_bits: Count
+    """Flip-flops that one more pipeline stage puts into a lane."""
+    describes: Process
 
 
 class VectorShape(Process):
@@ -163,6 +178,7 @@ class Cost(MachineSection):
     pe: Annotated[PeCost, Field(json_schema_extra=_or_recorded)]
     """Figures, or `rtl`: those recorded from the synthesis of sim/rtl."""
     bpc: BpcCost | None = None
+    quantiser: QuantiserCost | None = None
     vector: VectorCost
     controller: ControllerCost
     logic: LogicCost

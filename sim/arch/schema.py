@@ -45,6 +45,8 @@ class MxuConfig(MachineSection):
     """Values of K a bit-parallel PE takes a cycle; bit-serial kinds have none."""
     mantissa_bits: Annotated[int, Field(ge=1, le=16)] | None = None
     """Mantissa bits of kinds that align activations before multiplying (iFPU, FIGNA)."""
+    activation_bits: Literal[4, 8] | None = None
+    """Bits of an activation in integer kinds, which take them with a scale a token."""
     conversion: Literal["fp32", "fp16"] = "fp32"
     """What the exact integer sum of a group is rounded to before its scale, in kinds that align activations. FP16
     overflows to Inf. It changes values, no time and no cost."""
@@ -98,6 +100,11 @@ class BpcConfig(MachineSection):
     """Values in a lane: the group size of the encoded output."""
 
 
+class QuantiserConfig(MachineSection):
+    lanes: Count
+    """FP16 values a cycle, in each of two passes over a token."""
+
+
 class VectorConfig(MachineSection):
     fpus: Count
     """FP16 operations (or multiply-accumulates) a cycle, of the whole machine."""
@@ -139,6 +146,7 @@ class Hardware(MachineSection):
     activation_dispatcher: ActivationDispatcherConfig
     collector: CollectorConfig
     bpc: BpcConfig | None = None
+    quantiser: QuantiserConfig | None = None
     vector: VectorConfig
     writer: WriterConfig
     controller: ControllerConfig

@@ -116,9 +116,11 @@ def _growth(arch: Arch, cost: PeCost) -> float:
     mxu, described, shares = arch.mxu, cost.describes, cost.growth
     lanes = (mxu.lanes or 1) / (described.lanes or 1)
     mantissa_bits = (mxu.mantissa_bits or 1) / (described.mantissa_bits or 1)
+    activation_bits = (mxu.activation_bits or 1) / (described.activation_bits or 1)
     return 1 + (
         shares.with_lanes * (lanes - 1)
         + shares.with_lanes_and_mantissa_bits * (lanes * mantissa_bits - 1)
+        + shares.with_lanes_and_activation_bits * (lanes * activation_bits - 1)
         + shares.with_dot_length * (mxu.dot_length / described.dot_length - 1)
     )
 
@@ -128,7 +130,7 @@ def _check_pe(arch: Arch, cost: PeCost) -> None:
     if mxu.pe != described.kind:
         problem = f"figures of a PE of kind {described.kind}; this machine's are {mxu.pe}"
         raise arch.refuse("cost.pe.describes.kind", problem, needed="cost.pe with figures of that kind")
-    for key in ("lanes", "mantissa_bits"):
+    for key in ("lanes", "mantissa_bits", "activation_bits"):
         if (getattr(mxu, key) is None) != (getattr(described, key) is None):
             raise arch.refuse(f"cost.pe.describes.{key}", f"stands with mxu.{key}, and only with it")
     check_process(arch, "cost.pe", described)

@@ -8,9 +8,12 @@ gemm    d_g = sum_k mantissa_k w_k        exact integer, w = code - zero    (And
 ifpu    as gemm, d_g from planes of +1 and -1
 fp_int  t_g = fl(fl(d_g) s_g)             d_g = sum_k a_k w_k over FP16 a_k, exact, rounded once
 fp_fp   t_k = a_k FP16(w_k s)             one term a k, exact in binary32
+int8    d_s = sum_k a_k w_k               int32, over all k under one scale of the weights, whatever the digits
+        t_s = fl(fl(d_s) s_s)             a_k the token's integers (sim/formats/token_integer.py)
+        output = FP16(fl(acc s))          s the token's scale
 digits  a weight of more than 4 bits counts as digits w_i 2^i (sim/formats/integer.py): d_g and t_g of each digit,
-        low ones first, with s_g 2^i in place of s_g; not so for fp_fp
-all     acc = fl(acc + t), from +0;       output = FP16(acc), overflow to Inf
+        low ones first, with s_g 2^i in place of s_g; not so for fp_fp and int8
+all     acc = fl(acc + t), from +0;       output = FP16(acc) but for int8; overflow to Inf
 
 Products of a group are taken in float64, where every partial sum is exact in whatever order: at most 128 terms below
 2^16 2^4, or for fp_int 2^40 2^4 in units of 2^-24. No term is a subnormal of binary32: all are multiples of 2^-53.

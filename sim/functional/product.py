@@ -6,6 +6,7 @@ gemm, ifpu  terms a = mantissa E, exact in binary32; sums d E of a group exact u
     FP16        acc = fl(acc + fl(FP16(d E) s))    instead, for gemm and ifpu, where the conversion is to FP16
     digits      of wider weights one after the other, low ones first, s times what the digit is worth
     fp_fp       acc = fl(acc + a w), k by k
+    int8        sums of all values under one scale of the weights, exact in float64; at last acc = fl(acc token's scale)
 
 Nothing here is fused or reassociated: an exact sum has one value in any order, and the loops below round as written.
 Blocks of columns are shared among threads, each with a buffer of ROWS x COLUMNS sums.
@@ -30,6 +31,7 @@ from sim.formats import fp16, groups
 from sim.formats.block_float import BlockFloat
 from sim.formats.contract import Conversion
 from sim.formats.integer import IntegerTensor
+from sim.formats.token_integer import TokenIntegers
 from sim.formats.weight import WeightTensor
 
 ROWS, COLUMNS = 256, 512
@@ -76,6 +78,29 @@ class Exact:
         fp16.check(activations, "activations")
         values = groups.split(activations.astype(np.float64), self.group_size)
         return _grouped(values, _integers(weights).regrouped(self.group_size))
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Activations of `bits` with a scale a token, sums of all values under one scale of the weights: integer PEs."""
+
+    bits: int
+
+    def multiply(self, activations: Half, weights: WeightTensor) -> Float32:
+        """As `Aligned.multiply`; the activations are quantised first."""
+        tokens, own = TokenIntegers.quantise(activations, self.bits), _integers(weights)
+        values = groups.split(tokens.codes.astype(np.float64), own.group_size)
+        accumulators = np.zeros((len(values), own.shape[0]), np.float32)
+        scales, loops = np.ascontiguousarray(own.scales.T.astype(np.float32)), _loops()
+
+        def block(columns: slice) -> None:
+            integers, sums = own.rows(columns).integers(), np.zeros_like(accumulators[:, columns])
+            for g in range(values.shape[1]):
+                loops.fold(sums, values[:, g] @ integers[:, g].T.astype(np.float64), scales[g, columns])
+            accumulators[:, columns] = sums
+
+        _share(block, own.shape[0])
+        return accumulators * tokens.scales.astype(np.float32)[:, np.newaxis]
 
 
 @dataclass(frozen=True)

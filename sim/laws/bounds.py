@@ -126,12 +126,12 @@ def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic, pacing
     return Bounds(max(compute, memory), upper)
 
 
-def vector_bounds(arch: Hardware, blocks: Blocks) -> Bounds:
-    """Limits of vector work."""
+def vector_bounds(arch: Hardware, blocks: Blocks, a_cycle: int) -> Bounds:
+    """Limits of vector work, of which so many operations fit into a cycle."""
     dram, launch = model_of(arch), arch.controller.launch_cycles
     reads = sum(bursts(arch, block.read_bytes) * count for block, count in blocks.kinds)
     writes = sum(bursts(arch, block.write_bytes) * count for block, count in blocks.kinds)
-    compute = sum(ceil_div(block.operations, arch.vector.fpus) * count for block, count in blocks.kinds)
+    compute = sum(ceil_div(block.operations, a_cycle) * count for block, count in blocks.kinds)
     fills = sum(ceil_div(8 * b.read_bytes, arch.buffers.activation.fill_port_bits) * count for b, count in blocks.kinds)
     most = dram.most_cycles(reads + writes, blocks.count, blocks.count)
     upper = launch + compute + most + fills + 6 * blocks.count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Literal
 
 from sim.laws.attention import AttentionExpectation
 from sim.laws.bounds import (
@@ -18,13 +19,13 @@ from sim.laws.bounds import (
     vector_bounds,
 )
 from sim.laws.conservation import check_bounds, check_counters, check_floor, check_promises, check_time
-from sim.laws.expected import gemm_counters, vector_counters
+from sim.laws.expected import gemm_counters, quantiser_counters, vector_counters
 from sim.laws.stalls import Counted, gemm_stalls, vector_stalls
 from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece
 from sim.mapping.plan import Plan
-from sim.mapping.vector_blocks import Blocks, cut
-from sim.workload.gemm import FusedAttention, Gemm, VectorWork
+from sim.mapping.vector_blocks import Blocks, cut, cut_tokens
+from sim.workload.gemm import FusedAttention, Gemm, Quantisation, VectorWork
 
 
 class GemmExpectation:
@@ -88,21 +89,39 @@ class GemmExpectation:
 
 
 class VectorExpectation:
-    """Of vector work."""
+    """Of vector work, or of tokens to quantise.
+
+    Attributes
+    ----------
+    unit
+        That does it.
+    a_cycle
+        Operations of its blocks that it does in a cycle.
+    """
 
     def __init__(self, piece: Piece) -> None:
-        assert isinstance(piece.work, VectorWork)
+        assert isinstance(piece.work, VectorWork | Quantisation)
         self.hardware, self.work = piece.hardware, piece.work
-        self.blocks: Blocks = cut(piece.work, piece.hardware.buffers.activation.bytes)
+        room = piece.hardware.buffers.activation.bytes
+        self.unit: Literal["vector", "quantiser"] = "vector"
+        self.a_cycle = piece.hardware.vector.fpus
+        if isinstance(piece.work, VectorWork):
+            self.blocks: Blocks = cut(piece.work, room)
+        else:
+            assert piece.hardware.quantiser is not None
+            self.unit, self.a_cycle = "quantiser", 1
+            self.blocks = cut_tokens(piece.work, piece.hardware.quantiser.lanes, room)
 
     @cached_property
     def bounds(self) -> Bounds:
         """As `GemmExpectation.bounds`."""
-        return vector_bounds(self.hardware, self.blocks)
+        return vector_bounds(self.hardware, self.blocks, self.a_cycle)
 
     @cached_property
     def counters(self) -> Mapping[str, int]:
         """As `GemmExpectation.counters`."""
+        if isinstance(self.work, Quantisation):
+            return quantiser_counters(self.hardware, self.work, self.blocks)
         return vector_counters(self.hardware, self.work, self.blocks)
 
     def check(self, run: Counted) -> None:
@@ -111,7 +130,7 @@ class VectorExpectation:
         check_bounds(run.cycles, self.bounds)
         check_counters(run.counters, self.counters)
         check_promises(self.hardware, run.counters, run.cycles)
-        vector_stalls(run)
+        vector_stalls(run, self.unit)
 
 
 Expectation = GemmExpectation | AttentionExpectation | VectorExpectation

@@ -19,7 +19,7 @@ from sim.mapping.operands import Operand, ceil_div
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan
 from sim.mapping.vector_blocks import Blocks
-from sim.workload.gemm import VectorWork
+from sim.workload.gemm import Quantisation, VectorWork
 
 
 def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> dict[str, int]:
@@ -68,6 +68,8 @@ def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> d
             plan.activations_resident,
         ),
     }
+    if pace.token_scale_bits:
+        counters["activation_dispatcher.scale_read_bits"] = tiles_across * gemm.m * pace.token_scale_bits
     if pace.compressed_rows is not None:
         pieces = [(r, c, rc * cc) for r, rc in rows for c, cc in run_widths(plan)]
         counters["bpc.groups"] = sum(r * ceil_div(c, pace.output_group) * count for r, c, count in pieces)
@@ -77,16 +79,30 @@ def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> d
 
 def vector_counters(arch: Hardware, work: VectorWork, blocks: Blocks) -> dict[str, int]:
     """Counters of vector work by name, those of DRAM's timing left out."""
+    own = {"vector.operations": work.operations, "vector.read_bits": 8 * work.read_bytes}
+    return own | _streamed(arch, work.read_bytes, work.write_bytes, blocks)
+
+
+def quantiser_counters(arch: Hardware, work: Quantisation, blocks: Blocks) -> dict[str, int]:
+    """Counters of tokens that are quantised, by name, those of DRAM's timing left out."""
+    return {
+        "quantiser.tokens": work.tokens,
+        "quantiser.values": work.operations,
+        "quantiser.read_bits": 2 * 8 * work.read_bytes,
+        **_streamed(arch, work.read_bytes, work.write_bytes, blocks),
+    }
+
+
+def _streamed(arch: Hardware, read_bytes: int, write_bytes: int, blocks: Blocks) -> dict[str, int]:
+    """What blocks make the buffer, DRAM and the writer count."""
     port = arch.buffers.activation.fill_port_bits
     counters = {
-        "vector.operations": work.operations,
-        "vector.read_bits": 8 * work.read_bytes,
         "dram.weight_bytes": 0,
         "dram.activation_bytes": sum(bursts(arch, block.read_bytes) * count for block, count in blocks.kinds),
         "dram.output_bytes": sum(bursts(arch, block.write_bytes) * count for block, count in blocks.kinds),
-        "writer.written_values": work.write_bytes,
+        "writer.written_values": write_bytes,
         "writer.blocks": sum(count for block, count in blocks.kinds if block.write_bytes),
-        "activation_buffer.filled_bytes": work.read_bytes,
+        "activation_buffer.filled_bytes": read_bytes,
         "activation_buffer.filled_side_bytes": 0,
         "activation_buffer.fill_beats": sum(ceil_div(8 * b.read_bytes, port) * count for b, count in blocks.kinds),
     }

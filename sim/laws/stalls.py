@@ -70,12 +70,12 @@ def waits(run: Counted) -> dict[str, int]:
     return found
 
 
-def vector_stalls(run: Counted) -> dict[str, int]:
-    """Of work of the vector unit: all of the time."""
-    stalls = {"vector_work": run.states["vector"][State.BUSY]}
+def vector_stalls(run: Counted, unit: str) -> dict[str, int]:
+    """Of work of the vector unit, or of the quantiser: all of the time."""
+    stalls = {f"{unit}_work": run.states[unit][State.BUSY]}
     for channel in CHANNEL:
-        waits = (f"vector.{cause}_wait_channel_{channel}_cycles" for cause in ("activations", "output_space"))
-        stalls[f"vector_channel_{channel}"] = sum(run.counters[name] for name in waits)
-    stalls["fill_and_drain"] = run.states["vector"][State.IDLE]
-    require_equal("vector", "busy + waits + fill and drain = total", sum(stalls.values()), run.cycles)
+        waits = (f"{unit}.{cause}_wait_channel_{channel}_cycles" for cause in ("activations", "output_space"))
+        stalls[f"{unit}_channel_{channel}"] = sum(run.counters[name] for name in waits)
+    stalls["fill_and_drain"] = run.states[unit][State.IDLE]
+    require_equal(unit, "busy + waits + fill and drain = total", sum(stalls.values()), run.cycles)
     return stalls

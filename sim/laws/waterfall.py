@@ -48,6 +48,9 @@ LOSSES = (
     "vector_work",
     "vector_channel_busy",
     "vector_channel_idle",
+    "quantiser_work",
+    "quantiser_channel_busy",
+    "quantiser_channel_idle",
 )
 
 
@@ -139,9 +142,9 @@ def attention_waterfall(expected: AttentionExpectation, pe: ProcessingElement, r
 
 
 def vector_waterfall(expected: VectorExpectation, pe: ProcessingElement, run: Counted) -> Waterfall:
-    """Of work of the vector unit, all of it lost to the multipliers."""
+    """Of work of the vector unit or the quantiser, all of it lost to the multipliers."""
     multipliers = physical_multipliers(expected.hardware, pe)
-    lost = {name: cycles * multipliers for name, cycles in vector_stalls(run).items()}
+    lost = {name: cycles * multipliers for name, cycles in vector_stalls(run, expected.unit).items()}
     return Waterfall(run.cycles, multipliers, 0, _without_zeros(lost))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sim.arch.schema import Schedule
 from sim.engine.activity import Recorder
+from sim.formats.widths import FP16_BITS
 from sim.laws.attention import AttentionExpectation
 from sim.laws.expectation import Expectation, GemmExpectation, VectorExpectation, expect
 from sim.machine.assembly import Assembly, Run, SimulationOptions
@@ -23,8 +24,10 @@ from sim.units.collector import Collector
 from sim.units.dram import Port
 from sim.units.loader import Loader
 from sim.units.mxu import Mxu
+from sim.units.quantiser import Quantiser
 from sim.units.vector import Vector
 from sim.units.weight_dispatcher import WeightDispatcher
+from sim.workload.gemm import Quantisation
 
 
 def run_piece(piece: Piece, options: SimulationOptions = SimulationOptions(), recorder: Recorder | None = None) -> Run:
@@ -86,8 +89,9 @@ def add_gemm_units(
     """
     arch, bench, launched, dram = assembly.hardware, assembly.bench, assembly.controller.launched, assembly.dram
     weight_chunks, activation_chunks = loads
+    scale_bits = FP16_BITS if arch.quantiser is not None else 0
     weight_buffer, activation_buffer = Buffer(bench, "weight_buffer", arch.buffers.weight), assembly.activation_buffer
-    activations = ActivationDispatcher(bench, arch.activation_dispatcher, word_bits)
+    activations = ActivationDispatcher(bench, arch.activation_dispatcher, word_bits, scale_bits)
     weights = WeightDispatcher(
         bench,
         tiles,
@@ -138,15 +142,15 @@ def _add_vector_units(assembly: Assembly, expected: VectorExpectation) -> None:
     blocks, bench, launched = expected.blocks, assembly.bench, assembly.controller.launched
     buffer, dram = assembly.activation_buffer, assembly.dram
     writer = assembly.add_writer(sum(count for block, count in blocks.kinds if block.write_bytes))
-    vector = Vector(
-        bench,
-        launched,
-        BlockCursor(blocks),
-        buffer,
-        writer,
-        fpus=assembly.hardware.vector.fpus,
-        channel_busy=dram.busy_cycles_so_far,
-    )
+    cursor, busy = BlockCursor(blocks), dram.busy_cycles_so_far
+    if isinstance(expected.work, Quantisation):
+        quantiser = assembly.hardware.quantiser
+        assert quantiser is not None
+        vector: Vector = Quantiser(
+            bench, launched, cursor, buffer, writer, work=expected.work, lanes=quantiser.lanes, channel_busy=busy
+        )
+    else:
+        vector = Vector(bench, launched, cursor, buffer, writer, fpus=expected.a_cycle, channel_busy=busy)
     assembly.units.append(vector)
     loads = [BlockCursor(blocks)] if blocks.reads else []
     for cursor in loads:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -13,14 +13,23 @@ from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.costs import Costs
 from sim.machine.execution import run_piece
 from sim.mapping.attention import AttentionPace
-from sim.mapping.operands import TokenHeads
+from sim.mapping.operands import Fp16Activations, TokenHeads
 from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece, Pieces
 from sim.mapping.program import GemmProgram, Needs, Operation
 from sim.units import processing_element
 from sim.units.dram import model_of
 from sim.units.processing_element import ProcessingElement
-from sim.workload.gemm import FP16, FusedAttention, Gemm, Item, VectorWork, as_vector_work, products
+from sim.workload.gemm import (
+    FP16,
+    FusedAttention,
+    Gemm,
+    Item,
+    Quantisation,
+    VectorWork,
+    as_vector_work,
+    products,
+)
 
 
 class Machine:
@@ -56,6 +65,9 @@ class Machine:
         if (arch.buffers.activation.exponent_bytes > 0) != encoded:
             problem = f"must be {'above 0' if encoded else '0'} with PEs of kind {self.pe.kind}"
             raise arch.refuse("buffers.activation.exponent_bytes", problem)
+        if (arch.quantiser is not None) != self.pe.quantised:
+            needs = "needs" if self.pe.quantised else "has no"
+            raise arch.refuse("quantiser", f"a machine with PEs of kind {self.pe.kind} {needs} it")
         if arch.bpc is not None and arch.bpc.group_size != arch.mxu.dot_length:
             raise arch.refuse(
                 "bpc.group_size",
@@ -101,6 +113,15 @@ class Machine:
         """Whether the MXU can multiply these operands; the vector unit does it otherwise."""
         return gemm.weights != FP16 or self.pe.multiplies_fp16
 
+    def steps(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items as this machine does them: where its PEs take integers, each GeMM of theirs after its input's."""
+        for item in items:
+            if isinstance(item, Gemm) and self.pe.quantised and self.runs_on_mxu(item):
+                bits = self.pe.activation_bits(item.mantissa_bits)
+                name = f"{item.name} input"
+                yield Quantisation(name, item.module, item.m, item.k, bits, item.count)
+            yield item
+
     def piece(self, item: Item) -> Piece:
         """One instance of an item, as this machine does it.
 
@@ -116,9 +137,15 @@ class Machine:
     def _piece(self, item: Item) -> Piece:
         if isinstance(item, Gemm) and not self.runs_on_mxu(item):
             item = as_vector_work(item)
-        if isinstance(item, VectorWork):
+        if isinstance(item, Quantisation):
+            self._check_quantisation(item)
+        if isinstance(item, VectorWork | Quantisation):
             return self._made.of_vector_work(item)
         if isinstance(item, FusedAttention):
+            if self.pe.quantised:
+                problem = f"PEs of kind {self.pe.kind} do not do {item.name or 'attention'} in one"
+                needed = "queries and softmax quantised on the chip"
+                raise self.arch.refuse("mxu.pe", problem, needed=needed, allowed="scope fp-int")
             if not self.pe.encoded:
                 item = replace(item, query_bits=None, probability_bits=None, output_mantissa_bits=None)
             return self._made.of_attention(item, self._attention_pace(item))
@@ -135,8 +162,14 @@ class Machine:
         Raises
         ------
         InputError
-            Where one does not fit the machine, or waits for what will not be there.
+            Where one does not fit the machine, or waits for what will not be there; on a machine with integer PEs,
+            whose inputs are quantised between GeMMs.
         """
+        if self.pe.quantised:
+            problem = (
+                f"GeMMs on PEs of kind {self.pe.kind} do not follow one another: their inputs are quantised between"
+            )
+            raise self.arch.refuse("mxu.pe", problem, needed="PEs that take what a GeMM leaves")
         operations = []
         for gemm, needs in steps:
             piece = self._made.whole(self.piece(gemm))
@@ -154,10 +187,22 @@ class Machine:
                 raise self.arch.refuse("mxu.pe", problem, needed="keys and values as integers: --kv int8, int4 or int3")
         return AttentionPace(self.pace(scores), self.pace(context))
 
+    def _check_quantisation(self, work: Quantisation) -> None:
+        if not self.pe.quantised:
+            raise self.arch.refuse("quantiser", f"{work.name} is to be quantised; PEs of kind {self.pe.kind} take FP16")
+        token, room = Fp16Activations().data_bytes(1, 1, work.values), self.arch.buffers.activation.bytes
+        if token > room:
+            raise self.arch.refuse(
+                "buffers.activation.bytes",
+                f"too small for one token of {work.name}",
+                needed=f"{token} bytes = {work.values} FP16 values",
+                available=f"{room} bytes",
+            )
+
     def pace(self, gemm: Gemm) -> Pace:
         """What the PEs tell the units of a GeMM."""
         mantissa_bits = gemm.output_mantissa_bits if self.pe.encoded else None
-        output = self.pe.activations(mantissa_bits) if gemm.cached is None else TokenHeads(*gemm.cached)
+        output = self.pe.outputs(mantissa_bits) if gemm.cached is None else TokenHeads(*gemm.cached)
         return Pace(
             words=self.pe.cycles(gemm.mantissa_bits),
             word_bits=self.pe.word_bits,
@@ -166,6 +211,7 @@ class Machine:
             output_group=self.arch.mxu.dot_length,
             compressed_rows=None if mantissa_bits is None else mantissa_bits + 1,
             passes=self.pe.passes(gemm),
+            token_scale_bits=self.pe.token_scale_bits,
         )
 
     def run(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sim.formats.weight import WeightFormat
-from sim.formats.widths import EXPONENT_BITS
+from sim.formats.widths import EXPONENT_BITS, FP16_BITS
 
 
 def ceil_div(dividend: int, divisor: int) -> int:
@@ -50,6 +50,19 @@ class Fp16Activations:
 
     def data_bytes(self, lanes: int, groups: int, values: int) -> int:
         return lanes * values * 2
+
+    def side_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class TokenActivations:
+    """Integers of `bits`, and an FP16 scale a token, which comes with every chunk of its values."""
+
+    bits: int
+
+    def data_bytes(self, lanes: int, groups: int, values: int) -> int:
+        return lanes * (ceil_div(values * self.bits, 8) + FP16_BITS // 8)
 
     def side_bytes(self, lanes: int, groups: int, values: int) -> int:
         return 0

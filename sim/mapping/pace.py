@@ -23,6 +23,8 @@ class Pace:
         How both lie in memory.
     output_group
         Values of a group of the output.
+    token_scale_bits
+        Of a token's scale, which comes beside the first word of a tile; 0: there is none.
     compressed_rows
         Rows of an encoded group of the output, sign and planes; None where outputs leave as FP16.
     """
@@ -34,3 +36,4 @@ class Pace:
     output_group: int
     compressed_rows: int | None
     passes: int = 1
+    token_scale_bits: int = 0

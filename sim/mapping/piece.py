@@ -19,7 +19,7 @@ from sim.mapping.attention import AttentionPace, AttentionPlan, make_attention_p
 from sim.mapping.operands import GroupedWeights, Operand
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan, make_plan
-from sim.workload.gemm import FusedAttention, Gemm, VectorWork
+from sim.workload.gemm import FusedAttention, Gemm, Quantisation, VectorWork
 
 AnySection = TypeVar("AnySection", bound=MachineSection)
 
@@ -35,14 +35,14 @@ class Piece:
     hardware
         Without names and sources; a whole Arch where the schedule is searched for the least energy.
     pace
-        What the machine's PEs tell the units; None for vector work.
+        What the machine's PEs tell the units; None for other work than GeMMs.
     schedule
-        Blocks, or what they are searched for; None for vector work and attention.
+        Blocks, or what they are searched for; None for other work than GeMMs.
     name
         What people call it; not part of the key.
     """
 
-    work: Gemm | FusedAttention | VectorWork
+    work: Gemm | FusedAttention | VectorWork | Quantisation
     hardware: Hardware
     pace: Pace | AttentionPace | None
     schedule: Schedule | Objective | None
@@ -64,7 +64,7 @@ class Piece:
     @property
     def size(self) -> int:
         """Operations: the larger, the longer it is likely to take."""
-        return self.work.operations if isinstance(self.work, VectorWork) else self.work.macs
+        return self.work.operations if isinstance(self.work, VectorWork | Quantisation) else self.work.macs
 
     def plan(self) -> Plan:
         """A GeMM cut as its schedule says.
@@ -138,8 +138,8 @@ class Pieces:
         Piece(attention, arch, pace, None).attention_plan()  # as the user knows it, for the message
         return Piece(work, self._visible, pace, None, f"{arch.name} {attention.name}")
 
-    def of_vector_work(self, work: VectorWork) -> Piece:
-        """The piece of one instance of vector work."""
+    def of_vector_work(self, work: VectorWork | Quantisation) -> Piece:
+        """The piece of one instance of vector work, or of tokens to quantise."""
         name = f"{self._arch.name} {work.name or 'vector work'}"
         return Piece(replace(work, name="", module="other", count=1), self._visible, None, None, name)
 
@@ -161,7 +161,8 @@ def _visible(arch: Arch) -> Hardware:
     """What units can see; the PE stands in the pace."""
     bare = unsourced(arch)
     sections = {name: getattr(bare, name) for name in Hardware.model_fields}
-    sections["mxu"] = bare.mxu.model_copy(update={"pe": "", "lanes": None, "mantissa_bits": None})
+    of_the_pe = dict.fromkeys(("lanes", "mantissa_bits", "activation_bits"))
+    sections["mxu"] = bare.mxu.model_copy(update={"pe": "", **of_the_pe})
     return Hardware.model_construct(None, **sections)
 
 

@@ -1,4 +1,4 @@
-"""Vector work cut into blocks of which a few fit the activation buffer, and the cursor that loads their operands."""
+"""Vector work, or tokens to quantise, in blocks of which a few fit the activation buffer, and the cursor over them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from sim.mapping.nest import Chunk
-from sim.mapping.operands import ceil_div
-from sim.workload.gemm import VectorWork
+from sim.mapping.operands import Fp16Activations, TokenActivations, ceil_div
+from sim.workload.gemm import Quantisation, VectorWork
 
 BLOCKS_IN_BUFFER = 4
 
@@ -22,7 +22,7 @@ class VectorBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class Blocks:
-    """`count` blocks, all alike but the last, which is no smaller."""
+    """`count` blocks, all alike but the last."""
 
     count: int
     body: VectorBlock
@@ -47,6 +47,28 @@ def cut(work: VectorWork, buffer_bytes: int) -> Blocks:
     body = VectorBlock(*(amount // count for amount in amounts))
     last = VectorBlock(*(amount - amount // count * (count - 1) for amount in amounts))
     return Blocks(count, body, last)
+
+
+TOKEN_DIVISION_CYCLES = 40
+"""Of a token's scale and its reciprocal, a bit a cycle (sim/rtl/modules/quantiser.sv)."""
+
+
+def token_cycles(values: int, lanes: int) -> int:
+    """Cycles of a token in a quantiser: two passes, and the division between them."""
+    return 2 * ceil_div(values, lanes) + TOKEN_DIVISION_CYCLES
+
+
+def cut_tokens(work: Quantisation, lanes: int, buffer_bytes: int) -> Blocks:
+    """Blocks of whole tokens, whose operations are the quantiser's cycles; the last takes what is left."""
+    token, stored = Fp16Activations().data_bytes(1, 1, work.values), TokenActivations(work.bits)
+    most = max(1, buffer_bytes // (BLOCKS_IN_BUFFER * token))
+
+    def block(tokens: int) -> VectorBlock:
+        cycles = tokens * token_cycles(work.values, lanes)
+        return VectorBlock(cycles, tokens * token, stored.data_bytes(tokens, 1, work.values))
+
+    count = ceil_div(work.tokens, most)
+    return Blocks(count, block(most), block(work.tokens - most * (count - 1)))
 
 
 class BlockCursor:

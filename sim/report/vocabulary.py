@@ -55,11 +55,14 @@ MULTIPLIERS = {
     "vector_work": "#A6761D",
     "vector_channel_busy": "#7A5C2E",
     "vector_channel_idle": "#DCC38A",
+    "quantiser_work": "#56564B",
+    "quantiser_channel_busy": "#84847A",
+    "quantiser_channel_idle": "#B9B9AE",
 }
 
 # Blue computes, green stores, orange is memory off the chip; of a group, the colours as its components come.
 SHADES = {
-    "compute": ("#0072B2", "#9CCBEB", "#56B4E9", "#CC79A7"),
+    "compute": ("#0072B2", "#9CCBEB", "#56B4E9", "#CC79A7", "#56564B"),
     "sram": ("#7BCBB0", "#009E73", "#999999"),
     "dram": ("#E69F00", "#7A4E00", "#C77800", "#A65628", "#F5D08A", "#F0C35E", "#D8B365", "#8C6D31"),
 }

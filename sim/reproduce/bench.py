@@ -71,7 +71,9 @@ class CaseResults:
         """Results of the cases, in their order."""
         new = [case for case in dict.fromkeys(cases) if case not in self._results]
         machines = {case: _machine(case.arch, case.arch_overrides) for case in new}
-        pieces = [machines[case].piece(item) for case in new for item in items_of(workload_of(case))]
+        pieces = [
+            machines[case].piece(item) for case in new for item in machines[case].steps(items_of(workload_of(case)))
+        ]
         self._runs.prepare(pieces, lambda done, total, name: self.progress(done, total))
         for case in new:
             self._results[case] = summarise(machines[case], workload_of(case), self._runs)

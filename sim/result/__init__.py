@@ -168,7 +168,7 @@ class PhaseTotals:
 
 @dataclass(frozen=True)
 class Layer:
-    """A GeMM of shape (m, k) x (k, n), or work of the vector unit, that has no shape; it occurs `count` times.
+    """A GeMM of shape (m, k) x (k, n), or work of another unit, that has no shape; it occurs `count` times.
 
     Of a weight `weight_bits` are read; with its share of scales and offsets, and all planes, it takes more in memory.
     """
@@ -176,7 +176,7 @@ class Layer:
     name: str
     module: str
     phase: str
-    unit: Literal["mxu", "vector"]
+    unit: Literal["mxu", "vector", "quantiser"]
     m: int | None
     k: int | None
     n: int | None

@@ -15,10 +15,12 @@ from sim.limits import limit_of
 from sim.machine.assembly import Run
 from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
+from sim.mapping.piece import Piece
+from sim.mapping.vector_blocks import token_cycles
 from sim.result import Layer, LayerFastForward, LayerSchedule
 from sim.result.times import unit_times
 from sim.runs.runs import Runs
-from sim.workload.gemm import Gemm, Item, VectorWork
+from sim.workload.gemm import FusedAttention, Gemm, Item, Quantisation, VectorWork
 
 VECTOR_PRODUCT_BITS = 16 * 16
 """The vector unit multiplies FP16 by FP16."""
@@ -46,17 +48,18 @@ class Done:
 
 
 def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
-    """The layer of an item, out of the run of what the machine makes of it: a GeMM, or work of the vector unit."""
+    """The layer of an item, out of the run of what the machine makes of it: a GeMM, or work of another unit."""
     piece = machine.piece(item)
     run = runs[piece]
     expected = expect(piece.scheduled(run.schedule))
     gemm = item if isinstance(item, Gemm) else None
     on_mxu = piece.work if isinstance(piece.work, Gemm) else None
-    macs = 0 if isinstance(item, VectorWork) else item.macs // item.count
-    work = piece.work.operations if isinstance(piece.work, VectorWork) else macs
-    peak, bits = float(machine.arch.vector.fpus), macs * VECTOR_PRODUCT_BITS
+    macs = item.macs // item.count if isinstance(item, Gemm | FusedAttention) else 0
+    work, peak, bits = macs, 0.0, macs * VECTOR_PRODUCT_BITS
     if on_mxu:
         peak, bits = _peak(machine, on_mxu), macs * _product_bits(machine, on_mxu)
+    elif not isinstance(expected, AttentionExpectation):
+        work, peak = _streamed(piece)
     energy = machine.costs.energy_picojoules(run.counters, run.cycles)
     hardware = expected.hardware
     if isinstance(expected, GemmExpectation):
@@ -73,7 +76,7 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
         name=item.name,
         module=item.module,
         phase=phase,
-        unit="vector" if isinstance(expected, VectorExpectation) else "mxu",
+        unit=expected.unit if isinstance(expected, VectorExpectation) else "mxu",
         m=gemm.m if gemm else None,
         k=gemm.k if gemm else None,
         n=gemm.n if gemm else None,
@@ -126,6 +129,16 @@ def _peak(machine: Machine, gemm: Gemm) -> float:
         mxu.columns * mxu.dot_length * ceil_div(gemm.weights.read_bits, passes), arch.weight_dispatcher.port_bits
     )
     return mxu.rows * mxu.columns * mxu.count * mxu.dot_length / (passes * max(words * word, block))
+
+
+def _streamed(piece: Piece) -> tuple[int, float]:
+    """Operations of the vector unit, or values of the quantiser, and how many of them fit into a cycle."""
+    hardware, work = piece.hardware, piece.work
+    if isinstance(work, Quantisation):
+        assert hardware.quantiser is not None
+        return work.operations, work.values / token_cycles(work.values, hardware.quantiser.lanes)
+    assert isinstance(work, VectorWork)
+    return work.operations, float(hardware.vector.fpus)
 
 
 def _floor(machine: Machine, expected: Expectation) -> DramFloor | None:

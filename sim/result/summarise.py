@@ -20,7 +20,7 @@ from sim.workload.weight_bytes import StoredWeights
 
 def summarise(machine: Machine, workload: Workload, runs: Runs) -> Result:
     """The result of a workload, out of the runs of its pieces."""
-    done = [do(machine, phase.name, item, runs) for phase in workload.phases for item in phase.items]
+    done = [do(machine, phase.name, item, runs) for phase in workload.phases for item in machine.steps(phase.items)]
     modules: dict[str, list[Done]] = {}
     phases: dict[str, list[Done]] = {}
     for one in done:

@@ -33,7 +33,7 @@ def processing_elements(measured: dict[str, Any]) -> str:
                 row.name,
                 f"{row.gates:,.0f}",
                 str(row.gates_deep),
-                *(f"{figure:.3f}" for figure in (*areas, row.energy, row.paper_energy)),
+                *("-" if figure is None else f"{figure:.3f}" for figure in (*areas, row.energy, row.paper_energy)),
             )
         )
     return aligned(headings, rows)
@@ -76,7 +76,7 @@ def front_ends(measured: dict[str, Any]) -> str:
     fronts |= {name: f"{name} of 4 lanes" for name in ("FIGNA-M11", "FIGNA-M8")}
     left = {name: sizes[whole] - sizes[f"{name}: back end"] for name, whole in fronts.items()}
     left["Anda"] = sizes["Anda: bit-serial dot product"]
-    papers = {row.name.split(",")[0]: row.paper_area for row in ratios(measured)}
+    papers = {row.name.split(",")[0]: row.paper_area for row in ratios(measured) if row.paper_area}
     rows = [
         (name, f"{size:,.0f}", f"{size / gates[BASELINE]:.3f}", f"{papers[name]:.3f}",
          f"{size / gates[BASELINE] / papers[name]:.2f}")

@@ -6,7 +6,7 @@ go through a port of their own with the first word of a group. For r rows
     e   = ceil(r * word_bits / port_bits)                    cycles a word
     e_0 = max(e, ceil(r * exponent_bits / exponent_port))    cycles for the first word of a group
 
-and the group's P = e_0 + (words - 1) * e cycles.
+and the group's P = e_0 + (words - 1) * e cycles. Scales of tokens come once a tile, on wires of their own.
 
 RTL: sim/rtl/modules/activation_dispatcher.sv; timing diagram and checks: docs/microarchitecture.md
 """
@@ -49,6 +49,8 @@ class ActivationDispatcher(Unit):
         """Reads of the buffers, and registers of its ports at every MXU; a bit costs the same through any port."""
         config, described = arch.activation_dispatcher, arch.cost.pe.describes
         prices = {"activation_dispatcher.read_bits": activation_memory(arch).read_picojoules_per_bit}
+        if arch.mxu.activation_bits is not None:
+            prices["activation_dispatcher.scale_read_bits"] = prices["activation_dispatcher.read_bits"]
         exponents = exponent_memory(arch)
         if exponents is not None:
             prices["activation_dispatcher.exponent_read_bits"] = exponents.read_picojoules_per_bit
@@ -59,14 +61,16 @@ class ActivationDispatcher(Unit):
             CostTerms("mxu", {}, added.milliwatts, added.square_millimetres),
         )
 
-    def __init__(self, bench: Bench, config: ActivationDispatcherConfig, word_bits: int) -> None:
+    def __init__(
+        self, bench: Bench, config: ActivationDispatcherConfig, word_bits: int, token_scale_bits: int = 0
+    ) -> None:
         super().__init__(bench, "activation_dispatcher")
-        self.config, self.word_bits = config, word_bits
-        self.requests: Channel[tuple[int, bool]] = Channel(bench.environment)
-        """Rows, and whether the word opens a group."""
+        self.config, self.word_bits, self.token_scale_bits = config, word_bits, token_scale_bits
+        self.requests: Channel[tuple[int, bool, bool]] = Channel(bench.environment)
+        """Rows, and whether the word opens a group, and a tile."""
         self.done: Channel[None] = Channel(bench.environment)
         self.bits_left = self.exponent_bits_left = 0
-        self.beats = self.read_bits = self.exponent_read_bits = 0
+        self.beats = self.read_bits = self.exponent_read_bits = self.scale_read_bits = 0
 
     def run(self) -> Steps:
         while True:
@@ -80,12 +84,14 @@ class ActivationDispatcher(Unit):
                 self.exponent_bits_left -= self.config.exponent_port_bits or 0
             self.done.put(None)
 
-    def _open(self, rows: int, opens_group: bool) -> None:
+    def _open(self, rows: int, opens_group: bool, opens_tile: bool) -> None:
         self.bits_left = rows * self.word_bits
         exponents = opens_group and self.config.exponent_port_bits is not None
         self.exponent_bits_left = rows * EXPONENT_BITS if exponents else 0
         self.read_bits += self.bits_left
         self.exponent_read_bits += self.exponent_bits_left
+        if opens_tile:
+            self.scale_read_bits += rows * self.token_scale_bits
 
     def start(self) -> None:
         if self.bench.grain == "beat":
@@ -98,7 +104,7 @@ class ActivationDispatcher(Unit):
             first = max(word, ceil_div(rows * EXPONENT_BITS, self.config.exponent_port_bits))
         return first + (words - 1) * word
 
-    def book_groups(self, rows: int, words: int, groups: int, waiting_cycles: int) -> None:
+    def book_groups(self, rows: int, words: int, groups: int, waiting_cycles: int, opens_tile: bool) -> None:
         """Tile grain: what the MXU's operation has this unit do, and the cycles between groups it rests."""
         beats = groups * self.group_cycles(rows, words)
         self.activity.book((State.BUSY, beats), (State.IDLE, waiting_cycles))
@@ -106,10 +112,15 @@ class ActivationDispatcher(Unit):
         self.read_bits += groups * words * rows * self.word_bits
         if self.config.exponent_port_bits is not None:
             self.exponent_read_bits += groups * rows * EXPONENT_BITS
+        if opens_tile:
+            self.scale_read_bits += rows * self.token_scale_bits
 
     def counters(self) -> dict[str, int]:
-        return {
+        counted = {
             "activation_dispatcher.beats": self.beats,
             "activation_dispatcher.read_bits": self.read_bits,
             "activation_dispatcher.exponent_read_bits": self.exponent_read_bits,
         }
+        if self.token_scale_bits:
+            counted["activation_dispatcher.scale_read_bits"] = self.scale_read_bits
+        return counted

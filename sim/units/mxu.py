@@ -270,7 +270,7 @@ class Mxu(Unit):
             self.group_began = self.bench.now
             self.words_left = self.op.stream.words
             while self.words_left:
-                self.activations.requests.put((self.op.rows, self.words_left == self.op.stream.words))
+                self.activations.requests.put((self.op.rows, *self._opens()))
                 yield self.activity.work(1)
                 while not self.activations.done.items:
                     yield self.activity.wait(self.activations.done.filled(), State.ACTIVATIONS)
@@ -283,6 +283,12 @@ class Mxu(Unit):
                 yield self.activity.wait(self.weights.shadow.filled(), State.WEIGHTS)
             self.weights.shadow.pop()
 
+    def _opens(self) -> tuple[bool, bool]:
+        """Whether the next word opens a group, and a tile."""
+        assert self.op is not None
+        group = self.words_left == self.op.stream.words
+        return group, group and self.op.opens_tile and self.groups_left == self.op.groups
+
     def group_cycles(self, op: TileOp) -> int:
         """P of the equation above."""
         return self.activations.group_cycles(op.rows, op.stream.words)
@@ -291,7 +297,7 @@ class Mxu(Unit):
         assert self.op is not None
         op, words, group = self.op, self.op.stream.words, self.group_cycles(self.op)
         groups, waiting = op.groups * op.tiles, (op.groups - 1) * max(0, self.weights.block_cycles(op) - group)
-        self.activations.book_groups(op.rows, words, groups, waiting)
+        self.activations.book_groups(op.rows, words, groups, waiting, op.opens_tile)
         yield self.activity.spend(
             (State.BUSY, groups * words),
             (State.ACTIVATIONS, groups * (group - words)),

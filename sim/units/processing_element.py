@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sim.functional.product import Float32, Half
 
 
+PARAMETERS = ("lanes", "mantissa_bits", "activation_bits")
+"""Keys of `mxu` that some kinds have."""
+
+
 class ProcessingElement(ABC):
     """One kind of PE in one machine.
 
@@ -35,6 +39,8 @@ class ProcessingElement(ABC):
         What it can round a group's sum to, of `mxu.conversion`.
     encoded
         Whether activations stand in memory in the Anda format, else in FP16.
+    quantised
+        Whether activations stand in memory as integers with a scale a token, else in FP16.
     multiplies_fp16
         Whether both operands may be FP16, as attention needs.
     weight_bits
@@ -49,13 +55,14 @@ class ProcessingElement(ABC):
     parameters: ClassVar[frozenset[str]] = frozenset()
     conversions: ClassVar[tuple[str, ...]] = ("fp32",)
     encoded: ClassVar[bool] = False
+    quantised: ClassVar[bool] = False
     multiplies_fp16: ClassVar[bool] = False
     weight_bits: ClassVar[int] = 4
     rtl: ClassVar[str | None] = None
 
     def __init__(self, arch: Hardware) -> None:
         self.hardware, self.mxu = arch, arch.mxu
-        for key in ("lanes", "mantissa_bits"):
+        for key in PARAMETERS:
             given = getattr(arch.mxu, key) is not None
             if given and key not in self.parameters:
                 raise arch.refuse(f"mxu.{key}", f"a PE of kind {self.kind} has no {key}; remove the key")
@@ -149,6 +156,15 @@ class ProcessingElement(ABC):
     def activations(self, mantissa_bits: int | None) -> Operand:
         """How activations of this machine lie in memory."""
         return Fp16Activations()
+
+    def outputs(self, mantissa_bits: int | None) -> Operand:
+        """How outputs of a GeMM leave: as the activations that they become, unless a unit in between makes those."""
+        return self.activations(mantissa_bits)
+
+    @property
+    def token_scale_bits(self) -> int:
+        """Bits of a token's scale, which comes beside the first word of a tile; 0: there is none."""
+        return 0
 
 
 class BitParallel(ProcessingElement):

@@ -96,7 +96,7 @@ class Vector(Unit):
         fpus: int,
         channel_busy: Callable[[], int],
     ) -> None:
-        super().__init__(bench, "vector")
+        super().__init__(bench, self.names[0])
         self.waits = Waits(bench.environment, self.activity, channel_busy, CAUSES)
         self.launched, self.cursor, self.buffer, self.sink, self.fpus = launched, cursor, buffer, sink, fpus
         self.finished = Event(bench.environment)

@@ -1,6 +1,7 @@
 """The kinds of work a machine does, and how they make up a workload.
 
     Workload -> phases (prefill, decode) -> items, each a Gemm, a FusedAttention or a VectorWork with a count
+    a machine with integer PEs adds a Quantisation before each Gemm that they do
 
 A GeMM multiplies activations [m, k] with weights [k, n] into outputs [m, n]. Activations arrive as FP16 or
 encoded (`mantissa_bits`), outputs leave as FP16 or encoded for their consumer (`output_mantissa_bits`).
@@ -16,6 +17,7 @@ from sim.errors import InputError, shortened
 from sim.formats.weight import WeightFormat
 from sim.formats.weights.half import Fp16Weights
 from sim.formats.weights.integer import IntegerWeights
+from sim.formats.widths import FP16_BITS
 
 if TYPE_CHECKING:
     from sim.workload.precision_rules import PrecisionPlan
@@ -157,7 +159,47 @@ class FusedAttention:
         return self.scores * (self.head_size + self.value_size) * self.count
 
 
-Item = Gemm | FusedAttention | VectorWork
+@dataclass(frozen=True)
+class Quantisation:
+    """`count` equal inputs of GeMMs, FP16 in memory, made integers under a scale a token.
+
+    Parameters
+    ----------
+    tokens, values
+        And the values of each.
+    bits
+        Of an integer.
+    """
+
+    name: str
+    module: GemmModule
+    tokens: int
+    values: int
+    bits: int
+    count: int = 1
+
+    @property
+    def operations(self) -> int:
+        """Values of one instance."""
+        return self.tokens * self.values
+
+    @property
+    def macs(self) -> int:
+        """None: nothing is multiplied by weights."""
+        return 0
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of one instance from memory, as FP16."""
+        return FP16_BITS // 8 * self.operations
+
+    @property
+    def write_bytes(self) -> int:
+        """Bytes of one instance to memory: integers, and a scale a token."""
+        return self.tokens * (-(-self.values * self.bits // 8) + FP16_BITS // 8)
+
+
+Item = Gemm | FusedAttention | VectorWork | Quantisation
 
 
 def as_vector_work(gemm: Gemm) -> VectorWork:

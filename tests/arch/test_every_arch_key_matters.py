@@ -52,6 +52,7 @@ MORE = [
     *("bpc.group_size=128", "vector.fpus=80", "controller.launch_cycles=2", "dram.outstanding_loads=8"),
     *("clock.frequency_megahertz=800", "mxu.pipeline_cycles=15"),
 ]
+FAST = ["clock.frequency_megahertz=800", "mxu.pipeline_cycles=17"]
 SCENARIOS: dict[str, tuple[str, list[str], Workload]] = {
     "ample": ("anda-hpca25", [], WORK),
     "scarce": ("anda-hpca25", SCARCE, WORK),
@@ -64,6 +65,7 @@ SCENARIOS: dict[str, tuple[str, list[str], Workload]] = {
     "more than described": ("anda-hpca25", [*LONG, *MORE], WORK),
     "more lanes": ("fp-fp", ["mxu.lanes=8", "activation_dispatcher.port_bits=2048"], WORK),
     "shorter mantissas": ("figna", ["mxu.mantissa_bits=11", *LONG], WORK),
+    "integers": ("int8", ["mxu.lanes=8", *FAST], WORK),
 }
 
 SMALL_WORK = Workload("one", (Phase("prefill", (Gemm("one", "up", m=48, k=320, n=192, mantissa_bits=5),)),))
@@ -131,8 +133,9 @@ def written(value: Any) -> str:
 
 ALWAYS_REFUSED = {("bpc", "group_size"), ("dram", "kind")}
 """The output is the next GeMM's input, so only mxu.dot_length is allowed; there is one built-in kind of DRAM."""
+COSTED = ("pe", "bpc", "quantiser", "vector")
 PROCESS = {
-    *(("cost", part, "describes", key) for part in ("pe", "bpc", "vector") for key in ("node_nanometres", "volts")),
+    *(("cost", part, "describes", key) for part in COSTED for key in ("node_nanometres", "volts")),
     *{("cost", "logic", "volts"), ("cost", "sram", "node_nanometres"), ("cost", "pe", "describes", "kind")},
 }
 """Nobody has figures for another process or kind, unless all of them say so."""
@@ -187,9 +190,7 @@ def test_names_and_sources_change_nothing() -> None:
 def test_the_walk_reaches_every_section() -> None:
     reached = {path[:-1] for path, _ in LEAVES}
     sections = {"clock", "mxu", "weight_dispatcher", "activation_dispatcher", "collector", "bpc", "vector", "writer"}
-    sections |= {"controller", "dram", "schedule"}
-    costs = {("cost", part) for part in ("pe", "bpc", "vector", "controller", "logic", "sram", "dram")}
-    costs |= {("cost", part, "describes") for part in ("pe", "bpc", "vector", "controller")} | {
-        ("cost", "pe", "growth")
-    }
+    sections |= {"controller", "dram", "schedule", "quantiser"}
+    costs = {("cost", part) for part in (*COSTED, "controller", "logic", "sram", "dram")}
+    costs |= {("cost", part, "describes") for part in (*COSTED, "controller")} | {("cost", "pe", "growth")}
     assert reached == {(name,) for name in sections} | {("buffers", "activation"), ("buffers", "weight")} | costs

@@ -26,7 +26,7 @@ LESS_IS_MORE = {("controller", "launch_cycles")}
 """Fewer cycles for the same work."""
 STAGES = ["mxu.pipeline_cycles=40"]
 """Enough for any clock here, so that the clock alone is changed."""
-MACHINES = ("anda-hpca25", "figna")
+MACHINES = ("anda-hpca25", "figna", "int8")
 KEYS = [path for path, _ in leaves(Hardware) if path not in NO_HARDWARE and (path[0] != "dram" or path in ON_CHIP)]
 
 
@@ -58,6 +58,8 @@ def owner(path: tuple[str, ...]) -> tuple[str, Any]:
 def test_more_hardware_costs_more(path: tuple[str, ...]) -> None:
     name, value = owner(path)
     fixed = STAGES if path == ("clock", "frequency_megahertz") else []
+    if path == ("mxu", "activation_bits"):
+        fixed, value = ["mxu.activation_bits=4"], 4
     more = value // 2 if path in LESS_IS_MORE else value + 1 if path == ("mxu", "mantissa_bits") else 2 * value
     before, after = machine(name, *fixed), machine(name, *fixed, f"{'.'.join(path)}={more}")
     assert chip(after) > chip(before)

@@ -85,7 +85,34 @@ def test_what_grows_in_a_pe_is_all_but_its_share_of_a_back_end(
     back_end = synthesis["parts"][f"{name}: back end"]["gate_equivalents"]
     front = element["gate_equivalents"] - back_end
     growth = load_arch(element["machine"]).cost.pe.growth.model_dump(exclude={"source"})
-    assert sorted(growth.values()) == [0, 0, round(front / (front + back_end / sharing), 3)]
+    assert sorted(growth.values()) == [0, 0, 0, round(front / (front + back_end / sharing), 3)]
+
+
+@pytest.mark.parametrize(("name", "machine"), [("INT8", "int8"), ("INT8 x INT4", "int8-int4")])
+def test_an_integer_pe_costs_what_its_gates_are_of_fp_fp(synthesis: dict[str, Any], name: str, machine: str) -> None:
+    pe, recorded = load_arch(machine).cost.pe, load_arch(machine, ["cost.pe=rtl"]).cost.pe
+    assert pe.energy_picojoules_per_cycle == recorded.energy_picojoules_per_cycle
+    assert pe.area_square_millimetres == recorded.area_square_millimetres
+    element, back_end = synthesis["processing_elements"][name], synthesis["parts"][f"{name}: back end"]
+    front = element["gate_equivalents"] - back_end["gate_equivalents"]  # each PE has a back end of its own
+    assert pe.growth.with_lanes_and_activation_bits == round(front / element["gate_equivalents"], 3)
+
+
+def test_a_quantiser_costs_what_its_gates_are_of_fp_fp(synthesis: dict[str, Any]) -> None:
+    base, fp_fp = synthesis["processing_elements"]["FP-FP"], load_arch("fp-fp").cost.pe
+    two, four = (synthesis["parts"][f"quantiser of {lanes} lanes"]["gate_equivalents"] for lanes in (2, 4))
+    cost, gate = load_arch("int8").cost.quantiser, fp_fp.area_square_millimetres / base["gate_equivalents"]
+    assert cost is not None
+    assert written((four - two) / 2 * gate, cost.area_square_millimetres_per_lane)
+    assert written((2 * two - four) * gate, cost.area_square_millimetres)
+
+    def traced(switching: dict[str, Any]) -> float:
+        found = [value for label, value in switching.items() if label.startswith("trace")]
+        return sum(value["None"] if isinstance(value, dict) else value for value in found) / len(found)
+
+    a_cycle = 4 * traced(base["switched_a_mac"])
+    switched = traced(synthesis["quantiser"]["switched_a_value"])
+    assert written(switched * fp_fp.energy_picojoules_per_cycle / a_cycle, cost.energy_picojoules_per_value)
 
 
 def test_what_grows_in_fp_fp_is_its_lanes(synthesis: dict[str, Any]) -> None:

@@ -130,3 +130,31 @@ def fp_fp(column: Column) -> Fraction:
         half = Fraction(binary16(w * column.scale(k)))
         accumulator = binary32(accumulator + binary32(Fraction(value(code)) * half))
     return accumulator
+
+
+def token_scale(codes: Sequence[int], bits: int) -> int:
+    """The FP16 code of the scale of a token: the smallest, above 0, that times 2^(bits - 1) - 1 reaches the largest."""
+    largest, count = max((steps(code) for code in codes), default=0), 2 ** (bits - 1) - 1
+    code = 1
+    for place in reversed(range(15)):  # codes are ordered as their values: by halving
+        if code + (1 << place) < 0x7C00 and count * steps(code + (1 << place) - 1) < largest:
+            code += 1 << place
+    return code
+
+
+def token_integers(codes: Sequence[int], bits: int) -> list[int]:
+    """The integers of a token: halves go away from zero."""
+    scale = steps(token_scale(codes, bits))
+    return [(-1) ** (code >> 15) * ((2 * steps(code) + scale) // (2 * scale)) for code in codes]
+
+
+def token_gemm(
+    integers: Sequence[int], scale: Fraction, weights: Sequence[int], sums: Sequence[tuple[int, int, Fraction]]
+) -> Fraction:
+    """A token times a column; `sums` say where each int32 sum begins and ends, and its scale."""
+    accumulator = Fraction(0)
+    for begin, end, of_weights in sums:
+        total = sum(a * w for a, w in zip(integers[begin:end], weights[begin:end], strict=True))
+        assert -(2**31) <= total < 2**31
+        accumulator = binary32(accumulator + binary32(binary32(Fraction(total)) * of_weights))
+    return binary32(accumulator * scale)

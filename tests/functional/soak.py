@@ -1,4 +1,4 @@
-"""Random GeMMs with weights of every width on every kind of PE, each output held against integers and fractions.
+"""Random GeMMs with weights of every width and format on every kind of PE, each output held against fractions.
 
     python -m tests.functional.soak [--cases N]
 
@@ -10,10 +10,17 @@ from __future__ import annotations
 import argparse
 import sys
 from fractions import Fraction
+from functools import cache
 
 from sim.arch.load import load_arch
 from sim.machine.machine import Machine
+from sim.units.processing_element import ProcessingElement
 from tests.functional.wide import MACHINES, expected, random_case
+
+
+@cache
+def pe_of(name: str, keys: tuple[str, ...]) -> ProcessingElement:
+    return Machine(load_arch(name, keys)).pe
 
 
 def main() -> int:
@@ -21,10 +28,10 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=1000, help="GeMMs a kind of PE")
     cases = parser.parse_args().cases
     for name in MACHINES:
-        pe, outputs = Machine(load_arch(name)).pe, 0
+        outputs = 0
         for seed in range(cases):
             case = random_case(seed, name)
-            found = pe.multiply(case.activations, case.weights, case.mantissa_bits)
+            found = pe_of(name, case.keys).multiply(case.activations, case.weights, case.mantissa_bits)
             if [[Fraction(x) for x in row] for row in found.tolist()] != expected(name, case):
                 print(f"{name}, case {seed}: {case.stored} differs")
                 return 1

@@ -40,6 +40,8 @@ def predict(arch: Arch, gemm: Gemm) -> Prediction:
     states["dram"] = dict.fromkeys(STATES, 0) | {"BUSY": busy, "IDLE": cycles - busy}
     if not numbers["lanes"]:
         del states["bpc"], counters["bpc.rows"], counters["bpc.groups"]
+    if not numbers["token_bits"]:
+        del counters["activation_dispatcher.scale_read_bits"]
     return Prediction(cycles, states, counters)
 
 
@@ -54,12 +56,13 @@ def _describe(arch: Arch, gemm: Gemm) -> dict[str, Any]:
     ticks_per_byte = Fraction(ticks_per_cycle) / bytes_per_cycle
     sent = getattr(gemm.weights, "read_bits", gemm.weights.bits)
     multiplied = sent if sent == gemm.weights.bits else sent + 1  # a one in place of planes that were not read
-    passes = 1 if mxu.pe == "fp_fp" else -(-multiplied // 4)
+    passes = 1 if mxu.pe == "fp_fp" else -(-multiplied // (8 if mxu.pe == "int8" else 4))
     grouped: Any = None if gemm.weights == FP16 else gemm.weights
     return {
         **_cut(arch, gemm),
         "words": (gemm.mantissa_bits or 0) + 1 if planes else -(-mxu.dot_length // lanes),
-        "word_bits": mxu.dot_length if planes else 16 * lanes,
+        "word_bits": mxu.dot_length if planes else (mxu.activation_bits or 16) * lanes,
+        "token_bits": mxu.activation_bits or 0,
         "activation_port_bits": arch.activation_dispatcher.port_bits,
         "exponent_port_bits": arch.activation_dispatcher.exponent_port_bits or 0,
         "weight_port_bits": arch.weight_dispatcher.port_bits,

@@ -42,6 +42,7 @@ from tests.oracle.records import (
     PLACES,
     READY,
     REGISTERS,
+    SCALE_BITS,
     SHADOW,
     SPACE,
     TILES_DONE,
@@ -180,6 +181,7 @@ def open_activations(m, s, at):
     s.counts[ACTIVATION_BEATS] += groups * s.pace[MXU]
     s.counts[ACTIVATION_BITS] += groups * m.words * rows * m.word_bits
     s.counts[EXPONENT_BITS] += groups * rows * 5 if m.exponent_port_bits else 0
+    s.counts[SCALE_BITS] += rows * 16 if m.token_bits and at[CHUNK] == 0 else 0
     s.counts[GROUPS] += groups
     s.counts[PE_CYCLES] += groups * rows * columns * m.words
     s.counts[MACS] += rows * columns * chunk_values(m, at)

@@ -116,6 +116,8 @@ def chunk_bytes(m, operand, at):
     if operand == WEIGHTS:
         scales = ceil(values, m.weight_group) * m.scale_bits
         return ceil(tile_columns(m, at) * (values * m.weight_bits + scales), 8), 0
+    if m.token_bits:
+        return tile_rows(m, at) * (ceil(values * m.token_bits, 8) + 2), 0
     return activation_bytes(m.mantissa_bits, m.group, tile_rows(m, at), ceil(values, m.group), values)
 
 

@@ -47,11 +47,12 @@ COUNTERS = (
     *("mxu.weights_wait_channel_busy_cycles", "mxu.weights_wait_channel_idle_cycles"),
     *("mxu.activations_wait_channel_busy_cycles", "mxu.activations_wait_channel_idle_cycles"),
     *("mxu.output_space_wait_channel_busy_cycles", "mxu.output_space_wait_channel_idle_cycles"),
+    "activation_dispatcher.scale_read_bits",
 )
 REQUESTS, REQUESTED, FILLED, FILLED_SIDE, FILL_BEATS, MOVED = range(0, 12, 2)
 TRANSACTIONS, BUSY_TICKS, WEIGHT_BEATS, WEIGHT_BITS, ACTIVATION_BEATS, ACTIVATION_BITS, EXPONENT_BITS = range(13, 20)
 MACS, GROUPS, TILES_DONE, PE_CYCLES, DRAIN_BEATS, BPC_ROWS, BPC_GROUPS, STORES, WRITTEN, VALUES = range(20, 30)
-FILL_CYCLES, WAITED = 30, 31
+FILL_CYCLES, WAITED, SCALE_BITS = 30, 31, 37
 """Waits in the order of the states, each beside a busy and beside an idle channel."""
 
 PLACES = 64
@@ -78,6 +79,7 @@ MACHINE = _record(
         "passes",
         "digit_bits",
     ),  # FP16: 0
+    "token_bits",  # of an integer under a scale a token; no such ones: 0
     *("registers", "pipeline_cycles", "collector_port_bits", "lanes", "slots", "launch_cycles"),  # no compressor: 0
     *("loads", "latency_cycles", "burst_bytes", "transaction_bytes", "policy"),
     *("ticks_per_cycle", "tick_dividend", "tick_divisor"),  # b bytes: ceil(b * dividend / divisor) ticks

@@ -14,7 +14,7 @@ from sim.rtl.report import MUTATION_CASES
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
-MACHINES = ["anda-hpca25", "fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8"]
+MACHINES = ["anda-hpca25", "fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8", "int8-int4"]
 SMALL = {"weight_port": 256, "activation_port": 128, "collector_port": 64}
 PORTS = {"figna-m11": {"activation_port": 192, "weight_port": 512}, "figna-m8": {"activation_port": 256}}
 

@@ -16,7 +16,7 @@ from tests.units.rig import Rig, busy
 def stream(rig: Rig, dispatcher: ActivationDispatcher, rows: int, words: int, groups: int) -> int:
     """Ask for `groups` groups as the MXU does at this grain; returns the cycles they take."""
     if rig.grain == "tile":
-        dispatcher.book_groups(rows, words, groups, waiting_cycles=0)
+        dispatcher.book_groups(rows, words, groups, waiting_cycles=0, opens_tile=False)
         rig.at(groups * dispatcher.group_cycles(rows, words), lambda: None)
     else:
         rig.process(_word_by_word(dispatcher, rows, words, groups))
@@ -27,7 +27,7 @@ def stream(rig: Rig, dispatcher: ActivationDispatcher, rows: int, words: int, gr
 def _word_by_word(dispatcher: ActivationDispatcher, rows: int, words: int, groups: int) -> Generator[Any, Any, None]:
     for _ in range(groups):
         for word in range(words):
-            dispatcher.requests.put((rows, word == 0))
+            dispatcher.requests.put((rows, word == 0, False))
             while not dispatcher.done.items:
                 yield dispatcher.done.filled()
             dispatcher.done.pop()

@@ -24,11 +24,15 @@ WORK = Workload(
         ),
     ),
 )
-MACHINES = ("anda-hpca25", "fp-fp", "anda-datacenter")
+INTEGERS = Workload("no attention", (Phase("prefill", WORK.phases[0].items[:2]),))
+"""Integer PEs refuse attention: its queries would have to be quantised on the chip."""
+WORKS = {"int8": INTEGERS}
+MACHINES = ("anda-hpca25", "fp-fp", "anda-datacenter", "int8")
 
 
 def test_every_unit_of_a_run_is_in_the_catalogue() -> None:
-    assert set(simulate(load_arch("anda-hpca25"), WORK).units) == set(unit_of())
+    used = {unit for name in ("anda-hpca25", "int8") for unit in simulate(load_arch(name), WORKS.get(name, WORK)).units}
+    assert used == set(unit_of())
 
 
 def test_the_catalogue_is_in_the_order_of_the_data() -> None:
@@ -46,12 +50,12 @@ def test_a_unit_is_written_as_it_says_or_as_its_name() -> None:
 @pytest.mark.parametrize("name", MACHINES)
 def test_a_unit_prices_its_own_counters_only_and_names_components_that_there_are(name: str) -> None:
     arch = load_arch(name)
-    counters = set(simulate(arch, WORK).counters)
+    counters = set(simulate(arch, WORKS.get(name, WORK)).counters)
     for unit in unit_kinds():
         for terms in unit.costs(arch):
             assert terms.component in components()
             assert {counter.partition(".")[0] for counter in terms.picojoules} <= set(unit.names)
-            assert set(terms.picojoules) <= counters | {"bpc.groups"}
+            assert set(terms.picojoules) <= counters | {"bpc.groups", "vector.written_bits"}
 
 
 def test_a_component_has_one_unit_that_introduces_it() -> None:

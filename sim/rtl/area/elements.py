@@ -29,7 +29,8 @@ class Element:
 
     @property
     def parameters(self) -> Mapping[str, int]:
-        return rtl.parameters(self.pe)
+        weights = {"WeightBits": self.pe.weight_bits} if self.pe.quantised else {}  # the others' are of INT4
+        return rtl.parameters(self.pe) | weights
 
 
 ELEMENTS = {
@@ -40,6 +41,8 @@ ELEMENTS = {
     "FIGNA-M11": Element("figna-m11"),
     "FIGNA-M8": Element("figna-m8"),
     "Anda": Element("anda-hpca25"),
+    "INT8": Element("int8"),
+    "INT8 x INT4": Element("int8-int4"),
 }
 
 PARTS: dict[str, tuple[str, Mapping[str, int]]] = {
@@ -58,6 +61,10 @@ PARTS: dict[str, tuple[str, Mapping[str, int]]] = {
     "binary32 adder": ("fp32_add", {}),
     "binary32 to FP16": ("fp32_to_fp16", {}),
     "FP16 multiplier": ("fp16_multiply", {}),
+    "INT8: back end": ("token_accumulate", {}),
+    "INT8 x INT4: back end": ("token_accumulate", {}),
+    "quantiser of 2 lanes": ("quantiser", {"Lanes": 2}),
+    "quantiser of 4 lanes": ("quantiser", {"Lanes": 4}),
     "BPC: lane": ("bpc_lane", {}),
     "BPC: lane with its gather registers": ("bpc", {"Rows": 1, "Lanes": 1}),
 }

@@ -1,4 +1,8 @@
-"""Switched capacitance of a PE a MAC, on given activations and weights; the outputs are held against the contract."""
+"""Switched capacitance of a PE a MAC, and of a quantiser a value, on given activations and weights.
+
+The outputs are held against the contract. Where a PE takes weights of 8 bits, those given are the upper four bits of
+them, and the lower four are drawn evenly.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from numpy.typing import NDArray
 
 from sim.formats import fp16
 from sim.formats.int4 import Int4Tensor
+from sim.formats.integer import IntegerTensor
+from sim.formats.token_integer import TokenIntegers
+from sim.mapping.vector_blocks import TOKEN_DIVISION_CYCLES
 from sim.rtl.area.elements import GROUP_SIZE, Element
 from sim.rtl.area.switching import Simulation
 from sim.rtl.area.synthesis import Netlist
@@ -47,8 +54,8 @@ def switched_a_mac(element: Element, netlist: Netlist, inputs: Inputs, mantissa_
     NetlistError
         Where an output is not that of the contract.
     """
-    shape = Shape(element.machine, 1, 1)
-    work = Work(shape, shape.arch, inputs.values, inputs.weights, mantissa_bits, mantissa_bits)
+    shape, weights = Shape(element.machine, 1, 1), _widened(inputs.weights, element.pe.weight_bits)
+    work = Work(shape, shape.arch, inputs.values, weights, mantissa_bits, mantissa_bits)
     simulation = Simulation(netlist, len(inputs.values))
     feed = _serial if shape.encoded else _parallel
     feed(simulation, work)
@@ -61,9 +68,49 @@ def switched_a_mac(element: Element, netlist: Netlist, inputs: Inputs, mantissa_
     return float(simulation.switched / (streams * length))
 
 
+def _widened(weights: Int4Tensor, bits: int) -> IntegerTensor:
+    if bits == 4:
+        return weights
+    lower = np.random.default_rng(0).integers(0, 16, weights.codes.shape, dtype=np.uint8)
+    codes, zeros = weights.codes << np.uint8(4) | lower, weights.zeros << np.uint8(4)
+    return IntegerTensor(codes, weights.scales, zeros, weights.length, bits)
+
+
+def switched_a_value(netlist: Netlist, lanes: int, values: NDArray[np.float16]) -> float:
+    """Transistor gates switched a value of tokens (streams, K) by an INT8 quantiser, with their share of the division.
+
+    Raises
+    ------
+    NetlistError
+        Where a code or a scale is not that of the format.
+    """
+    simulation, tokens = Simulation(netlist, len(values)), TokenIntegers.quantise(values)
+    beats = to_bits(fp16.to_codes(values).reshape(len(values), -1, lanes), 16)
+    codes, count = to_bits(tokens.codes.reshape(len(values), -1, lanes), 8), beats.shape[1]
+    off, on = np.zeros(1, np.bool_), np.ones(1, np.bool_)
+    held = {"rst_ni": on, "codes_ready_i": on}
+    rest = held | {"beat_valid_i": off, "beat_i": beats[:, -1], "last_i": off}
+    simulation.cycle(rest)
+    simulation.start_counting()
+    for again in (False, True):
+        for i in range(count):
+            simulation.cycle(
+                held | {"beat_valid_i": on, "beat_i": beats[:, i], "last_i": on if i == count - 1 else off}
+            )
+            if again and not np.array_equal(simulation.output("codes_o"), codes[:, i]):
+                raise NetlistError("quantiser: the netlist's codes are not those of the format")
+        for _ in range(0 if again else TOKEN_DIVISION_CYCLES):
+            simulation.cycle(rest)
+    if not np.array_equal(simulation.output("scale_o"), to_bits(fp16.to_codes(tokens.scales)[:, np.newaxis], 16)):
+        raise NetlistError("quantiser: the netlist's scales are not those of the format")
+    return float(simulation.switched / values.size)
+
+
 def _flags(work: Work, group: int, word: int, groups: int) -> NDArray[np.bool_]:
-    """word_flags_t, least significant field first: closes, opens, last, first, valid."""
-    return np.array([group == groups - 1, group == 0, word == work.words - 1, word == 0, True])
+    """word_flags_t, least significant field first: closes, opens, last, first, valid; of integer PEs, of sums."""
+    span = work.scale_groups if work.shape.pe.quantised else 1
+    last, first = word == work.words - 1 and group % span == span - 1, word == 0 and group % span == 0
+    return np.array([group == groups - 1, group < span, last, first, True])
 
 
 def _scales(work: Work) -> NDArray[np.bool_]:
@@ -79,7 +126,7 @@ def _idle(simulation: Simulation, inputs: dict[str, NDArray[np.bool_]], cycles: 
 
 def _serial(simulation: Simulation, work: Work) -> None:
     """Signs and planes; the next group's weights enter the shadow with the second word."""
-    words, exponents, scales = work.word_bits, work.exponent_bits, _scales(work)
+    words, exponents, scales = work.word_bits, work.side_bits, _scales(work)
     weights = to_bits(work.weights.regrouped(GROUP_SIZE).integers() & 15, 4)
     groups = words.shape[1]
     off, on = np.zeros(1, np.bool_), np.ones(1, np.bool_)
@@ -103,23 +150,24 @@ def _parallel(simulation: Simulation, work: Work) -> None:
     words, scales = work.word_bits, _scales(work)
     lanes = work.arch.mxu.lanes
     assert lanes is not None
-    fp16_weights = work.shape.pe.kind == "fp_fp"
-    codes: NDArray[Any] = work.weights.regrouped(GROUP_SIZE).integers() & 15
+    fp16_weights, weight_bits = work.shape.pe.kind == "fp_fp", work.weights.bits
+    codes: NDArray[Any] = work.weights.regrouped(GROUP_SIZE).integers() & ((1 << weight_bits) - 1)
     if fp16_weights:
         codes = fp16.to_codes(work.weights.dequantise_fp16()).reshape(codes.shape)
     padded = np.pad(codes, ((0, 0), (0, 0), (0, work.words * lanes - GROUP_SIZE)))
-    weights = to_bits(padded.reshape(*codes.shape[:2], work.words, lanes), 16 if fp16_weights else 4)
+    weights = to_bits(padded.reshape(*codes.shape[:2], work.words, lanes), 16 if fp16_weights else weight_bits)
     groups = words.shape[1]
     off = np.zeros(1, np.bool_)
     held = {"rst_ni": ~off, "read_set_i": off, "write_set_i": off}
+    held |= {"shift_i": np.zeros(4, np.bool_)} if work.shape.pe.quantised else {}
     late = {"weights_i": weights[:, 0, 0]} | ({} if fp16_weights else {"scale_i": scales[:, 0]})
     _idle(simulation, held | late, 1)
     simulation.start_counting()
     for group in range(groups):
         for word in range(work.words):
             inputs = held | late | {"flags_i": _flags(work, group, word, groups), "word_i": words[:, group, word]}
-            if "exponent_i" in simulation.netlist.ports:
-                inputs["exponent_i"] = work.exponent_bits[:, group]
+            for side in {"exponent_i", "token_scale_i"} & simulation.netlist.ports.keys():
+                inputs[side] = work.side_bits[:, group]
             simulation.cycle(inputs)
             late = {"weights_i": weights[:, group, word]} | ({} if fp16_weights else {"scale_i": scales[:, group]})
     _idle(simulation, held | late, DRAIN)

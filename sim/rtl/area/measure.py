@@ -10,7 +10,7 @@ from typing import Any
 from sim.rtl.area.activations import made_up, traced
 from sim.rtl.area.cells import gate_equivalents
 from sim.rtl.area.elements import ELEMENTS, PARTS, Element
-from sim.rtl.area.energy import switched_a_mac
+from sim.rtl.area.energy import switched_a_mac, switched_a_value
 from sim.rtl.area.synthesis import Netlist, synthesise
 from sim.workload.trace_file import open_trace
 
@@ -27,6 +27,9 @@ def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None
     for name, element in ELEMENTS.items():
         progress(name)
         elements[name] = _element(element, operands)
+    progress("quantiser")
+    netlist = synthesise(*PARTS["quantiser of 4 lanes"])
+    switching = {label: switched_a_value(netlist, 4, inputs.values) for label, inputs in operands.items()}
     parts = {}
     for name, (module, parameters) in PARTS.items():
         progress(name)
@@ -36,6 +39,7 @@ def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None
         "trace": provenance(trace) if trace is not None else None,
         "processing_elements": elements,
         "parts": parts,
+        "quantiser": {"switched_a_value": switching},
     }
 
 

@@ -22,17 +22,17 @@ ANDA = {"anda-hpca25": "anda"}
 
 @dataclass(frozen=True)
 class Ratio:
-    """One PE, at one mantissa length where it takes several."""
+    """One PE, at one mantissa length where it takes several; None where the paper has no such PE."""
 
     name: str
     gates: float
     gates_deep: int
     area: float
-    paper_area: float
+    paper_area: float | None
     area_throughput: float
-    paper_area_throughput: float
+    paper_area_throughput: float | None
     energy: float
-    paper_energy: float
+    paper_energy: float | None
 
 
 def ratios(measured: dict[str, Any]) -> Iterator[Ratio]:
@@ -43,18 +43,18 @@ def ratios(measured: dict[str, Any]) -> Iterator[Ratio]:
     base_cycles = base["cycles_a_group"]["None"]
     for name, element in elements.items():
         for length, cycles in element["cycles_a_group"].items():
-            paper = published["pe"]["machines"][ANDA.get(element["machine"], element["machine"])]
+            paper = published["pe"]["machines"].get(ANDA.get(element["machine"], element["machine"]))
             area = element["gate_equivalents"] / base["gate_equivalents"]
             yield Ratio(
                 name=name if length == "None" else f"{name}, M = {length}",
                 gates=element["gate_equivalents"],
                 gates_deep=element["gates_deep"],
                 area=area,
-                paper_area=paper["area"],
+                paper_area=paper["area"] if paper else None,
                 area_throughput=area * cycles / base_cycles,
-                paper_area_throughput=paper["area"] * cycles / base_cycles,
+                paper_area_throughput=paper["area"] * cycles / base_cycles if paper else None,
                 energy=energy(element, length) / energy(base, "None"),
-                paper_energy=paper["power"] * cycles / base_cycles,
+                paper_energy=paper["power"] * cycles / base_cycles if paper else None,
             )
 
 

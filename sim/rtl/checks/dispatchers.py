@@ -29,16 +29,22 @@ from sim.units.weight_dispatcher import WeightDispatcher
 OP_BITS = sum(OP_FIELDS.values())
 
 
-def weight_design(columns: int, group_size: int, weight_bits: int, port: int) -> Design:
+def weight_design(columns: int, group_size: int, weight_bits: int, port: int, code_bits: int = 4) -> Design:
     """A weight dispatcher as parameters and ports."""
-    codes, beats = port // 4, ceil_div(columns * group_size * 4, port)
+    codes, beats = port // code_bits, ceil_div(columns * group_size * code_bits, port)
     beat_bits = max(1, (beats - 1).bit_length())
     return Design(
         "weight_dispatcher",
-        {"Columns": columns, "GroupSize": group_size, "WeightBits": weight_bits, "PortBits": port},
+        {
+            "Columns": columns,
+            "GroupSize": group_size,
+            "WeightBits": weight_bits,
+            "CodeBits": code_bits,
+            "PortBits": port,
+        },
         (
             StreamPort("op", {"op_i": OP_BITS}),
-            StreamPort("beat", {"codes_i": port, "scales_i": columns * 16, "zeros_i": columns * 4}),
+            StreamPort("beat", {"codes_i": port, "scales_i": columns * 16, "zeros_i": columns * code_bits}),
         ),
         (
             StreamPort("block", {"block_op_o": OP_BITS, "block_first_o": 1, "block_last_o": 1}),
@@ -50,6 +56,7 @@ def weight_design(columns: int, group_size: int, weight_bits: int, port: int) ->
             ),
             StreamPort("scales", {"load_scales_data_o": columns * 19}, valid="load_scales_o", probe=True),
         ),
+        ("digits_i", "digit_bits_i"),
     )
 
 
@@ -72,17 +79,18 @@ def check_weights(design: Design, seeds: Sequence[int]) -> list[Comparison]:
 
 def _weight_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
     size = {name: int(value) for name, value in design.parameters.items()}
-    columns, group, port = size["Columns"], size["GroupSize"], size["PortBits"]
-    symmetric = size["WeightBits"] == 4
+    columns, group, port, bits = size["Columns"], size["GroupSize"], size["PortBits"], size["CodeBits"]
+    symmetric, largest = size["WeightBits"] == bits, (1 << bits) - 1
     values = np.random.default_rng(rng.getrandbits(32))
-    stream = Stream(step_bits=group * 4, side_bits=20)
-    ops = [_random_op(rng, columns, stream) for _ in range(rng.randint(1, 8))]
+    digits, digit_bits = rng.choice([1, 1, 2, 3]), rng.randint(1, 4)
+    stream = Stream(step_bits=group * bits, side_bits=20)
+    ops = [_random_op(rng, columns, digits, stream) for _ in range(rng.randint(1, 8))]
     codes, scales, zeros, integers = [], [], [], []
     for op in ops:
-        beats = ceil_div(op.columns * group * 4, port)
+        beats = ceil_div(op.columns * group * bits, port)
         for _ in range(op.groups):
-            block = values.integers(0, 16, (beats * port // 4), dtype=np.int64)
-            zero = np.full(columns, 8) if symmetric else values.integers(0, 16, columns)
+            block = values.integers(0, largest + 1, (beats * port // bits), dtype=np.int64)
+            zero = np.full(columns, 1 << bits - 1) if symmetric else values.integers(0, largest + 1, columns)
             # Behind the last column a beat holds what it will; its zero points are nobody's.
             owner = np.arange(len(block)) // group
             known = owner < columns
@@ -92,23 +100,25 @@ def _weight_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str,
             scale = values.integers(0, 1 << 16, (beats, columns))
             scales.append(np.where((scale >> 10 & 31) == 31, scale & 0x83FF, scale))
             zeros.append(np.repeat(zero[np.newaxis], beats, axis=0))
-    all_scales, first = np.concatenate(scales), _first_beats(ops, group, port)
+    all_scales, first = np.concatenate(scales), _first_beats(ops, group * bits, port)
     signals = {
-        "codes_i": to_bits(np.concatenate(codes), 4),
+        "codes_i": to_bits(np.concatenate(codes), bits),
         "scales_i": to_bits(all_scales, 16),
-        "zeros_i": to_bits(np.where(first[:, np.newaxis], np.concatenate(zeros), 15), 4),
+        "zeros_i": to_bits(np.where(first[:, np.newaxis], np.concatenate(zeros), largest), bits),
     }
     op_bits = np.concatenate([to_bits(_op_values(ops, name), width) for name, width in OP_FIELDS.items()], axis=1)
     gap, ready, at = gaps(rng, len(first)), pattern(rng), arrivals(rng, len(ops))
     trace = _weight_model(size, ops, gap, ready, at)
     places = [(i, g == 0, g == op.groups - 1) for i, op in enumerate(ops) for g in range(op.groups)]
-    widened = fp16.from_codes(all_scales[first].astype(np.uint16)).astype(np.float32).view(np.uint32) >> 13
+    worth = np.exp2(digit_bits * (np.arange(len(places)) % digits), dtype=np.float32)[:, np.newaxis]
+    widened = (fp16.from_codes(all_scales[first].astype(np.uint16)) * worth).view(np.uint32) >> 13
     case = RtlCase(
         {
             "op": Offer(pack(design.sources[0], {"op_i": op_bits}), at, np.zeros(len(ops))),
             "beat": Offer(pack(design.sources[1], signals), np.zeros(len(first)), gap),
         },
         {"block": Want(len(places), ready), "load": Want(len(first)), "scales": Want(len(places))},
+        {"digits_i": digits, "digit_bits_i": digit_bits},
     )
     return case, {
         "trace": trace,
@@ -120,12 +130,12 @@ def _weight_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str,
     }
 
 
-def _random_op(rng: random.Random, columns: int, stream: Stream) -> TileOp:
+def _random_op(rng: random.Random, columns: int, digits: int, stream: Stream) -> TileOp:
     flags = [rng.random() < 0.5 for _ in range(4)]
     return TileOp(
         rows=rng.randint(1, 16),
         columns=rng.randint(1, columns),
-        groups=rng.randint(1, 5),
+        groups=rng.randint(1, 5) * digits,
         values=0,
         opens_tile=flags[0],
         closes_tile=flags[1],
@@ -145,15 +155,15 @@ def _op_values(ops: Sequence[TileOp], name: str) -> Any:
     return np.array([[op.run_columns > 0 if name == "run_closes" else getattr(op, name)] for op in ops], np.int64)
 
 
-def _first_beats(ops: Sequence[TileOp], group: int, port: int) -> Any:
+def _first_beats(ops: Sequence[TileOp], column_bits: int, port: int) -> Any:
     return np.array(
-        [i == 0 for op in ops for _ in range(op.groups) for i in range(ceil_div(op.columns * group * 4, port))]
+        [i == 0 for op in ops for _ in range(op.groups) for i in range(ceil_div(op.columns * column_bits, port))]
     )
 
 
 def _weight_model(size: dict[str, int], ops: list[TileOp], gap: Any, ready: Any, at: Any) -> HandshakeTrace:
     unit, trace = Bench(Environment(), "beat"), HandshakeTrace()
-    environment = unit.environment
+    environment, column_bits = unit.environment, size["GroupSize"] * size["CodeBits"]
     buffer = supply(unit, "weight_buffer", BufferConfig(bytes=64, fill_port_bits=64), at)
     cursor: Any = Operations(ops)
     weights = WeightDispatcher(
@@ -183,9 +193,8 @@ def _weight_model(size: dict[str, int], ops: list[TileOp], gap: Any, ready: Any,
     environment.run()
     beats, loads = iter(trace.handshakes["beat"]), trace.open("op")
     for op in ops:
-        loads.append(
-            [next(beats) for _ in range(op.groups * ceil_div(op.columns * size["GroupSize"] * 4, size["PortBits"]))][-1]
-        )
+        count = op.groups * ceil_div(op.columns * column_bits, size["PortBits"])
+        loads.append([next(beats) for _ in range(count)][-1])
     return trace
 
 
@@ -280,7 +289,7 @@ def _activation_model(size: dict[str, int], asked: list[tuple[int, bool]], gap: 
         for request, pause in zip(asked, pauses, strict=True):
             if pause:
                 yield environment.timeout(int(pause))
-            dispatcher.requests.put(request)
+            dispatcher.requests.put((*request, False))
             while not dispatcher.done.items:
                 yield dispatcher.done.filled()
             dispatcher.done.pop()

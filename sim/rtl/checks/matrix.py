@@ -32,9 +32,9 @@ class PreparedCase:
 
 
 def random_work(
-    shape: Shape, rng: random.Random, *, tokens: int, outputs: int, groups: int = 6, weight_bits: int = 4
+    shape: Shape, rng: random.Random, *, tokens: int, outputs: int, groups: int = 6, widths: Sequence[int] = (4,)
 ) -> Work:
-    """A GeMM and a schedule: ragged or not, resident or streamed, one chunk of K or several."""
+    """A GeMM, weights of one of these widths, and a schedule: ragged or not, resident or not, one chunk or several."""
     group, tile = shape.group_size, shape.columns
     run = max(group, tile) if group % tile == 0 else group * tile
     chunk = rng.choice([1, 2, 3])
@@ -53,7 +53,10 @@ def random_work(
     arch = shape.cut(schedule, activation_bytes, run * stretch + 24 * run + 64)
     tame = shape.compressor_lanes > 0
     values = np.random.default_rng(rng.getrandbits(32))
-    weights = random_weights(values, n, k, shape.weight_bits > 4, tame, weight_bits)
+    # Sums of integer PEs are of all values under one scale: here of one dot product or two, or of all of K.
+    span = rng.choice([group, 2 * group, k]) if shape.pe.quantised else 128
+    zero_points = shape.weight_bits > shape.code_bits
+    weights = random_weights(values, n, k, zero_points, tame, rng.choice(widths), span)
     activations = random_values(values, (m, k), tame)
     return Work(shape, arch, activations, weights, rng.randint(1, 16), rng.randint(1, 16))
 
@@ -109,7 +112,8 @@ def prepare(design: Design, work: Work, stalls: Stalls) -> PreparedCase:
         "group": Want(sum(op.groups for op in ops)),
         "output": Want(sum(shape.output_beats(placed.op.rows) for placed in closing), stalls.pattern),
     }
-    config = {"mantissa_bits_i": work.mantissa_bits}
+    config = {"mantissa_bits_i": work.mantissa_bits, "digits_i": work.passes, "digit_bits_i": shape.code_bits}
+    config["scale_groups_i"] = work.scale_groups
     if shape.compressor_lanes:
         passes = [ceil_div(p.op.rows, shape.compressor_lanes) for p in closing if p.op.run_columns]
         wants["row"] = Want(sum(passes) * (work.output_mantissa_bits + 1), stalls.pattern)
@@ -155,13 +159,13 @@ def compare(prepared: PreparedCase, seen: dict[str, Handshakes]) -> Comparison:
 
 
 def check(
-    shape: Shape, design: Design, seeds: Sequence[int], tokens: int, outputs: int, weight_bits: int = 4
+    shape: Shape, design: Design, seeds: Sequence[int], tokens: int, outputs: int, widths: Sequence[int] = (4,)
 ) -> list[Comparison]:
-    """One GeMM a seed, with the stalls of its seed; the differences of each. Weights of 8 bits come in two digits."""
+    """One GeMM a seed, its weights of one of these widths, with the stalls of its seed; the differences of each."""
     prepared = []
     for seed in seeds:
         rng = random.Random(seed)
-        work = random_work(shape, rng, tokens=tokens, outputs=outputs, weight_bits=weight_bits)
+        work = random_work(shape, rng, tokens=tokens, outputs=outputs, widths=widths)
         prepared.append(prepare(design, work, random_stalls(work, rng)))
     results = bench.run(design, [one.case for one in prepared])
     return [compare(one, seen) for one, seen in zip(prepared, results, strict=True)]

@@ -12,6 +12,10 @@ ARITHMETIC = "arithmetic 4,000 operands a case"
 APU = "APU 1 x 1, groups of 64"
 MXU = "MXU 2 x 2, groups of 64"
 BPC = "BPC 4 x 4, groups of 16, 2 lanes"
+SLICED = "APU, sliced weights of 7 and 8 bits, digits of 4, zero points"
+INTEGER = "INT8 PE 1 x 1, groups of 16 in 3 words, zero points"
+INTEGER_SLICED = "INT8 x INT4 PE, sliced weights of 7 and 8 bits, zero points"
+QUANTISER = "quantiser INT8, 3 lanes"
 CORE = "MXU and BPC 4 x 4, groups of 16, zero points, 2 lanes, 3 output registers"
 
 
@@ -113,6 +117,59 @@ MUTATIONS = (
         "weight_dispatcher.sv",
         " - WeightBits'(zeros[i/ColumnCodes])",
         " - WeightBits'(0 * zeros[i/ColumnCodes])",
+    ),
+    _one("all digits count the same", SLICED, "weight_dispatcher.sv", "shift_q + digit_bits_i", "shift_q"),
+    _one(
+        "digits are never over",
+        SLICED,
+        "weight_dispatcher.sv",
+        "shift_q <= last_digit ? '0 : ",
+        "shift_q <= ",
+    ),
+    _one(
+        "digits of an int32 sum count the same",
+        INTEGER_SLICED,
+        "integer_pe.sv",
+        "sum = sum << shift_q",
+        "sum = sum << 4'd0",
+    ),
+    _one("a sum ends with its group", INTEGER, "mxu.sv", "flags.last && last_pass,", "flags.last,"),
+    _one("a sum begins with its group", INTEGER, "mxu.sv", "flags.first && first_pass,", "flags.first,"),
+    _one(
+        "a tile is scaled as the next one's tokens are",
+        INTEGER,
+        "token_accumulate.sv",
+        ".fp16_i(token_scale_q)",
+        ".fp16_i(token_scale_i)",
+    ),
+    _one(
+        "tokens are not scaled",
+        INTEGER,
+        "token_accumulate.sv",
+        "assign total_done = valid_q[2] && closes_q[2]",
+        "assign total_done = 1'b0",
+    ),
+    _one(
+        "halves are rounded towards zero",
+        QUANTISER,
+        "quantiser.sv",
+        "(9'(doubled) + 9'd1) >> 1",
+        "(9'(doubled) + 9'd0) >> 1",
+    ),
+    _one("a scale is rounded down", QUANTISER, "quantiser.sv", "12'(remainder_q != '0)", "12'd0"),
+    _one(
+        "the largest of the token before stays",
+        QUANTISER,
+        "quantiser.sv",
+        "last_i) largest_q <= '0;",
+        "last_i) largest_q <= largest_q;",
+    ),
+    _one(
+        "the reciprocal is rounded down",
+        QUANTISER,
+        "quantiser.sv",
+        "quotient_q + 21'd1",
+        "quotient_q",
     ),
     _one("iFPU without its correction", "iFPU PE 2 x 2, groups of 64", "ifpu_pe.sv", "      sum -= mantissa;\n", ""),
     _one(

@@ -24,6 +24,8 @@ OP_FIELDS = {
     "rows": 8,
 }
 """op_t of anda_pkg.sv, least significant field first."""
+CONFIG = ("mantissa_bits_i", "digits_i", "digit_bits_i", "scale_groups_i")
+"""What an array is told once for a whole GeMM."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,15 @@ class Shape:
     machine
         Shipped machine whose kind of PE, lanes and pipeline depth these are.
     weight_bits
-        4 for symmetric weights, 5 where zero points are taken off.
+        Of a PE's multipliers: `code_bits` for symmetric weights, one more where zero points are taken off.
     compressor_lanes
         0 for an array without a compressor.
     pipeline_cycles
         Instead of the machine's own, for the simulator only.
+    code_bits
+        Of a weight, or of a digit of one, at the weight port.
+    activation_bits, lanes
+        Instead of the machine's own.
     """
 
     machine: str
@@ -54,6 +60,9 @@ class Shape:
     registers: int = 2
     compressor_lanes: int = 0
     pipeline_cycles: int | None = None
+    code_bits: int = 4
+    activation_bits: int | None = None
+    lanes: int | None = None
 
     @cached_property
     def encoded(self) -> bool:
@@ -71,8 +80,9 @@ class Shape:
             f"activation_dispatcher.port_bits={self.activation_port}",
             f"collector.port_bits={self.collector_port}",
         ]
-        if self.pipeline_cycles is not None:
-            overrides.append(f"mxu.pipeline_cycles={self.pipeline_cycles}")
+        for key in ("pipeline_cycles", "activation_bits", "lanes"):
+            if getattr(self, key) is not None:
+                overrides.append(f"mxu.{key}={getattr(self, key)}")
         if self.encoded:
             overrides += [
                 f"activation_dispatcher.exponent_port_bits={self.exponent_port}",
@@ -96,8 +106,13 @@ class Shape:
 
     @property
     def exponent_beat_bits(self) -> int:
-        """Width of the exponents beside a beat of activations; one beat's worth where the machine has no such port."""
-        return self.exponent_port if self.encoded else self.rows * EXPONENT_BITS
+        """Width of what stands beside a beat of activations; one beat's worth where the machine has no such port."""
+        return self.exponent_port if self.encoded else self.rows * self.side_bits
+
+    @property
+    def side_bits(self) -> int:
+        """Of a row, beside a word: the exponent of a group, or the scale of a token."""
+        return self.pe.token_scale_bits or EXPONENT_BITS
 
     def design(self) -> Design:
         """Module, parameters and ports."""
@@ -106,6 +121,7 @@ class Shape:
             "Columns": self.columns,
             "GroupSize": self.group_size,
             "WeightBits": self.weight_bits,
+            "CodeBits": self.code_bits,
             "WeightPortBits": self.weight_port,
             "ActivationPortBits": self.activation_port,
             "ExponentPortBits": self.exponent_beat_bits,
@@ -119,7 +135,7 @@ class Shape:
                 {
                     "weight_codes_i": self.weight_port,
                     "weight_scales_i": self.columns * 16,
-                    "weight_zeros_i": self.columns * 4,
+                    "weight_zeros_i": self.columns * self.code_bits,
                 },
             ),
             StreamPort("chunk", {}),
@@ -147,7 +163,7 @@ class Shape:
                         },
                     ),
                 ),
-                ("mantissa_bits_i", "output_mantissa_bits_i"),
+                (*CONFIG, "output_mantissa_bits_i"),
             )
         parameters |= {"Kind": f"3'd{rtl.number(self.pe)}", **rtl.parameters(self.pe)}
         return Design(
@@ -158,11 +174,11 @@ class Shape:
                 group,
                 StreamPort("output", {"output_o": self.collector_port, "output_last_o": 1, "output_run_last_o": 1}),
             ),
-            ("mantissa_bits_i",),
+            CONFIG,
         )
 
     def weight_beats(self, columns: int) -> int:
-        return ceil_div(columns * self.group_size * 4, self.weight_port)
+        return ceil_div(columns * self.group_size * self.code_bits, self.weight_port)
 
     def output_beats(self, rows: int) -> int:
         return ceil_div(rows * self.columns * 16, self.collector_port)

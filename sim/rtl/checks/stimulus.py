@@ -17,7 +17,9 @@ from sim.arch.schema import Arch, Schedule
 from sim.formats import fp16, groups
 from sim.formats.anda import AndaTensor
 from sim.formats.block_float import BlockFloat
-from sim.formats.integer import IntegerTensor, digits
+from sim.formats.integer import IntegerTensor
+from sim.formats.token_integer import TokenIntegers
+from sim.formats.weight import Grouping
 from sim.formats.weights.integer import IntegerWeights
 from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.nest import TileCursor, TileOp
@@ -68,15 +70,22 @@ class Work:
         schedule = self.arch.schedule
         assert isinstance(schedule, Schedule)
         (m, k), (n, _) = self.values.shape, self.weights.shape
-        length, stored = self.mantissa_bits if self.shape.encoded else None, IntegerWeights(self.weights.bits)
+        length = self.mantissa_bits if self.shape.encoded else None
+        size: Grouping = "channel" if self.weights.scales.shape[-1] == 1 else self.weights.group_size
+        stored = IntegerWeights(self.weights.bits, size)
         gemm = Gemm("case", "other", m, k, n, mantissa_bits=length, weights=stored)
         operand = self.shape.pe.activations(gemm.mantissa_bits)
-        return make_plan(self.arch, gemm, operand, GroupedWeights(stored), schedule, self.passes)
+        return make_plan(self.arch, gemm, operand, GroupedWeights(stored), schedule, self.shape.pe.passes(gemm))
 
     @property
     def passes(self) -> int:
         """Digits of a weight: each with the activations of its group again."""
-        return digits(self.weights.bits)
+        return self.plan.passes
+
+    @property
+    def scale_groups(self) -> int:
+        """Groups under one scale of the weights; 0: all of K is."""
+        return 0 if self.weights.scales.shape[-1] == 1 else self.weights.group_size // self.shape.group_size
 
     @cached_property
     def words(self) -> int:
@@ -86,7 +95,7 @@ class Work:
     @cached_property
     def _stream(self) -> Stream:
         rows = self.output_mantissa_bits + 1 if self.shape.compressor_lanes else 0
-        return Stream(self.words, self.arch.mxu.dot_length * 4, self.plan.side_bits, compressed_rows=rows)
+        return Stream(self.words, self.plan.step_bits, self.plan.side_bits, compressed_rows=rows)
 
     @cached_property
     def placed(self) -> list[PlacedOperation]:
@@ -119,6 +128,10 @@ class Work:
         return AndaTensor.encode(self.values, mantissa_bits, self.shape.group_size)
 
     @cached_property
+    def _tokens(self) -> TokenIntegers:
+        return TokenIntegers.quantise(self.values, self.shape.pe.activation_bits(None))
+
+    @cached_property
     def word_bits(self) -> Bits:
         """(m, groups x digits, words, word bits)"""
         return self._words_of_groups().repeat(self.passes, axis=1)
@@ -128,18 +141,24 @@ class Work:
             assert isinstance(self._aligned, AndaTensor)
             return planes(self._aligned)
         slots: NDArray[Any]
-        if self.arch.mxu.mantissa_bits:
+        slot_bits = 16
+        if self.shape.pe.quantised:
+            slots, slot_bits = groups.split(self._tokens.codes, self.shape.group_size), self._tokens.bits
+        elif self.arch.mxu.mantissa_bits:
             slots = self._aligned.mantissas | self._aligned.signs.astype(np.uint16) << self._aligned.mantissa_bits
         else:
             slots = groups.split(fp16.to_codes(self.values), self.shape.group_size)
         lanes = self.arch.mxu.lanes
         assert lanes is not None
         padded = np.pad(slots, ((0, 0), (0, 0), (0, self.words * lanes - slots.shape[-1])))
-        return to_bits(padded.reshape(*slots.shape[:2], self.words, lanes), 16)
+        return to_bits(padded.reshape(*slots.shape[:2], self.words, lanes), slot_bits)
 
     @cached_property
-    def exponent_bits(self) -> Bits:
-        """(m, groups x digits, 5)"""
+    def side_bits(self) -> Bits:
+        """(m, groups x digits, 5 or 16): the exponent of a group, or the scale of a token"""
+        if self.shape.pe.quantised:
+            scales = to_bits(fp16.to_codes(self._tokens.scales)[:, np.newaxis, np.newaxis], self.shape.side_bits)
+            return scales.repeat(self.word_bits.shape[1], axis=1)
         if self.shape.encoded or self.arch.mxu.mantissa_bits:
             return to_bits(self._aligned.exponents[..., np.newaxis], EXPONENT_BITS).repeat(self.passes, axis=1)
         return np.zeros((*self.word_bits.shape[:2], EXPONENT_BITS), np.bool_)
@@ -155,7 +174,7 @@ class Work:
     @cached_property
     def weight_signals(self) -> dict[str, Bits]:
         """Beats of all weight blocks, by signal."""
-        shape, matched = self.shape, _digit_by_digit(self.weights.regrouped(self.shape.group_size))
+        shape, matched = self.shape, _digit_by_digit(self.weights.regrouped(self.shape.group_size), self.passes)
         codes: list[Bits] = []
         scales: list[Bits] = []
         zeros: list[Bits] = []
@@ -165,10 +184,10 @@ class Work:
             span = slice(placed.group, placed.group + op.groups)
             beats = shape.weight_beats(op.columns)
             block = matched.codes[columns, span].transpose(1, 0, 2).reshape(op.groups, -1)
-            codes.append(_beats(to_bits(block, 4), beats, shape.weight_port))
+            codes.append(_beats(to_bits(block, shape.code_bits), beats, shape.weight_port))
             for parts, values, width in (
                 (scales, fp16.to_codes(matched.scales), 16),
-                (zeros, matched.zeros, 4),
+                (zeros, matched.zeros, shape.code_bits),
             ):
                 side = np.zeros((op.groups, beats, shape.columns), np.uint16)
                 side[:, 0, : op.columns] = values[columns, span].T
@@ -188,9 +207,9 @@ class Work:
             op = placed.op
             rows, span = slice(placed.row, placed.row + op.rows), slice(placed.group, placed.group + op.groups)
             block = self.word_bits[rows, span].transpose(1, 2, 0, 3).reshape(op.groups, self.words, -1)
-            side = self.exponent_bits[rows, span].transpose(1, 0, 2).reshape(op.groups, -1)
+            side = self.side_bits[rows, span].transpose(1, 0, 2).reshape(op.groups, -1)
             beats = ceil_div(block.shape[-1], port)
-            first = max(beats, ceil_div(op.rows * EXPONENT_BITS, exponent_port))
+            first = max(beats, ceil_div(op.rows * self.shape.side_bits, exponent_port))
             total = first + (self.words - 1) * beats
             stream = np.zeros((op.groups, total, port), np.bool_)
             stream[:, :beats] = _beats(block[:, 0], beats, port).reshape(op.groups, beats, port)
@@ -255,26 +274,26 @@ def _beats(bits: Bits, beats: int, port: int) -> Bits:
     return padded.reshape(-1, port)
 
 
-def _digit_by_digit(weights: IntegerTensor) -> IntegerTensor:
-    """The digits of every group as groups of their own, low ones first, each under its scale."""
-    parts = weights.slices()
-    codes = np.stack([digit.codes for _, digit in parts], axis=-2).reshape(len(weights.codes), -1, weights.group_size)
-    scales = np.stack([digit.scales * np.float16(1 << shift) for shift, digit in parts], axis=-1)
-    zeros = np.stack([digit.zeros for _, digit in parts], axis=-1)
+def _digit_by_digit(weights: IntegerTensor, count: int) -> IntegerTensor:
+    """The `count` digits of every group as groups of their own, low ones first, each with the scale of the weight."""
+    parts = [digit for _, digit in weights.slices(-(-weights.bits // count))]
+    codes = np.stack([digit.codes for digit in parts], axis=-2).reshape(len(weights.codes), -1, weights.group_size)
+    zeros = np.stack([digit.zeros for digit in parts], axis=-1)
     rows = len(codes)
-    return IntegerTensor(codes, scales.reshape(rows, -1), zeros.reshape(rows, -1), codes[0].size)
+    scales = weights.scales.repeat(count, axis=-1)
+    return IntegerTensor(codes, scales, zeros.reshape(rows, -1), codes[0].size, parts[0].bits)
 
 
 def random_weights(
-    rng: np.random.Generator, n: int, k: int, zero_points: bool, tame: bool, bits: int = 4
+    rng: np.random.Generator, n: int, k: int, zero_points: bool, tame: bool, bits: int = 4, span: int = 128
 ) -> IntegerTensor:
-    """Random codes and scales; tame ones keep outputs within FP16."""
-    count, codes_there_are = ceil_div(k, 128), 1 << bits
-    codes = rng.integers(0, codes_there_are, (n, count * 128), dtype=np.uint8)
+    """Random codes, and scales for every `span` of them; tame ones keep outputs within FP16."""
+    count, codes_there_are = ceil_div(k, span), 1 << bits
+    codes = rng.integers(0, codes_there_are, (n, count * span), dtype=np.uint8)
     middle = np.full((n, count), codes_there_are // 2, np.uint8)
     zeros = rng.integers(0, codes_there_are, (n, count), dtype=np.uint8) if zero_points else middle
-    codes = codes.reshape(n, count, 128)
-    behind = (np.arange(count * 128) >= k).reshape(count, 128)
+    codes = codes.reshape(n, count, span)
+    behind = (np.arange(count * span) >= k).reshape(count, span)
     codes = np.where(behind, zeros[..., np.newaxis], codes)
     powers = rng.uniform(-12, -8, (n, count)) if tame else rng.uniform(-24, 4, (n, count))
     scales = np.exp2(powers).astype(np.float16) * rng.choice(np.array([1, 1, 1, -1], np.float16), (n, count))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from sim.rtl.checks import arithmetic, bpc, collector, dispatchers, matrix
+from sim.rtl.checks import arithmetic, bpc, collector, dispatchers, matrix, quantiser
 from sim.rtl.checks.build import Design, Edit
 from sim.rtl.checks.comparison import Comparison
 from sim.rtl.checks.shape import Shape
@@ -44,11 +44,20 @@ class Check:
         return self.run(design, range(self.cases if cases is None else cases))
 
 
-def array(unit: str, variant: str, shape: Shape, cases: int, *, tokens: int = 3, outputs: int = 5) -> Check:
-    """GeMMs of up to so many row and column tiles on an array."""
+def array(
+    unit: str,
+    variant: str,
+    shape: Shape,
+    cases: int,
+    *,
+    tokens: int = 3,
+    outputs: int = 5,
+    widths: Sequence[int] = (4,),
+) -> Check:
+    """GeMMs of up to so many row and column tiles on an array, with weights of these widths."""
 
     def run(design: Design, seeds: Sequence[int]) -> list[Comparison]:
-        return matrix.check(shape, design, seeds, tokens, outputs)
+        return matrix.check(shape, design, seeds, tokens, outputs, widths)
 
     return Check(unit, variant, shape.design(), run, cases)
 
@@ -86,7 +95,44 @@ def _arrays() -> list[Check]:
         wide = replace(square, rows=1, columns=3, group_size=other_group, weight_port=64, registers=1)
         checks.append(array(unit, "2 x 2, groups of 64", square, 200, tokens=2, outputs=3))
         checks.append(array(unit, f"1 x 3, groups of {other_group}, 1 output register", wide, 50))
-    return checks
+    return checks + _widths() + _integers()
+
+
+def _integers() -> list[Check]:
+    """Integer PEs: weights as wide as the multipliers, in digits, and narrow; activations of 8 and of 4 bits."""
+    found = []
+    for machine, unit, bits in (("int8", "INT8 PE", 8), ("int8-int4", "INT8 x INT4 PE", 4)):
+        shape = Shape(machine, 2, 2, 64, bits, 256, 64, collector_port=64, code_bits=bits)
+        zeros = replace(shape, rows=1, group_size=16, weight_bits=bits + 1, weight_port=64, registers=1)
+        # Tiles of other tokens follow as closely as they can.
+        short = replace(zeros, columns=1, activation_port=192, lanes=6, registers=4)
+        small = partial(array, tokens=2, outputs=3)
+        found.append(small(unit, "2 x 2, groups of 64", shape, 200, widths=(bits,)))
+        many = partial(array, tokens=8, outputs=1)
+        found.append(many(unit, "1 x 1, groups of 16 in 3 words, zero points", short, 200, widths=(bits,)))
+        fours = replace(zeros, activation_bits=4)
+        found.append(small(f"{unit}, INT4 activations", "1 x 2, groups of 16, zero points", fours, 200, widths=(bits,)))
+    sliced = Shape("int8-int4", 1, 2, 64, 5, 64, 64, collector_port=64)
+    found.append(small("INT8 x INT4 PE, sliced weights", "of 7 and 8 bits, zero points", sliced, 200, widths=(7, 8)))
+    narrow = Shape("int8-int4", 1, 2, 64, 4, 64, 64, collector_port=64, code_bits=2)
+    return [*found, small("INT8 x INT4 PE, narrow weights", "of 2 bits, zero points", narrow, 200, widths=(2,))]
+
+
+def _widths() -> list[Check]:
+    """Weights wider than INT4 in digits and narrower ones at their own rate, where the PE takes integers."""
+    found = []
+    for machine, unit in (("anda-hpca25", "APU"), ("fp-int", "FP-INT PE"), ("ifpu", "iFPU PE"), ("figna", "FIGNA PE")):
+        shape = Shape(machine, 1, 2, 64, 5, weight_port=64, activation_port=128, exponent_port=5, collector_port=64)
+        sliced, threes = f"{unit}, sliced weights", replace(shape, weight_bits=4, code_bits=3, weight_port=192)
+        small = partial(array, tokens=3, outputs=3)
+        found.append(small(sliced, "of 7 and 8 bits, digits of 4, zero points", shape, 200, widths=(7, 8)))
+        found.append(small(sliced, "of 5 and 6 bits, digits of 3, zero points", threes, 200, widths=(5, 6)))
+        for bits in (3, 2, 1):
+            port = 192 if bits == 3 else 64
+            own = replace(shape, weight_bits=4, code_bits=bits, weight_port=port)
+            found.append(small(f"{unit}, narrow weights", f"of {bits} bits, zero points", own, 70, widths=(bits,)))
+    whole = Shape("fp-fp", 1, 2, 64, 9, weight_port=256, activation_port=64, collector_port=64, code_bits=8)
+    return [*found, array("FP-FP PE, wide weights", "of 8 bits, zero points", whole, 200, outputs=3, widths=(8,))]
 
 
 def checks() -> list[Check]:
@@ -104,6 +150,13 @@ def checks() -> list[Check]:
             "weight dispatcher",
             "4 columns, 64 b, zero points",
             dispatchers.weight_design(4, 64, 5, 64),
+            dispatchers.check_weights,
+            200,
+        ),
+        Check(
+            "weight dispatcher",
+            "4 columns, 192 b, digits of 3 bits, zero points",
+            dispatchers.weight_design(4, 64, 4, 192, 3),
             dispatchers.check_weights,
             200,
         ),
@@ -126,6 +179,9 @@ def checks() -> list[Check]:
         Check("BPC", "as published", bpc.design(16, 16, 64, 16, 1024), bpc.check, 200),
         Check("BPC", "4 x 4, groups of 16, 2 lanes", bpc.design(4, 4, 16, 2, 64), bpc.check, 200),
         Check("BPC", "2 x 8, groups of 128, 1 lane", bpc.design(2, 8, 128, 1, 192), bpc.check, 200),
+        Check("quantiser", "INT8, 64 lanes", quantiser.design(64, 8), quantiser.check, 200),
+        Check("quantiser", "INT8, 3 lanes", quantiser.design(3, 8), quantiser.check, 200),
+        Check("quantiser", "INT4, 16 lanes", quantiser.design(16, 4), quantiser.check, 200),
         *_arrays(),
     ]
 

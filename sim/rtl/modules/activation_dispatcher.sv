@@ -1,11 +1,12 @@
 /// Activation dispatcher: gathers the beats of a word of every row, and hands it on in the cycle of the last one.
 /// For r rows a word takes ceil(r * WordBits / PortBits) beats; the first of a group not less than
-/// ceil(r * 5 / ExponentBits), as the exponents come through a port of their own beside it.
+/// ceil(r * SideBits / ExponentBits), as exponents, or the tokens' scales, come through a port of their own beside it.
 /// Model: sim/units/activation_dispatcher.py; docs/microarchitecture.md
 module activation_dispatcher #(
   parameter int unsigned Rows         = 16,
   parameter int unsigned WordBits     = 64,
   parameter int unsigned PortBits     = 1024,
+  parameter int unsigned SideBits     = 5,
   parameter int unsigned ExponentBits = 80
 ) (
   input  logic clk_i,
@@ -14,7 +15,7 @@ module activation_dispatcher #(
   input  logic       word_valid_i,
   output logic       word_ready_o,
   input  logic [7:0] word_rows_i,
-  input  logic       word_first_i,  // opens a group: comes with exponents
+  input  logic       word_first_i,  // opens a group or a tile: comes with what stands beside
   // Activation buffer
   input  logic                    beat_valid_i,
   output logic                    beat_ready_o,
@@ -22,11 +23,11 @@ module activation_dispatcher #(
   input  logic [ExponentBits-1:0] exponent_beat_i,
   // To the rows, while word_valid_i and word_ready_o
   output logic [Rows-1:0][WordBits-1:0] words_o,
-  output logic [Rows-1:0][4:0]          exponents_o
+  output logic [Rows-1:0][SideBits-1:0] exponents_o
 );
 
   localparam int unsigned WordBeats     = (Rows * WordBits + PortBits - 1) / PortBits;
-  localparam int unsigned ExponentBeats = (Rows * 5 + ExponentBits - 1) / ExponentBits;
+  localparam int unsigned ExponentBeats = (Rows * SideBits + ExponentBits - 1) / ExponentBits;
   localparam int unsigned MaxBeats      = WordBeats > ExponentBeats ? WordBeats : ExponentBeats;
   localparam int unsigned CountBits     = $clog2(MaxBeats + 1);
 
@@ -36,7 +37,7 @@ module activation_dispatcher #(
   logic [ExponentBeats-1:0][ExponentBits-1:0] exponents, exponents_q;
 
   assign word_beats     = CountBits'((32'(word_rows_i) * WordBits + PortBits - 1) / PortBits);
-  assign exponent_beats = CountBits'((32'(word_rows_i) * 5 + ExponentBits - 1) / ExponentBits);
+  assign exponent_beats = CountBits'((32'(word_rows_i) * SideBits + ExponentBits - 1) / ExponentBits);
   assign beats          = word_first_i && exponent_beats > word_beats ? exponent_beats : word_beats;
   assign last_beat      = beat_q + 1'b1 == beats;
 
@@ -53,7 +54,7 @@ module activation_dispatcher #(
   end
 
   assign words_o     = (Rows * WordBits)'(words);
-  assign exponents_o = (Rows * 5)'(exponents);
+  assign exponents_o = (Rows * SideBits)'(exponents);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni)         beat_q <= '0;

@@ -4,6 +4,7 @@ module anda_core import anda_pkg::*; #(
   parameter int unsigned Columns            = 16,
   parameter int unsigned GroupSize          = 64,
   parameter int unsigned WeightBits         = 4,
+  parameter int unsigned CodeBits           = 4,
   parameter int unsigned WeightPortBits     = 1024,
   parameter int unsigned ActivationPortBits = 1024,
   parameter int unsigned ExponentPortBits   = 80,
@@ -14,6 +15,9 @@ module anda_core import anda_pkg::*; #(
   input  logic clk_i,
   input  logic rst_ni,
   input  logic [4:0] mantissa_bits_i,         // M of the activations
+  input  logic [3:0] digits_i,                // of a weight
+  input  logic [3:0] digit_bits_i,            // by which a digit stands above the one before
+  input  logic [7:0] scale_groups_i,          // for integer PEs only
   input  logic [4:0] output_mantissa_bits_i,  // M of the encoded output
   // Operations
   input  logic op_valid_i,
@@ -22,9 +26,9 @@ module anda_core import anda_pkg::*; #(
   // Weight buffer
   input  logic                              weight_valid_i,
   output logic                              weight_ready_o,
-  input  logic [WeightPortBits/4-1:0][3:0]  weight_codes_i,
+  input  logic [WeightPortBits/CodeBits-1:0][CodeBits-1:0] weight_codes_i,
   input  logic [Columns-1:0][15:0]          weight_scales_i,
-  input  logic [Columns-1:0][3:0]           weight_zeros_i,
+  input  logic [Columns-1:0][CodeBits-1:0]  weight_zeros_i,
   // Activation buffer
   input  logic                          chunk_valid_i,
   output logic                          chunk_ready_o,
@@ -55,10 +59,10 @@ module anda_core import anda_pkg::*; #(
 
   matrix_unit #(
     .Kind(Anda), .Rows(Rows), .Columns(Columns), .GroupSize(GroupSize), .WeightBits(WeightBits),
-    .WeightPortBits(WeightPortBits), .ActivationPortBits(ActivationPortBits), .ExponentPortBits(ExponentPortBits),
+    .CodeBits(CodeBits), .WeightPortBits(WeightPortBits), .ActivationPortBits(ActivationPortBits), .ExponentPortBits(ExponentPortBits),
     .CollectorPortBits(CollectorPortBits), .Registers(Registers)
   ) i_matrix_unit (
-    .clk_i, .rst_ni, .mantissa_bits_i, .op_valid_i, .op_ready_o, .op_i,
+    .clk_i, .rst_ni, .mantissa_bits_i, .digits_i, .digit_bits_i, .scale_groups_i, .op_valid_i, .op_ready_o, .op_i,
     .weight_valid_i, .weight_ready_o, .weight_codes_i, .weight_scales_i, .weight_zeros_i,
     .chunk_valid_i, .chunk_ready_o, .activation_valid_i, .activation_ready_o, .activation_i, .activation_exponents_i,
     .group_starts_o, .grant_valid_i(grant_valid), .grant_ready_o(grant_ready),

@@ -39,7 +39,25 @@ package anda_pkg;
     Figna,
     Ifpu,
     FpInt,
-    FpFp
+    FpFp,
+    Int8,
+    Int8Int4
   } pe_kind_e;
+
+  /// Whether activations are integers under a scale a token, and sums int32.
+  function automatic bit is_integer(pe_kind_e kind);
+    return kind == Int8 || kind == Int8Int4;
+  endfunction
+
+  /// Bits of the word that a row takes a cycle, and of what comes beside it: an exponent a group, or a scale a tile.
+  function automatic int unsigned word_bits(
+      pe_kind_e kind, int unsigned group_size, int unsigned lanes, int unsigned activation_bits);
+    if (kind == Anda) return group_size;
+    return lanes * (is_integer(kind) ? activation_bits : 16);
+  endfunction
+
+  function automatic int unsigned side_bits(pe_kind_e kind);
+    return is_integer(kind) ? 16 : 5;
+  endfunction
 
 endpackage

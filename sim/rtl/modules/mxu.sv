@@ -13,14 +13,18 @@ module mxu import anda_pkg::*; #(
   parameter int unsigned WeightCodes  = 256,  // weights a beat
   parameter int unsigned Lanes        = 4,    // bit-parallel kinds
   parameter int unsigned MantissaBits = 13,   // Figna and Ifpu
+  parameter int unsigned ActivationBits = 8,  // integer kinds
   parameter int unsigned Registers    = 2,
-  localparam int unsigned WordBits    = Kind == Anda ? GroupSize : Lanes * 16,
+  localparam int unsigned WordBits    = word_bits(Kind, GroupSize, Lanes, ActivationBits),
+  localparam int unsigned SideBits    = side_bits(Kind),
   localparam int unsigned Beats       = (Columns * GroupSize + WeightCodes - 1) / WeightCodes,
   localparam int unsigned BeatBits    = Beats > 1 ? $clog2(Beats) : 1
 ) (
   input  logic clk_i,
   input  logic rst_ni,
   input  logic [4:0] mantissa_bits_i,  // M of Anda; stable while at work
+  input  logic [3:0] digits_i,         // integer kinds: of a weight
+  input  logic [7:0] scale_groups_i,   // integer kinds: groups under one scale of the weights; 0: all of a tile
   // Shadow weights
   input  logic                                   load_i,
   input  logic [BeatBits-1:0]                    load_beat_i,
@@ -32,6 +36,7 @@ module mxu import anda_pkg::*; #(
   input  op_t                                    block_op_i,
   input  logic                                   block_first_i,
   input  logic                                   block_last_i,
+  input  logic [3:0]                             block_shift_i,
   // Chunks of activations that have arrived
   input  logic chunk_valid_i,
   output logic chunk_ready_o,
@@ -41,7 +46,7 @@ module mxu import anda_pkg::*; #(
   output logic [7:0]                    word_rows_o,
   output logic                          word_first_o,
   input  logic [Rows-1:0][WordBits-1:0] words_i,
-  input  logic [Rows-1:0][4:0]          exponents_i,
+  input  logic [Rows-1:0][SideBits-1:0] exponents_i,
   // Finished tile; taken when it is drained
   output logic                               tile_valid_o,
   input  logic                               tile_ready_i,
@@ -57,7 +62,7 @@ module mxu import anda_pkg::*; #(
   localparam int unsigned BeatColumns   = WeightCodes / SliceSize;
 
   // Groups
-  logic       busy_q, starts, active, word_fires, last_word;
+  logic       busy_q, starts, active, word_fires, opens_group, last_word, tile_begins;
   op_t        op_q, op;
   logic       first_group_q, last_group_q, first_group, last_group;
   logic [7:0] words, word_q;  // words of a group; words taken
@@ -90,17 +95,51 @@ module mxu import anda_pkg::*; #(
 
   assign word_valid_o = active;
   assign word_rows_o  = op.rows;
-  assign word_first_o = word_q == '0;
   assign word_fires   = active && word_ready_i;
   assign last_word    = word_q + 8'd1 == words;
+  assign opens_group  = word_q == '0;
+  assign tile_begins  = first_group && op.opens_tile;
 
   assign flags = '{
       valid:  word_fires,
-      first:  word_first_o,
+      first:  opens_group,
       last:   last_word,
-      opens:  first_group && op.opens_tile,
+      opens:  tile_begins,
       closes: last_group && op.closes_tile
   };
+
+  // Integer kinds: words of a sum, which is of all passes over groups under one scale of the weights.
+  word_flags_t sum_flags;
+  logic [3:0]  shift_q, shift;
+  assign shift = starts ? block_shift_i : shift_q;
+  always_ff @(posedge clk_i) shift_q <= shift;
+  if (is_integer(Kind)) begin : gen_sums
+    logic        first_sum, first_sum_q, first_pass, last_pass;
+    logic [11:0] pass, pass_q;  // of the sum
+    assign first_pass = flags.opens || pass_q == '0;
+    assign pass       = flags.opens ? '0 : pass_q;
+    assign last_pass  = flags.closes || (scale_groups_i != '0 && pass + 12'd1 == 12'(scale_groups_i) * 12'(digits_i));
+    assign first_sum  = flags.opens || first_sum_q;
+    assign sum_flags  = '{
+        valid:  flags.valid,
+        first:  flags.first && first_pass,
+        last:   flags.last && last_pass,
+        opens:  first_sum,
+        closes: flags.closes
+    };
+    always_ff @(posedge clk_i) begin
+      if (flags.valid && flags.last) begin
+        pass_q      <= last_pass ? '0 : pass + 12'd1;
+        first_sum_q <= first_sum && !last_pass;
+      end
+    end
+    assign word_first_o = opens_group && tile_begins;  // the tokens' scales come once a tile
+  end else begin : gen_groups
+    logic unused_passes;
+    assign unused_passes = ^{digits_i, scale_groups_i, shift, sum_flags};
+    assign sum_flags     = flags;
+    assign word_first_o  = opens_group;
+  end
 
   // Tiles: a register is taken by the tile's first group and given back when it is drained.
   assign opens_tile   = starts && block_first_i && block_op_i.opens_tile;
@@ -186,10 +225,16 @@ module mxu import anda_pkg::*; #(
       for (genvar r = 0; r < Rows; r++) begin : gen_row
         word_flags_t pe_flags;
         always_comb begin
-          pe_flags       = column_flags;
+          pe_flags       = sum_flags;
           pe_flags.valid = column_flags.valid && op.rows > 8'(r);
         end
-        if (Kind == Figna) begin : gen_figna
+        if (is_integer(Kind)) begin : gen_integer
+          integer_pe #(
+            .WeightBits(WeightBits), .ActivationBits(ActivationBits), .Lanes(Lanes), .Registers(Registers)
+          ) i_pe (
+            `PE_PORTS, .shift_i(shift), .token_scale_i(exponents_i[r]), .weights_i(weights), .scale_i(scale)
+          );
+        end else if (Kind == Figna) begin : gen_figna
           figna_pe #(
             .GroupSize(GroupSize), .WeightBits(WeightBits), .MantissaBits(MantissaBits), .Lanes(Lanes),
             .Registers(Registers)
