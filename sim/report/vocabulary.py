@@ -16,7 +16,8 @@ from sim.report.quantities import percent, si
 from sim.result import FastForward, Limit
 from sim.units.catalogue import unit_label, unit_of
 
-LABELS = {"sram": "SRAM", "up": "up/gate"}
+DRAM_PARTS = ("activates", "reads", "writes", "refresh", "standby", "interface", "controller")
+LABELS = {"sram": "SRAM", "up": "up/gate"} | {f"dram_{part}": f"DRAM {part}" for part in DRAM_PARTS}
 """Of what no unit names; units name themselves and their losses."""
 
 # As data flows.
