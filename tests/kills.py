@@ -191,18 +191,19 @@ def main() -> int:
     chance, failed = random.Random(options.seed), 0
     assert shipped.ROOT == ROOT
     for name, command in COMMANDS.items():
-        usual, alive = usual_seconds(command), 0
-        for number in SIGNALS:
-            for _ in range(options.moments):
+        usual, kills = usual_seconds(command), 0
+        for number in [one for one in SIGNALS for _ in range(options.moments)]:
+            ran = False
+            while not ran:  # a moment after the end does not count: the machine was busier when the time was taken
                 moment = chance.uniform(0, usual)
                 with tempfile.TemporaryDirectory() as folder:
                     ran, wrong = killed(command, moment, number, Path(folder))
-                alive += ran
+                usual *= 1 if ran else 0.9
                 failed += bool(wrong)
                 for one in wrong:
                     print(f"{name}, {number.name} after {moment:.2f} s: {one}")
-        kills = len(SIGNALS) * options.moments
-        print(f"{name}: {kills} kills within {usual:.1f} s, {alive} of them while it ran", flush=True)
+            kills += 1
+        print(f"{name}: {kills} kills while it ran", flush=True)
     return 1 if failed else 0
 
 
