@@ -83,7 +83,7 @@ def test_a_wrong_value_is_told_with_what_was_expected(write: Write, line: str, f
         ("dram.arbitration=round-robin", "round_robin", "first_come, priority or round_robin"),
         ("schedule.order=token_outer", "tokens_outer", "tokens_outer or outputs_outer"),
         ("schedule=best-cycle", "best-cycles", "best, best-cycles, best-dram-bytes or best-energy"),
-        ("mxu.pe=fpint", "fp_int", "anda, figna, fp_fp, fp_int, ifpu"),
+        ("mxu.pe=fpint", "fp_int", "anda, figna, fp_fp, fp_int, ifpu, int8, int8_int4"),
     ],
 )
 def test_a_wrong_choice_is_told_with_the_nearest_and_all(override: str, nearest: str, allowed: str) -> None:
