@@ -30,6 +30,7 @@ inline u32 and_or(u32 a, u32 mask, u32 bits) { return (a & mask) | bits; }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fsub_rn(float a, float b) { return a - b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
+inline float __fmaf_rn(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline float __fdiv_rn(float a, float b) { return a / b; }
 inline float __int2float_rn(int i) { return (float)i; }
 inline int __float2int_rn(float f) { return (int)__builtin_nearbyintf(f); }

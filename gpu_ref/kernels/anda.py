@@ -63,8 +63,8 @@ class Anda(Kernel):
         return 1 if self.mantissa_bits <= 7 else 2
 
     def contract_instructions(self, shape: GemmShape) -> float:
-        """An output and group: d to FP32, E s, their product, its sum; above seven bits d is joined from two first."""
-        each = 4 if self.passes == 1 else 5
+        """An output and group: d E as FP32, from one sum or two, times s, added up."""
+        each = self.passes + 2
         return each * shape.tokens * shape.columns * (shape.depth // 64) / 32
 
     @property

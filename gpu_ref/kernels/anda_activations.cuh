@@ -1,4 +1,4 @@
-// Two sources of activations for the Anda kernels. Both fill, 16 values a thread, rows of a swizzled tile:
+// Two sources of activations for the Anda kernels. Both fill rows of a swizzled tile:
 //     row = token    chunks 0..3 the high bytes of a group's 64 values, chunks 4..7 the low ones
 //                    byte 4 r + j of a half is value r + 8 j of its 32 (layouts/s4_fragments.py)
 // A source runs along its token's groups, kGroups of them a step; rows of tokens and groups that do not exist keep what stood
@@ -7,8 +7,8 @@
 #include "anda_numbers.cuh"
 #include "swizzle.cuh"
 
-// Four threads fill a token's row. Eight of them meet no bank twice where their two tokens are 4 apart.
-DEVICE int token_of(int i) { return (i / 4 & ~7) | (i / 4 & 1) << 2 | (i / 4 >> 1 & 3); }
+// What a thread fills at a time: a group of a token, or a quarter of it.
+struct Place { int token, group, quarter; };
 
 // Where a block stands in A.
 struct Rows { int first_token, tokens, groups; };
@@ -16,7 +16,8 @@ struct Rows { int first_token, tokens, groups; };
 // Encoded: [tokens][groups][1 + M] words of 64 bits (sign, then planes, MSB first), exponents a byte each apart.
 template <int kTokens, int kGroups, int kThreads>
 struct FromPlanes {
-  static constexpr int kRows = 1 + kMantissaBits, kLanes = kThreads / kTokens, kChunks = kGroups * kRows / 2;
+  static constexpr int kRows = 1 + kMantissaBits, kLanes = kThreads / kTokens, kChunks = kGroups * kRows / 2, kFills = kGroups * kTokens;
+  static constexpr int kTogether = kRows % 2 ? 1 : 2;  // rows in 8 or 16 bytes, as they are aligned
   static constexpr int kPitch = (kChunks | 1) * 16;  // odd in 16 bytes, so that neighbouring tokens lie in different banks
   static constexpr int kStageBytes = kTokens * kPitch, kUnitsEach = (kGroups + kLanes - 1) / kLanes;
   const u8 *rows, *exponents;
@@ -55,27 +56,38 @@ struct FromPlanes {
     hold();
   }
 
-  DEVICE void fill(u8* tile, float*, const u8* stage, int token, int group, int quarter) const {
-    const u32* words = (const u32*)(stage + token * kPitch) + group * kRows * 2 + quarter / 2;
-    u32 high[4] = {}, low[4] = {}, sign = load_shared(words) >> 4 * (quarter % 2);
+  // Eight threads fill a group of eight tokens, the next eight that of the next group: they meet in no bank.
+  DEVICE static Place place(int i) {
+    return {i / 16 % (kTokens / 8) * 8 + i % 8, i / (2 * kTokens) * 2 + i / 8 % 2, 0};
+  }
+
+  DEVICE void fill(u8* tile, float*, const u8* stage, const Place& at) const {
+    const u8* words = stage + at.token * kPitch + at.group * kRows * 8;
+    u32 rows[kRows][2];  // halves of a group
 #pragma unroll
-    for (int row = 1; row <= kMantissaBits; ++row) {
-      u32 plane = load_shared(words + 2 * row) >> 4 * (quarter % 2);
-      bool is_high = kParts == 1 || row <= kMantissaBits - 8;
-      int bit = kMantissaBits - row - (kParts == 2 && is_high ? 8 : 0);
+    for (int row = 0; row < kRows; row += kTogether)
+      if (kTogether == 2) load_shared16(rows[row], words + row * 8);
+      else load_shared8(rows[row], words + row * 8);
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        u32& bytes = is_high ? high[i] : low[i];
-        bytes = and_or(i < bit ? plane << (bit - i) : plane >> (i - bit), 0x01010101u << bit, bytes);
+    for (int half = 0; half < 2; ++half) {
+      u32 high[8], low[8];
+#pragma unroll
+      for (int bit = 0; bit < 8; ++bit) {
+        int row = kMantissaBits - bit, row_of_high = kParts == 1 ? row : row - 8;
+        high[bit] = row_of_high > 0 ? rows[row_of_high][half] : 0;
+        low[bit] = kParts == 2 ? rows[row][half] : 0;
+      }
+      high[7] = rows[0][half];
+      transpose_bits(high);
+      if (kParts == 2) transpose_bits(low);
+#pragma unroll
+      for (int i = 0; i < 8; ++i) from_sign_magnitude(high[i], low[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        store_shared16(tile + swizzled(at.token, 2 * half + i), high + 4 * i);
+        if (kParts == 2) store_shared16(tile + swizzled(at.token, 4 + 2 * half + i), low + 4 * i);
       }
     }
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      Bytes4 v = with_signs({high[i], low[i]}, sign >> i & 0x01010101);
-      high[i] = v.high, low[i] = v.low;
-    }
-    store_shared16(tile + swizzled(token, quarter), high);
-    if (kParts == 2) store_shared16(tile + swizzled(token, 4 + quarter), low);
   }
 
  private:
@@ -88,7 +100,7 @@ struct FromPlanes {
 // FP16, encoded here: the largest exponent of a group, then align and truncate.
 template <int kTokens, int kGroups, int kThreads>
 struct FromFp16 {
-  static constexpr int kLanes = kThreads / kTokens, kStageBytes = kTokens * kGroups * kRowBytes;
+  static constexpr int kLanes = kThreads / kTokens, kStageBytes = kTokens * kGroups * kRowBytes, kFills = kGroups * kTokens * 4;
   const u8* values;
   bool exists;
   int chunks_left;
@@ -112,7 +124,14 @@ struct FromFp16 {
 
   DEVICE void units(float*) {}
 
-  DEVICE void fill(u8* tile, float* unit, const u8* stage, int token, int group, int quarter) const {
+  // Four threads fill a token's row. Eight of them meet no bank twice where their two tokens are 4 apart.
+  DEVICE static Place place(int i) {
+    int quad = i / 4, token = (quad & ~7) | (quad & 1) << 2 | (quad >> 1 & 3);
+    return {token % kTokens, quad / kTokens, i % 4};
+  }
+
+  DEVICE void fill(u8* tile, float* unit, const u8* stage, const Place& at) const {
+    int token = at.token, group = at.group, quarter = at.quarter;
     u64 fours[4];  // values 4 (quarter % 2) .. + 3 of each eight of a half
     u32 exponent = 1;
 #pragma unroll

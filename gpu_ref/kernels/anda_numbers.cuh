@@ -17,25 +17,37 @@ constexpr int kWeightShift = 4;
 static_assert(kMantissaBits <= 15, "64 * 8 * (2^M - 1) < 2^24 needs M <= 15");
 #endif
 
-// Up to 7 bits 16 d is as exact as d, and the 16 goes into the unit: powers of two change no rounding.
-constexpr int kDotShift = kParts == 1 ? kWeightShift : 0;
-
 DEVICE u32 add_bytes(u32 a, u32 b) { return ((a & 0x7f7f7f7f) + (b & 0x7f7f7f7f)) ^ ((a ^ b) & 0x80808080); }
-// 1 in every byte that is 0.
-DEVICE u32 zero_bytes(u32 a) { return ~(((a & 0x7f7f7f7f) + 0x7f7f7f7f) | a) >> 7 & 0x01010101; }
 
-struct Bytes4 { u32 high, low; };
-// Negates where `negative` has a 1: complement all 16 bits, add 1 below, carry where the low byte was 0.
-DEVICE Bytes4 with_signs(Bytes4 v, u32 negative) {
-  // Below 128 the 1 carries into the sign at most: complement seven bits, add, complement the sign.
-  if (kParts == 1) return {((v.high ^ negative * 127) + negative) ^ negative << 7, 0};
-  u32 ones = negative * 255;
-  return {add_bytes(v.high ^ ones, negative & zero_bytes(v.low)), add_bytes(v.low ^ ones, negative)};
+// Bit b of byte j of word r becomes bit r of byte j of word b.
+DEVICE void transpose_bits(u32* words) {
+#pragma unroll
+  for (int apart = 4; apart > 0; apart /= 2) {
+    u32 mask = apart == 4 ? 0x0f0f0f0f : apart == 2 ? 0x33333333 : 0x55555555;
+#pragma unroll
+    for (int i = 0; i < 8; ++i)
+      if (!(i & apart)) {
+        u32 a = words[i], b = words[i + apart];
+        words[i] = (a & mask) | (b << apart & ~mask);
+        words[i + apart] = (a >> apart & mask) | (b & ~mask);
+      }
+  }
+}
+// From a sign in bit 7 of the high byte: where it is 1, complement all other bits, add 1 below, carry where the low byte was 0.
+DEVICE void from_sign_magnitude(u32& high, u32& low) {
+  u32 negative = high >> 7 & 0x01010101, ones = negative * 255, carry = negative;
+  if (kParts == 2) {
+    u32 flipped = low ^ ones;
+    low = ((flipped & 0x7f7f7f7f) + negative) ^ (flipped & 0x80808080);
+    carry = (flipped & ~low) >> 7 & 0x01010101;
+  }
+  high = (((high ^ ones) & 0x7f7f7f7f) + carry) ^ (high & 0x80808080);
 }
 
-// 2^(exponent - 15 - (M - 1)) for d as dot_of leaves it; NaN for a group with Inf or NaN in it, which the format refuses.
+// E for sums of weights 2^kWeightShift too large, as powers of two change no rounding; NaN for a group with Inf or NaN in it,
+// which the format refuses.
 DEVICE float unit_of(u32 exponent) {
-  return __uint_as_float(exponent == 31 ? 0x7fffffff : (exponent - 15 - (kMantissaBits - 1) + 127 - kDotShift) << 23);
+  return __uint_as_float(exponent == 31 ? 0x7fffffff : (exponent - 15 - (kMantissaBits - 1) + 127 - kWeightShift) << 23);
 }
 
 // Eight packed weights (layouts/s4_fragments.py) to the two words of operand b of a product.
@@ -49,12 +61,20 @@ DEVICE void weight_bytes(u32* b, u32 codes, u32 zero) {
 #endif
 }
 
-// The contract's d times 2^kDotShift from the sums of both bytes; |d| < 2^24.
-DEVICE int dot_of(int high, int low) { return (kParts == 1 ? high : 256 * high + low) >> (kWeightShift - kDotShift); }
-// Exact. Below 2^22 adding to the bits of 1.5 * 2^23 is cheaper than the conversion instruction.
-DEVICE float exact_float(int d) {
-  if (kMantissaBits > 12) return __int2float_rn(d);
-  return __fsub_rn(__uint_as_float(0x4b400000u + d), 12582912.0f);
+// The Tensor Cores count from the bits of this float, so that below 2^22 their sums are floats, too: kZero + sum.
+constexpr float kZero = 12582912;  // 1.5 * 2^23
+constexpr u32 kZeroBits = 0x4b400000;
+
+// What the sums of a token and group are multiplied by.
+struct Unit { float low, high, zero; };
+DEVICE Unit unit_from(float unit) {
+  if (kParts == 1) return {0, unit, -kZero * unit};
+  return {unit, 256 * unit, -257 * kZero * unit};
 }
-DEVICE float term(int d, float unit, float scale) { return __fmul_rn(exact_float(d), __fmul_rn(unit, scale)); }
-DEVICE float accumulate(float acc, int d, float unit, float scale) { return __fadd_rn(acc, term(d, unit, scale)); }
+// fl(d * fl(E * scale)). E is a power of two and a scale has 11 bits, so E * scale is exact and d * E may come first: exact, too,
+// as |d| < 2^24. On the way, (256 high - kZero) E has 21 bits.
+DEVICE float term(u32 high, u32 low, const Unit& unit, float scale) {
+  float sum = __fmaf_rn(__uint_as_float(high), unit.high, unit.zero);
+  if (kParts == 2) sum = __fmaf_rn(__uint_as_float(low), unit.low, sum);
+  return __fmul_rn(sum, scale);
+}

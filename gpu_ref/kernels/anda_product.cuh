@@ -15,14 +15,15 @@ constexpr int kWarps = kWarpsN * kWarpsK, kThreads = 32 * kWarps, kRowTiles = kT
 constexpr int kColumns = 32 * kWarpsN, kTermPitch = kColumns + 8;  // floats
 constexpr int kSumsEach = kTokens / kWarpsK, kWide = kSumsEach % 4 ? 2 : 4;  // sums of one thread, so many side by side
 
-// d of 16 tokens x 8 columns of one group.
-DEVICE void dots(int* d, const u32 (*a)[4], const u32 (*b)[2]) {
-  int high[4] = {}, low[4] = {};
+// Sums of 16 tokens x 8 columns of one group, counted from kZero.
+DEVICE void sum_up(int* high, int* low, const u32 (*a)[4], const u32 (*b)[2]) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) high[i] = low[i] = kZeroBits;
+#pragma unroll
   for (int half = 0; half < 2; ++half) {
     multiply_s8(high, a[half], b[half]);
     if (kParts == 2) multiply_u8s8(low, a[2 + half], b[half]);
   }
-  for (int i = 0; i < 4; ++i) d[i] = dot_of(high[i], low[i]);
 }
 
 template <class Source>
@@ -70,10 +71,10 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
     u8* stage = arena.stages() + at_stage;
     source.units(arena.units());
 #pragma unroll(kRowTiles < 4 ? 4 : 1)
-    for (int n = 0; n * kThreads < kGroups * kTokens * 4; ++n) {
-      int i = n * kThreads + thread, token = token_of(i) % kTokens, own = i / 4 / kTokens;
-      if (at.first_token + token / 8 * 8 < at.tokens && group + own < at.groups)
-        source.fill(arena.tile(own), arena.units() + own * kTokens + token, stage, token, own, i % 4);
+    for (int n = 0; n * kThreads < Source::kFills; ++n) {
+      Place to = Source::place(n * kThreads + thread);
+      if (at.first_token + to.token / 8 * 8 < at.tokens && to.group < kGroups && group + to.group < at.groups)
+        source.fill(arena.tile(to.group), arena.units() + to.group * kTokens + to.token, stage, to);
     }
     __syncthreads();
 
@@ -91,21 +92,22 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
         u32 a[2 * kParts][4];
         for (int k32 = 0; k32 < 2 * kParts; ++k32) load_left(a[k32], arena.tile(2 * part + half), 16 * row, k32, lane);
         const float* units = arena.units() + (2 * part + half) * kTokens + 16 * row + lane / 4;
-        float unit[2] = {load_shared(units), load_shared(units + 8)};
+        Unit unit[2] = {unit_from(load_shared(units)), unit_from(load_shared(units + 8))};
         float* terms = arena.terms() + ((2 * part + half) * kTokens + 16 * row + lane / 4) * kTermPitch + warp % kWarpsN * 32 + lane % 4 * 2;
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-          int d[4];
-          dots(d, a, b[j]);
+          int high[4], low[4];
+          sum_up(high, low, a, b[j]);
           float scale[2] = {half_to_float(scales[j]), half_to_float(scales[j] >> 16)};
 #pragma unroll
           for (int i = 0; i < 2; ++i) {
-            if (kWarpsK > 1)
-              store_shared((Row<float, 2>*)(terms + 8 * i * kTermPitch + 8 * j),
-                           Row<float, 2>{{term(d[2 * i], unit[i], scale[0]), term(d[2 * i + 1], unit[i], scale[1])}});
+            Row<float, 2> found;
+            for (int side = 0; side < 2; ++side)
+              found.v[side] = term(high[2 * i + side], low[2 * i + side], unit[i], scale[side]);
+            if (kWarpsK > 1) store_shared((Row<float, 2>*)(terms + 8 * i * kTermPitch + 8 * j), found);
             else
               for (int side = 0; side < 2; ++side)
-                kept[row][j][2 * i + side] = accumulate(kept[row][j][2 * i + side], d[2 * i + side], unit[i], scale[side]);
+                kept[row][j][2 * i + side] = __fadd_rn(kept[row][j][2 * i + side], found.v[side]);
           }
         }
       }

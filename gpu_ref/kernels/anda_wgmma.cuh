@@ -37,10 +37,10 @@ DEVICE void anda_wgmma_product(Source source, const Weights& w, Output* c, const
     u8* stage = stages + step % kStages * kStage;
     source.units(units);
 #pragma unroll
-    for (int n = 0; n * kThreads < kGroups * kTokens * 4; ++n) {
-      int i = n * kThreads + thread, token = token_of(i) % kTokens, own = i / 4 / kTokens;
-      if (own < kGroups && at.first_token + token / 8 * 8 < at.tokens)
-        source.fill(arena + own * kTileBytes, units + own * kTokens + token, stage, token, own, i % 4);
+    for (int n = 0; n * kThreads < Source::kFills; ++n) {
+      Place to = Source::place(n * kThreads + thread);
+      if (to.group < kGroups && at.first_token + to.token / 8 * 8 < at.tokens)
+        source.fill(arena + to.group * kTileBytes, units + to.group * kTokens + to.token, stage, to);
     }
     async_proxy_fence();
     __syncthreads();
@@ -68,8 +68,9 @@ DEVICE void anda_wgmma_product(Source source, const Weights& w, Output* c, const
       warpgroup_wait<0>();
 #pragma unroll
       for (int i = 0; i < kSums; ++i)
-        sums[i] = accumulate(sums[i], dot_of(high[i], kParts == 2 ? low[i] : 0),
-                             load_shared(units + own * kTokens + i / 4 * 8 + lane % 4 * 2 + i % 2), scale[i % 4 / 2]);
+        sums[i] = __fadd_rn(sums[i], term(high[i] + kZeroBits, kParts == 2 ? low[i] + kZeroBits : 0,
+                                          unit_from(load_shared(units + own * kTokens + i / 4 * 8 + lane % 4 * 2 + i % 2)),
+                                          scale[i % 4 / 2]));
     }
   }
 

@@ -2,8 +2,9 @@
 
     python -m tests.gpu_ref.soak [ARCHITECTURE ...]
 
-The modules of first contact, and those of layers whose columns fill no wide tile. Half an hour on two cores; ends
-with 1 where a function needs local memory.
+The modules of first contact, and those of layers whose columns fill no wide tile. On sm_90a also what the Anda kernel
+for few tokens issues for each weight, at every mantissa length. Half an hour on two cores; ends with 1 where a function
+needs local memory or a main loop issues too much.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from gpu_ref import dispatch, nvrtc, verify
+from gpu_ref import dispatch, nvrtc, sass, verify
 from gpu_ref.card import Card
 from gpu_ref.contact import bundle
 from gpu_ref.contact.job import job
+from gpu_ref.forecast import code
+from gpu_ref.kernels.anda import Anda
 from gpu_ref.program import GemmShape, KernelModule
 
 _COLUMNS, _DEPTH = (64, 128, 192, 384, 512), 1024
 _SHARED = 101376  # of the smallest card: stages are cut down to it
+
+ANDA_INSTRUCTIONS_A_WEIGHT = 0.25  # at most: some half of an H100's bandwidth (test_compilation.py)
 
 
 def modules(architecture: str) -> list[KernelModule]:
@@ -47,6 +52,30 @@ def spills(architecture: str, module: KernelModule) -> list[str]:
     ]
 
 
+def anda_for_few_tokens() -> list[Anda]:
+    """Every mantissa length, with and without zero points, as the dispatcher tiles it for wide and narrow layers."""
+    card = Card("any", "sm_90a", 132, 2**25, 2**36, 232448)
+    shapes = [GemmShape(16, columns, _DEPTH) for columns in (28672, 1024)]
+    lengths = [(bits, zero_points) for zero_points in (False, True) for bits in range(1, 15 if zero_points else 16)]
+    return [
+        dispatch.anda_warps(shape, card, bits, zero_points=zero_points)
+        for bits, zero_points in lengths
+        for shape in shapes
+    ]
+
+
+def issued_a_weight(kernel: Anda) -> float:
+    """Instructions of a warp's main loop for each weight, on sm_90a."""
+    found = code.read(sass.functions(nvrtc.compile_module(kernel.modules[0], "sm_90a").cubin)[kernel.source])
+    return found.iteration * kernel.tokens * kernel.passes / found.macs
+
+
+def too_many_instructions(kernel: Anda) -> list[str]:
+    """A line where the main loop issues more than it may."""
+    rate = issued_a_weight(kernel)
+    return [f"{kernel.modules[0]}: {rate:.3f} instructions a weight"] if rate > ANDA_INSTRUCTIONS_A_WEIGHT else []
+
+
 def main() -> int:
     found: list[str] = []
     for architecture in sys.argv[1:] or nvrtc.ARCHITECTURES:
@@ -54,7 +83,12 @@ def main() -> int:
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # NVRTC works outside Python's lock
             for lines in pool.map(partial(spills, architecture), wanted):
                 found += lines
-        print(f"{architecture}: {len(wanted)} modules, {len(found) - before} functions spill")
+            print(f"{architecture}: {len(wanted)} modules, {len(found) - before} functions spill")
+            if architecture == "sm_90a" and sass.disassembler():
+                before, wanted_rates = len(found), anda_for_few_tokens()
+                for lines in pool.map(too_many_instructions, wanted_rates):
+                    found += lines
+                print(f"{architecture}: {len(wanted_rates)} main loops of Anda, {len(found) - before} issue too much")
     for line in found:
         print(line)
     return 1 if found else 0

@@ -92,23 +92,26 @@ def test_one_group_of_anda_takes_two_products_of_32_up_to_seven_bits_and_four_ab
         assert sum(count for name, count in found.items() if name.startswith("IMMA")) == 4 * 2 * 2 * passes
 
 
-RATES: list[tuple[Kernel, int, float]] = [
-    # (kernel, rows of a tile x products a multiplication, most instructions of a warp a weight)
-    (W4a16(output="float16"), 16, 0.1),
-    (W4a16(tokens=32, output="float16"), 32, 0.1),
-    (Anda(6, output="float16"), 16, 0.2),
-    (Anda(8, output="float16"), 16 * 2, 0.25),
-]
+@needs_sass
+@pytest.mark.parametrize("tokens", [16, 32])
+def test_the_main_loop_of_w4a16_for_few_tokens_keeps_up_with_memory(tokens: int) -> None:
+    # An H100 reads 3.35e12 B/s (datasheet) / 132 multiprocessors / 1.755e9 Hz = 14.5 bytes or 28 weights a cycle, in
+    # which a multiprocessor issues 4 instructions: 0.14 a weight.
+    kernel = W4a16(tokens=tokens, output="float16")
+    found = code.read(sass.functions(nvrtc.compile_module(kernel.modules[0], "sm_90a").cubin)[kernel.source])
+    assert found.iteration / (found.macs / tokens) <= 0.1
 
 
 @needs_sass
-@pytest.mark.parametrize(("kernel", "rows", "most"), RATES)
-def test_the_main_loop_for_few_tokens_keeps_up_with_memory(kernel: Kernel, rows: int, most: float) -> None:
-    # An H100 reads 3.35e12 B/s (datasheet) / 132 multiprocessors / 1.755e9 Hz = 14.5 bytes or 28 weights a cycle, in
-    # which a multiprocessor issues 4 instructions: 0.14 a weight.
-    cubin = nvrtc.compile_module(kernel.modules[0], "sm_90a").cubin
-    found = code.read(sass.functions(cubin)[kernel.source])
-    assert found.iteration / (found.macs / rows) <= most
+@pytest.mark.parametrize("zero_points", [False, True])
+def test_the_main_loop_of_anda_for_few_tokens_takes_a_quarter_instruction_a_weight(zero_points: bool) -> None:
+    # The longest mantissa of one product and of two; all other lengths in the soak.
+    every = [kernel for kernel in soak.anda_for_few_tokens() if kernel.zero_points == zero_points]
+    assert {kernel.warps_k for kernel in every} == {4, 8}
+    ends = {7, max(kernel.mantissa_bits for kernel in every)}
+    rates = {kernel.label: soak.issued_a_weight(kernel) for kernel in every if kernel.mantissa_bits in ends}
+    assert max(rates.values()) <= soak.ANDA_INSTRUCTIONS_A_WEIGHT, rates
+    assert min(rates.values()) < max(rates.values())
 
 
 @needs_sass

@@ -75,7 +75,14 @@ FAULTS = [
         "wait_copies<0>();\n    __syncthreads();",
         "wait_copies<0>();",
     ),
-    Fault("no carry from the low byte", *ANDA, "negative & zero_bytes(v.low)", "0u"),
+    Fault("no carry from the low byte", *ANDA, "(flipped & ~low) >> 7 & 0x01010101", "0"),
+    Fault("no carry within a byte", *ANDA, "(high ^ ones) & 0x7f7f7f7f", "high ^ ones"),
+    Fault(
+        "a plane under another's bit",
+        *ANDA,
+        "row_of_high = kParts == 1 ? row : row - 8",
+        "row_of_high = kParts == 1 ? row : row - 7",
+    ),
     Fault("low byte taken as signed", *ANDA, "multiply_u8s8(low", "multiply_s8(low"),
     Fault(
         "terms read before all are written",
@@ -92,8 +99,14 @@ FAULTS = [
     Fault(
         "a sum that passes through FP16",
         *ANDA,
-        "__fmul_rn(exact_float(d),",
-        "__fmul_rn(half_to_float(float_to_half(exact_float(d))),",
+        "__fmul_rn(sum, scale)",
+        "__fmul_rn(half_to_float(float_to_half(sum)), scale)",
+    ),
+    Fault(
+        "sums counted from another zero",
+        *ANDA,
+        "-257 * kZero",
+        "-256 * kZero",
     ),
     Fault("subnormals given exponent 0", AndaFp16(5), GemmShape(5, 64, 256), "max(field, 1u)", "field"),
     Fault(
