@@ -41,7 +41,7 @@ DEVICE void from_sign_magnitude(u32& high, u32& low) {
     low = ((flipped & 0x7f7f7f7f) + negative) ^ (flipped & 0x80808080);
     carry = (flipped & ~low) >> 7 & 0x01010101;
   }
-  high = (((high ^ ones) & 0x7f7f7f7f) + carry) ^ (high & 0x80808080);
+  high = ((high ^ ones) + carry) ^ (high & 0x80808080);  // bit 7 is 0 where the carry goes
 }
 
 // E for sums of weights 2^kWeightShift too large, as powers of two change no rounding; NaN for a group with Inf or NaN in it,

@@ -70,9 +70,11 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
     commit_copies();
     u8* stage = arena.stages() + at_stage;
     source.units(arena.units());
+    u32 filler = thread;
+    if (kRowTiles == 4) compute_anew_from(filler);  // sums of four tiles leave few registers
 #pragma unroll(kRowTiles < 4 ? 4 : 1)
     for (int n = 0; n * kThreads < Source::kFills; ++n) {
-      Place to = Source::place(n * kThreads + thread);
+      Place to = Source::place(n * kThreads + filler);
       if (at.first_token + to.token / 8 * 8 < at.tokens && to.group < kGroups && group + to.group < at.groups)
         source.fill(arena.tile(to.group), arena.units() + to.group * kTokens + to.token, stage, to);
     }
@@ -82,7 +84,7 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
     u32 zeros = load_zeros(own, lane);
     u32 scales[4];
     for (int j = 0; j < 4; ++j) scales[j] = load_shared((const u32*)(own + 2 * kCodeBytes) + 4 * j + lane % 4);
-#pragma unroll(kRowTiles < 4 ? 2 : 1)  // sums of four tiles leave few registers
+#pragma unroll(kRowTiles < 4 ? 2 : 1)
     for (int half = 0; half < 2; ++half) {
       u32 b[4][2][2];
       if (kRowTiles == 4) compute_anew_from(zeros);

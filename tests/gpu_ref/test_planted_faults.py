@@ -76,7 +76,6 @@ FAULTS = [
         "wait_copies<0>();",
     ),
     Fault("no carry from the low byte", *ANDA, "(flipped & ~low) >> 7 & 0x01010101", "0"),
-    Fault("no carry within a byte", *ANDA, "(high ^ ones) & 0x7f7f7f7f", "high ^ ones"),
     Fault(
         "a plane under another's bit",
         *ANDA,
