@@ -7,8 +7,8 @@
 #include "anda_numbers.cuh"
 #include "swizzle.cuh"
 
-// What a thread fills at a time: a group of a token, or a quarter of it.
-struct Place { int token, group, quarter; };
+// What a thread fills at a time: a group of a token, or a part of it.
+struct Place { int token, group, part; };
 
 // Where a block stands in A.
 struct Rows { int first_token, tokens, groups; };
@@ -16,7 +16,8 @@ struct Rows { int first_token, tokens, groups; };
 // Encoded: [tokens][groups][1 + M] words of 64 bits (sign, then planes, MSB first), exponents a byte each apart.
 template <int kTokens, int kGroups, int kThreads>
 struct FromPlanes {
-  static constexpr int kRows = 1 + kMantissaBits, kLanes = kThreads / kTokens, kChunks = kGroups * kRows / 2, kFills = kGroups * kTokens;
+  static constexpr int kRows = 1 + kMantissaBits, kLanes = kThreads / kTokens, kChunks = kGroups * kRows / 2;
+  static constexpr int kShares = kThreads >= 2 * kGroups * kTokens ? 2 : 1, kFills = kGroups * kTokens * kShares;
   static constexpr int kTogether = kRows % 2 ? 1 : 2;  // rows in 8 or 16 bytes, as they are aligned
   static constexpr int kPitch = (kChunks | 1) * 16;  // odd in 16 bytes, so that neighbouring tokens lie in different banks
   static constexpr int kStageBytes = kTokens * kPitch, kUnitsEach = (kGroups + kLanes - 1) / kLanes;
@@ -58,7 +59,8 @@ struct FromPlanes {
 
   // Eight threads fill a group of eight tokens, the next eight that of the next group: they meet in no bank.
   DEVICE static Place place(int i) {
-    return {i / 16 % (kTokens / 8) * 8 + i % 8, i / (2 * kTokens) * 2 + i / 8 % 2, 0};
+    int sixteen = i / 16 / kShares;
+    return {sixteen % (kTokens / 8) * 8 + i % 8, sixteen / (kTokens / 8) * 2 + i / 8 % 2, i / 16 % kShares};
   }
 
   DEVICE void fill(u8* tile, float*, const u8* stage, const Place& at) const {
@@ -69,15 +71,17 @@ struct FromPlanes {
       if (kTogether == 2) load_shared16(rows[row], words + row * 8);
       else load_shared8(rows[row], words + row * 8);
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
+    for (int share = 0; share < 2 / kShares; ++share) {
+      int half = kShares == 2 ? at.part : share;
+      auto plane = [&](int row) { return half ? rows[row][1] : rows[row][0]; };
       u32 high[8], low[8];
 #pragma unroll
       for (int bit = 0; bit < 8; ++bit) {
         int row = kMantissaBits - bit, row_of_high = kParts == 1 ? row : row - 8;
-        high[bit] = row_of_high > 0 ? rows[row_of_high][half] : 0;
-        low[bit] = kParts == 2 ? rows[row][half] : 0;
+        high[bit] = row_of_high > 0 ? plane(row_of_high) : 0;
+        low[bit] = kParts == 2 ? plane(row) : 0;
       }
-      high[7] = rows[0][half];
+      high[7] = plane(0);
       transpose_bits(high);
       if (kParts == 2) transpose_bits(low);
 #pragma unroll
@@ -131,7 +135,7 @@ struct FromFp16 {
   }
 
   DEVICE void fill(u8* tile, float* unit, const u8* stage, const Place& at) const {
-    int token = at.token, group = at.group, quarter = at.quarter;
+    int token = at.token, group = at.group, quarter = at.part;
     u64 fours[4];  // values 4 (quarter % 2) .. + 3 of each eight of a half
     u32 exponent = 1;
 #pragma unroll

@@ -87,13 +87,14 @@ DEVICE void anda_product(Source source, const Weights& w, Output* c, const Rows&
 #pragma unroll(kRowTiles < 4 ? 2 : 1)
     for (int half = 0; half < 2; ++half) {
       u32 b[4][2][2];
-      if (kRowTiles == 4) compute_anew_from(zeros);
+      u32 reader = lane;
+      if (kRowTiles == 4) compute_anew_from(zeros), compute_anew_from(reader);
       load_weights(b, own, half, zeros, lane);
 #pragma unroll
       for (int row = 0; row < kRowTiles; ++row) {
         u32 a[2 * kParts][4];
-        for (int k32 = 0; k32 < 2 * kParts; ++k32) load_left(a[k32], arena.tile(2 * part + half), 16 * row, k32, lane);
-        const float* units = arena.units() + (2 * part + half) * kTokens + 16 * row + lane / 4;
+        for (int k32 = 0; k32 < 2 * kParts; ++k32) load_left(a[k32], arena.tile(2 * part + half), 16 * row, k32, reader);
+        const float* units = arena.units() + (2 * part + half) * kTokens + 16 * row + reader / 4;
         Unit unit[2] = {unit_from(load_shared(units)), unit_from(load_shared(units + 8))};
         float* terms = arena.terms() + ((2 * part + half) * kTokens + 16 * row + lane / 4) * kTermPitch + warp % kWarpsN * 32 + lane % 4 * 2;
 #pragma unroll
