@@ -145,8 +145,9 @@ class Collector(Unit):
 
     def _drained(self, tile: FinishedTile) -> None:
         """Book the tiles before the last of several, each drained while the MXU did the next."""
-        others, drain = tile.tiles - 1, self.drain_cycles(tile.rows)
+        others = tile.tiles - 1
         if others:
+            drain = self.drain_cycles(tile.rows)
             self.activity.move(State.IDLE, State.DEPENDENCY, others * (tile.ready_at - self.bench.now))
             self.activity.move(State.IDLE, State.BUSY, others * drain)
             self.beats += others * drain
