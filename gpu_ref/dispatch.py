@@ -76,8 +76,9 @@ def anda_warps(
 ) -> Anda:
     """Warp products."""
     family = AndaFp16 if from_fp16 else Anda
-    if shape.tokens > 32:
-        tokens, warps_n = 64, next(n for n in (8, 4, 2, 1) if shape.columns % (32 * n) == 0)
+    # A tile of 64 tokens takes two warps side by side at least.
+    if shape.tokens > 32 and shape.columns % 64 == 0:
+        tokens, warps_n = 64, next(n for n in (8, 4, 2) if shape.columns % (32 * n) == 0)
         tilings = [(1, 3), (1, 2)]
     else:
         tokens, warps_n = tile_rows(shape.tokens, (16, 32)), 1

@@ -98,3 +98,11 @@ def test_a_shape_that_a_kernel_cannot_take_is_refused(
 def test_a_length_that_a_kernel_cannot_take_is_refused(family: Any, values: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="cannot take"):
         family(**values)
+
+
+@pytest.mark.parametrize("columns", range(32, 32 * 9, 32))
+@pytest.mark.parametrize("tokens", [16, 33, 64, 200])
+def test_an_anda_tile_has_a_thread_a_token(card: Card, columns: int, tokens: int) -> None:
+    kernel = dispatch.anda_warps(GemmShape(tokens, columns, 256), card, 8)
+    assert kernel.tokens <= 32 * kernel.warps_n * kernel.warps_k
+    assert columns % (32 * kernel.warps_n) == 0
