@@ -20,7 +20,7 @@ from sim.machine.assembly import SimulationOptions
 from sim.machine.machine import Machine
 from tests.machines import banked_case
 from tests.test_grains import differences
-from tests.units.banks.test_channel import agree
+from tests.units.banks.test_bank_channel import agree
 
 BEATS = 60_000
 """Cycles up to which the beat grain is simulated."""

@@ -12,7 +12,7 @@ from gpu_ref.beside.cost import PlaceCost, Platform, Resources, SimulatedLayer
 from gpu_ref.beside.work import AttentionWork, Elementwise, Gemms, Place
 from sim.result import Layer, Result
 
-ATTENTION = ("scores", "softmax", "context")
+ATTENTION = ("attention", "scores", "softmax", "context")
 FUSED = ("qkv", "up")
 UNQUANTISED_BITS = 16 * 16
 """Of a product of two FP16 operands."""
@@ -88,7 +88,8 @@ def _shared_input(layer: Layer, index: int) -> tuple[object, ...]:
 def _gemms(result: Result, layers: Sequence[Layer]) -> Gemms:
     first = layers[0]  # work of the vector unit, that has no shape, is no GeMM
     unquantised = first.bit_operations == first.macs * UNQUANTISED_BITS
-    bits = 16 if unquantised else result.workload.get("weights", {}).get("bits", 4)
+    # A GPU's kernels of four bits leave the head at 16, whatever a machine makes of it.
+    bits = 16 if unquantised or first.module == "head" else result.workload.get("weights", {}).get("bits", 4)
     return Gemms(
         phase=first.phase,
         module=first.module,

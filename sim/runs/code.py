@@ -10,7 +10,7 @@ from pathlib import Path
 from sim import program
 
 PACKAGE = Path(__file__).resolve().parents[1]
-SUFFIXES = (".py", ".csv")
+SUFFIXES = (".py", ".csv", ".yaml")
 WITHOUT_INFLUENCE = frozenset(
     (
         "cli.py",
@@ -40,10 +40,10 @@ def code_version() -> str:
     return hash_of(files | {PACKAGE / name for name in OF_THE_SWEEP})[:16]
 
 
-def hash_of(files: Iterable[Path]) -> str:
-    """Hash of files of this package, by their places in it and every byte."""
+def hash_of(files: Iterable[Path], package: Path = PACKAGE) -> str:
+    """Hash of files of a package, by their places in it and every byte."""
     digest = hashlib.sha256()
-    for name, path in sorted((path.relative_to(PACKAGE).as_posix(), path) for path in files):
+    for name, path in sorted((path.relative_to(package).as_posix(), path) for path in files):
         digest.update(f"{name}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -41,5 +41,5 @@ def of_files(files: Iterable[Path]) -> str:
 def of_code() -> str:
     """SHA-256 of the code that decides what a model computes, and of the versions of the libraries it rests on."""
     libraries = "".join(f"{name} {version(name)}\0" for name in LIBRARIES if find_spec(name) is not None)
-    files = hash_of(path for part in DECIDING for path in (PACKAGE / part).rglob("*.py"))
+    files = hash_of((path for part in DECIDING for path in (PACKAGE / part).rglob("*.py")), PACKAGE)
     return hashlib.sha256(f"{libraries}{files}".encode()).hexdigest()

@@ -70,8 +70,8 @@ def test_more_data_than_capacity_is_refused_with_the_bytes_of_each_kind() -> Non
     assert facts["needed"] == facts["weights"] + facts["keys"] + facts["activations"] > facts["capacity"]
     # 68.7 billion weights of the blocks and the head at 4 bits, with their scales
     assert facts["weights"] == pytest.approx(68.7e9 / 2, rel=0.08)
-    # keys and values of 80 layers, 8 heads of 128 in FP16, whole pages of 64 tokens, 2 sequences
-    assert facts["keys"] == 2 * 80 * 2 * 8 * 128 * 2 * 1024
+    # keys and values of 80 layers, 8 heads of 128 in INT8 with an FP16 scale, whole pages of 64 tokens, 2 sequences
+    assert facts["keys"] == 2 * 80 * 2 * 8 * (128 + 2) * 1024
 
 
 @pytest.mark.parametrize(

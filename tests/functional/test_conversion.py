@@ -108,5 +108,5 @@ def test_it_needs_integer_weights(evaluator):
     from sim.trace.load import Loaded
 
     plain = Evaluator(Loaded("tiny", evaluator.model, evaluator.sites), [1, 2, 3], 3, 3, "fp16")
-    with pytest.raises(InputError, match="conversion to FP16 needs INT4 weights"):
+    with pytest.raises(InputError, match="conversion to FP16 and planes of weights need integer weights"):
         plain.scores(Format((6, 6, 6, 6), conversion="fp16"))

@@ -25,7 +25,7 @@ SIXTY = {"arch.activation_dispatcher.port_bits": [1024], "arch.mxu.rows": {"rang
 @pytest.mark.parametrize(
     ("axes", "told"),
     [
-        ({"arch.mxu.row": [8]}, r"mxu\.row: unknown key; did you mean `rows`\?\n  allowed +columns"),
+        ({"arch.mxu.row": [8]}, r"mxu\.row: unknown key; did you mean `rows`\?\n  allowed +activation_bits, columns"),
         ({"arch.mxv.rows": [8]}, "mxv: unknown key; did you mean `mxu`"),
         ({"workload.run.token": [8]}, "workload.run.token: unknown key; did you mean `tokens`"),
         ({"workload.hidden": [8]}, "workload.hidden: unknown key"),
