@@ -3,7 +3,8 @@
 AWQ   qweight int32 [K, N/8], qzeros int32 [K/g, N/8], eight nibbles of N in the order 0 2 4 6 1 3 5 7
 GPTQ  b bits: qweight int32 [K b/32, N], qzeros int32 [K/g, N b/32], codes one after the other from the lowest bit on
       (3 bits: 32 codes in three words); zeros stored less one (format `gptq`), or as they are (`gptq_v2`);
-      g_idx int32 [K] names the group of each row (desc_act mixes them)
+      g_idx int32 [K] names the group of each row (desc_act mixes them). A zero of 0 less one is all ones: GPTQModel
+      takes the one from whole words, so that 2, 4 and 8 bits borrow from the next zero; AutoGPTQ spoils what follows
 both  scales FP16 [K/g, N];  weight = (code - zero) * scale
 compressed-tensors  b = 4 or 8: weight_packed int32 [N, K b/32], codes of a row from the lowest bit on; weight_scale
       [N, K/g]; weight_zero_point int32 [N b/32, K/g], packed along N, where not symmetric; weight_g_idx [K] as g_idx
@@ -102,9 +103,27 @@ def _by_columns(layout: CheckpointLayout, parts: Mapping[str, NDArray[Any]], nam
     if layout.method == "awq":
         zeros, codes = _in_order(zeros), _in_order(_codes(parts["qweight"], bits))
     else:
-        zeros, codes = zeros + np.uint8(layout.packing == "gptq"), _codes(parts["qweight"].T, bits).T
-    zeros &= np.uint8((1 << bits) - 1)
+        codes = _codes(parts["qweight"].T, bits).T
+        if layout.packing == "gptq":
+            zeros = _one_more(layout, parts["qzeros"], zeros, name)
     return codes.T, zeros.T, parts["scales"].T, parts.get("g_idx")
+
+
+def _one_more(layout: CheckpointLayout, words: NDArray[Any], stored: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    """Zeros that were stored less one, as who wrote them takes the one away."""
+    bits = layout.format.bits
+    highest = np.uint8((1 << bits) - 1)
+    if layout.quantiser.startswith("gptqmodel:") and bits != 3:
+        ones = np.uint32(sum(1 << place for place in range(0, 32, bits)))
+        return _codes(np.ascontiguousarray(words).view(np.uint32) + ones, bits)
+    if (stored == highest).any() and not layout.quantiser.startswith("gptqmodel:"):
+        group, output = np.argwhere(stored == highest)[0]
+        facts = {
+            "found": f"{highest}, a zero of 0 less one, in group {group} of output {output}",
+            "known": "`meta.quantizer: gptqmodel:...`; others spoil the zeros that follow, and their readers differ",
+        }
+        raise InputError("zeros that readers do not agree on", field=f"{name}.qzeros", facts=facts)
+    return stored + np.uint8(1) & highest
 
 
 def _compressed(layout: CheckpointLayout, parts: Mapping[str, NDArray[Any]], name: str) -> _Parts:

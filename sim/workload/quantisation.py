@@ -60,12 +60,15 @@ class CheckpointLayout:
         `awq` and `gemm`, `gptq` and its checkpoint format, `compressed-tensors` and its format.
     left_out
         Patterns of the names of modules that are not quantised.
+    quantiser
+        Who wrote it, where that is told: `gptqmodel:7.7.0`.
     """
 
     method: str
     packing: str
     format: IntegerWeights
     left_out: tuple[str, ...] = ()
+    quantiser: str = ""
 
     @property
     def layers_left_out(self) -> tuple[str, ...]:
@@ -103,9 +106,8 @@ def stored_weights(config: object) -> CheckpointLayout:
     for key in ("dynamic", "lm_head"):
         if config.get(key):
             raise _refused(f"`{key}` is not modelled", missing="formats that differ from module to module")
-    return CheckpointLayout(
-        method, packing, IntegerWeights(bits, group_size), _left_out(config, "modules_to_not_convert")
-    )
+    names, format_ = _left_out(config, "modules_to_not_convert"), IntegerWeights(bits, group_size)
+    return CheckpointLayout(method, packing, format_, names, _quantiser(config))
 
 
 def _compressed(config: Mapping[str, Any]) -> CheckpointLayout:
@@ -180,6 +182,13 @@ def _left_out(config: Mapping[str, Any], key: str) -> tuple[str, ...]:
         except re.error:
             raise _refused(f"{key}: not a pattern: {name!r:.80}") from None
     return tuple(names)
+
+
+def _quantiser(config: Mapping[str, Any]) -> str:
+    meta = config.get("meta")
+    names = meta.get("quantizer") if isinstance(meta, Mapping) else None
+    first = names[0] if isinstance(names, Sequence) and not isinstance(names, str) and names else names
+    return str(first or "").lower()
 
 
 def _integer(config: Mapping[str, Any], *keys: str) -> int:

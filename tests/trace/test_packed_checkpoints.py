@@ -30,7 +30,7 @@ def weights(k: int, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.n
     rng = np.random.default_rng(seed)
     groups = -(-k // GROUP)
     scales = rng.uniform(0.001, 0.02, (groups, n)).astype(np.float16)
-    return rng.integers(0, 16, (k, n)), rng.integers(0, 16, (groups, n)), scales
+    return rng.integers(0, 16, (k, n)), rng.integers(1, 16, (groups, n)), scales
 
 
 def words(nibbles: np.ndarray, order: tuple[int, ...] = tuple(range(8))) -> np.ndarray:
@@ -276,9 +276,9 @@ def gptq_words(codes: np.ndarray, bits: int) -> np.ndarray:
 def test_gptq_of_every_width_gives_its_codes_and_has_the_bytes_of_the_format(bits, size, checkpoint_format):
     rng, k, n = np.random.default_rng(bits), 256, 64
     groups = 1 if size < 0 else k // size
-    codes, zeros = rng.integers(0, 1 << bits, (k, n)), rng.integers(0, 1 << bits, (groups, n))
-    scales = rng.uniform(0.001, 0.02, (groups, n)).astype(np.float16)
     less = int(checkpoint_format == "gptq")
+    codes, zeros = rng.integers(0, 1 << bits, (k, n)), rng.integers(less, 1 << bits, (groups, n))
+    scales = rng.uniform(0.001, 0.02, (groups, n)).astype(np.float16)
     parts = {
         "qweight": gptq_words(codes, bits),
         "qzeros": np.ascontiguousarray(gptq_words(((zeros - less) % (1 << bits)).T, bits).T),
