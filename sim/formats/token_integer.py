@@ -1,4 +1,4 @@
-"""INT8 or INT4 activations under one FP16 scale a token: what a machine quantises at run time.
+"""INT8, INT4 or INT3 values under one FP16 scale a token: activations, keys and values that are quantised at run time.
 
 value  = code * scale,  code -L .. L,  L = 2^(bits - 1) - 1
 scale    the smallest FP16 number with L scale >= the token's largest |x|; 2^-24 for a token of zeros
@@ -23,7 +23,7 @@ from sim.formats.memory import check_size
 from sim.formats.registry import FormatCard
 from sim.formats.widths import FP16_BITS
 
-WIDTHS = (4, 8)
+WIDTHS = (3, 4, 8)
 _SMALLEST = 2.0**-24
 
 FORMAT = FormatCard("token-int8", "activations of 8 (or 4) bits, an FP16 scale a token", lambda _: Fraction(8))
@@ -38,7 +38,7 @@ class TokenIntegers:
     codes : int8, (tokens, K)
     scales : float16, (tokens,)
     bits
-        Of a code, 4 or 8.
+        Of a code, 3, 4 or 8.
 
     Raises
     ------
@@ -52,7 +52,7 @@ class TokenIntegers:
 
     def __post_init__(self) -> None:
         if self.bits not in WIDTHS:
-            raise InputError(f"found {self.bits}", field="activation bits", facts={"allowed": "4 or 8"})
+            raise InputError(f"found {self.bits}", field="bits of a token's integers", facts={"allowed": "3, 4 or 8"})
         if self.codes.ndim != 2 or self.scales.shape != self.codes.shape[:1]:
             raise ValueError(f"no tokens with a scale each: shapes {self.codes.shape} and {self.scales.shape}")
         fp16.refuse_nonfinite(self.scales, "scales")

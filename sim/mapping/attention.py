@@ -4,7 +4,7 @@
       scores    S = Q K^T     of this key block, of which the vector unit does the softmax meanwhile
       context   O += P V      of the key block before, of the row block or head before where this is the first
 
-The vector unit takes row tiles as they come: of scores the maximum, scale and subtract, exponential, sum, and the
+The vector unit takes row tiles as they come: of scores the maximum, subtraction, exponential, sum, and the
 product with V's scale where V is of integers; the output so far is scaled and added to, and divided once at the end.
 
 The activation buffer holds a few row tiles of scores and partial outputs, P of a key block, the outputs so far in FP32,
@@ -39,9 +39,9 @@ SCORE_BYTES = 2
 SUM_BYTES = 4
 MAXIMUM_OPERATIONS = 1
 SOFT_CAP_OPERATIONS = 3  # c tanh(x / c): product, tanh, product
-WEIGHT_OPERATIONS = 3  # scale and subtract the maximum, exponential, sum
+WEIGHT_OPERATIONS = 3  # subtract the maximum (the scale is in the queries), exponential, sum
 FOLD_OPERATIONS = 1  # product with V's scale
-RESCALE_ROW_OPERATIONS = 2  # exponential of the maxima's difference, sum so far times it
+RESCALE_ROW_OPERATIONS = 2  # difference of the maxima, its exponential; the sum is rescaled as it is added to
 DIVIDE_ROW_OPERATIONS = 1  # reciprocal of the sum
 
 

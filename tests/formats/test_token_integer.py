@@ -12,7 +12,7 @@ from sim.mapping.operands import TokenActivations
 from sim.rtl.checks.quantiser import random_tokens
 from tests.formats import oracle
 
-BITS = pytest.mark.parametrize("bits", [4, 8])
+BITS = pytest.mark.parametrize("bits", [3, 4, 8])
 
 
 @BITS
@@ -77,7 +77,7 @@ def test_what_is_no_such_activation_is_refused_with_place_and_value():
     scales = np.ones(2, np.float16)
     with pytest.raises(InputError, match=r"codes: found -8 at index \[1, 2\]\n  allowed    -7\.\.7"):
         TokenIntegers(np.array([[0, 1, 7], [0, 0, -8]], np.int8), scales, 4)
-    with pytest.raises(InputError, match="activation bits: found 5\n  allowed    4 or 8"):
+    with pytest.raises(InputError, match="bits of a token's integers: found 5\n  allowed    3, 4 or 8"):
         TokenIntegers(np.zeros((2, 3), np.int8), scales, 5)
     with pytest.raises(InputError, match="scales"):
         TokenIntegers(np.zeros((2, 3), np.int8), np.array([1, np.inf], np.float16))

@@ -1,4 +1,4 @@
-"""Random GeMMs with weights of every width and format on every kind of PE, each output held against fractions.
+"""Random GeMMs with weights of every width and format, and attentions, on every kind of PE, held against fractions.
 
     python -m tests.functional.soak [--cases N]
 
@@ -15,6 +15,7 @@ from functools import cache
 from sim.arch.load import load_arch
 from sim.machine.machine import Machine
 from sim.units.processing_element import ProcessingElement
+from tests.functional import attended
 from tests.functional.wide import MACHINES, expected, random_case
 
 
@@ -25,7 +26,7 @@ def pe_of(name: str, keys: tuple[str, ...]) -> ProcessingElement:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=1000, help="GeMMs a kind of PE")
+    parser.add_argument("--cases", type=int, default=1000, help="GeMMs, and attentions, a kind of PE")
     cases = parser.parse_args().cases
     for name in MACHINES:
         outputs = 0
@@ -37,6 +38,13 @@ def main() -> int:
                 return 1
             outputs += found.size
         print(f"{name}: {cases:,} GeMMs, {outputs:,} outputs equal")
+    for name in attended.MACHINES:
+        for seed in range(cases):
+            attention = attended.random_attended(seed, name)
+            if attended.computed(pe_of(name, ()), attention) != attended.attended(name, attention):
+                print(f"{name}, attention {seed} differs")
+                return 1
+        print(f"{name}: {cases:,} attentions equal")
     return 0
 
 
