@@ -8,7 +8,8 @@ the lower port. Time on the channel is kept in ticks of 1/num cycle at num/den b
     b * den  ticks, granted in the cycle the channel frees, done in the first whole cycle after
 
 With a time quantum q ticks are 1/q cycle and a transaction's time is rounded up to whole ticks; what that adds is
-counted. At the beat grain the channel moves burst by burst, at the tile grain transaction by transaction.
+counted. An efficiency (efficiency.py) has a transaction take the time of more bytes than it moves. At the beat grain
+the channel moves burst by burst, at the tile grain transaction by transaction.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from sim.arch.section import Count, NotNegative, Positive
 from sim.mapping.operands import ceil_div
 from sim.units.dram import PORTS, Dram, DramModel, Port
 from sim.units.dram.arbitration import Arbiter
+from sim.units.dram.efficiency import ChannelEfficiency, EfficiencyKeys, RecentMix
 from sim.units.unit import Bench
 
 
@@ -44,6 +46,7 @@ class ChannelConfig(DramConfig):
     time_quantum: Count | None = None
     """Parts of a cycle that a transaction's time is rounded up to; null keeps the exact rate, whose fractions seldom
     repeat, so that fast-forward finds no period while the channel never idles."""
+    efficiency: EfficiencyKeys = EfficiencyKeys()
 
 
 class FlatChannel(DramModel):
@@ -77,6 +80,11 @@ class FlatChannel(DramModel):
         """Rounded up to whole cycles."""
         return ceil(Fraction(str(self.keys.latency_nanoseconds)) * self.hardware.clock.hertz / 10**9)
 
+    @cached_property
+    def efficiency(self) -> ChannelEfficiency:
+        """By the share of reads."""
+        return ChannelEfficiency(self.keys.efficiency)
+
     @property
     def ticks_per_cycle(self) -> int:
         return self.keys.time_quantum or self.bytes_per_cycle.numerator
@@ -87,8 +95,12 @@ class FlatChannel(DramModel):
     def read_cycles(self, moved: int) -> int:
         return self.write_cycles(moved) + self.latency_cycles
 
+    def least_cycles(self, moved: int) -> int:
+        return ceil(moved / (self.bytes_per_cycle * self.efficiency.best))
+
     def write_cycles(self, moved: int) -> int:
-        rate, quantum, transaction = self.bytes_per_cycle, self.keys.time_quantum, self.keys.transaction_bytes
+        rate = self.bytes_per_cycle * self.efficiency.best
+        quantum, transaction = self.keys.time_quantum, self.keys.transaction_bytes
         if quantum is None:
             return ceil(moved / rate)
         whole, rest = divmod(moved, transaction)
@@ -98,10 +110,13 @@ class FlatChannel(DramModel):
     def most_cycles(self, moved: int, reads: int, writes: int) -> int:
         transactions = reads + writes + moved // self.keys.transaction_bytes
         rounding = ceil(Fraction(transactions, self.keys.time_quantum or 1))
-        return ceil(moved / self.bytes_per_cycle) + rounding + reads * self.latency_cycles
+        worst = self.efficiency.worst
+        occupied = moved / worst + (transactions if worst < 1 else 0)  # whole bytes each
+        return ceil(occupied / self.bytes_per_cycle) + rounding + reads * self.latency_cycles
 
     def rounding(self, moved: int, counters: Mapping[str, int]) -> float:
-        exact = moved / self.bytes_per_cycle * self.ticks_per_cycle
+        occupied = counters.get("dram.occupied_bytes", moved)
+        exact = occupied / self.bytes_per_cycle * self.ticks_per_cycle
         return float(counters.get("dram.busy_ticks", 0) / exact - 1) if exact else 0.0
 
     def unit(self, bench: Bench) -> ChannelUnit:
@@ -134,6 +149,9 @@ class ChannelUnit(Dram):
         self.in_flight: list[tuple[int, Port]] = []
         self.granted: tuple[Port, int, int] | None = None
         """Port, bytes moved and size of the transaction that the channel is in the middle of."""
+        self.mix = None if model.efficiency.worst == 1 else RecentMix(model.efficiency)
+        self.occupied = self.occupied_bytes = 0
+        """The time of a transaction in bytes at full rate: that of the last, and of all."""
         self.free_at_tick = 0
         self.busy_until = 0
         """The first cycle that nothing moves in, as things stand."""
@@ -199,7 +217,9 @@ class ChannelUnit(Dram):
     def _ticks(self, moved: int, whole: int) -> int:
         """Ticks from the start of a transaction until `moved` of its `whole` bytes have left."""
         ticks, byte = self._ticks_of_bytes
-        return ceil_div(moved * ticks, byte) if moved == whole else moved * ticks // byte
+        if moved == whole:
+            return ceil_div(self.occupied * ticks, byte)
+        return self.occupied * moved * ticks // (whole * byte)
 
     def _complete(self, entry: tuple[int, Port], done: Callable[[], None], _: object) -> None:
         self.in_flight.remove(entry)
@@ -209,7 +229,10 @@ class ChannelUnit(Dram):
         waiting = [port for port, queue in zip(PORTS, self.queues, strict=True) if queue]
         port = self.arbiter.choose(waiting, self.queues)
         self.transactions += 1
-        return port, 0, min(self.queues[port][0].bytes_left, self.transaction_bytes)
+        size = min(self.queues[port][0].bytes_left, self.transaction_bytes)
+        self.occupied = size if self.mix is None else self.mix.occupied(size, port is not Port.OUTPUTS)
+        self.occupied_bytes += self.occupied
+        return port, 0, size
 
     def relative_state(self) -> tuple[Any, ...]:
         now = self.bench.now
@@ -217,6 +240,7 @@ class ChannelUnit(Dram):
         return (
             max(self.free_at_tick - now * self.ticks_per_cycle, 0),
             self.granted,
+            self.mix and (self.mix.relative_state(), self.occupied),
             self.arbiter.relative_state(),
             tuple(port for _, port in waiting),
             tuple(tuple(request.bytes_left for request in queue) for queue in self.queues),
@@ -224,7 +248,9 @@ class ChannelUnit(Dram):
         )
 
     def counters(self) -> dict[str, int]:
-        return super().counters() | {"dram.transactions": self.transactions, "dram.busy_ticks": self.busy_ticks}
+        found = {"dram.transactions": self.transactions, "dram.busy_ticks": self.busy_ticks}
+        occupied = {} if self.mix is None else {"dram.occupied_bytes": self.occupied_bytes}
+        return super().counters() | found | occupied
 
     def busy_in(self, counters: Mapping[str, int]) -> int:
         return ceil_div(counters["dram.busy_ticks"], self.ticks_per_cycle)
