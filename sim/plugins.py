@@ -1,6 +1,7 @@
 """Where parts plug in, and where they are looked for.
 
-    built in     a file of the seam's own package, such as sim/units/pe/anda.py
+    built in     a file of the seam's own package, such as sim/units/pe/anda.py; where nothing else
+                 plugs in, only the file of the name that is asked for is imported
     installed    an entry point of the group anda_sim.SEAM, named as the part: `toy = "toy_package.pe:ToyPe"`;
                  its code is imported when the part is asked for
     one file     --plugin FILE before the command; held in the environment, so that worker processes have it too
@@ -11,7 +12,6 @@ Names are unique among all three. docs/plug-ins.md shows one of each.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -79,7 +79,7 @@ class Seam(Generic[Part]):
         InputError
             Where two parts of this seam share a name, or the plug-in that has it cannot be used.
         """
-        found = _found(self, _files()).get(name)
+        found = _named(self, name, _files())
         return cast("Part | None", found and found.load())
 
     def parts(self) -> dict[str, Part]:
@@ -109,6 +109,8 @@ def fingerprint() -> str:
 
 @cache
 def _fingerprint(files: tuple[str, ...]) -> str:
+    import hashlib
+
     texts = [Path(file).read_bytes() for file in files]
     texts += [point.code() for points in _entry_points().values() for point in points if point.package != OWN]
     return hashlib.sha256(b"\0".join(texts)).hexdigest() if texts else ""
@@ -116,6 +118,15 @@ def _fingerprint(files: tuple[str, ...]) -> str:
 
 def _files() -> tuple[str, ...]:
     return tuple(filter(None, os.environ.get(FILES, "").split(os.pathsep)))
+
+
+@cache
+def _named(seam: Seam[Any], name: str, files: tuple[str, ...]) -> Found | None:
+    """The part of a name; where nothing plugs in, of the built-in files only the one of that name is imported."""
+    alone = f"{seam.package}.{name}"
+    if alone in _modules_of(seam) and not any((*_of_files(seam, files), *_installed(seam))):
+        return {one.name: one for one in _of_module(seam, importlib.import_module(alone))}.get(name)
+    return _found(seam, files).get(name)
 
 
 @cache
@@ -131,11 +142,17 @@ def _found(seam: Seam[Any], files: tuple[str, ...]) -> dict[str, Found]:
 
 
 def _built_in(seam: Seam[Any]) -> Iterator[Found]:
+    for module in _modules_of(seam):
+        yield from _of_module(seam, importlib.import_module(module))
+
+
+@cache
+def _modules_of(seam: Seam[Any]) -> tuple[str, ...]:
+    """The files of a seam's own package, as modules that are yet to import."""
     if seam.package is None:
-        return
+        return ()
     package = importlib.import_module(seam.package)
-    for info in pkgutil.iter_modules(package.__path__, f"{seam.package}."):
-        yield from _of_module(seam, importlib.import_module(info.name))
+    return tuple(info.name for info in pkgutil.iter_modules(package.__path__, f"{seam.package}."))
 
 
 def _of_files(seam: Seam[Any], files: tuple[str, ...]) -> Iterator[Found]:
@@ -181,6 +198,8 @@ def _name_of(part: object, key: str, where: str) -> str:
 @cache
 def _module(file: str) -> ModuleType:
     """The module of a plug-in file, imported once."""
+    import hashlib
+
     name = f"anda_sim_plugin_{hashlib.sha256(file.encode()).hexdigest()[:8]}_{Path(file).stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     if not Path(file).is_file() or spec is None or spec.loader is None or os.pathsep in file:
@@ -282,13 +301,14 @@ def _entry_points() -> dict[str, list[EntryPoint]]:
 
 def _with_our_groups() -> Iterator[Path]:
     """Metadata folders on the path that name one of the groups: read as bytes, since there may be hundreds."""
+    told = () if _of_checkout() is None else (f"{OWN.replace('-', '_')}-",)
     for folder in dict.fromkeys(sys.path):
         try:
             names = os.listdir(folder or os.curdir)
         except OSError:  # archives, and folders that are not there
             continue
         for name in names:
-            if name.endswith((".dist-info", ".egg-info")):
+            if name.endswith((".dist-info", ".egg-info")) and not name.startswith(told):
                 try:
                     with open(f"{folder or os.curdir}/{name}/entry_points.txt", "rb", buffering=0) as file:
                         text = file.read()

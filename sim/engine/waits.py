@@ -70,8 +70,9 @@ class Waits:
 
     def close(self) -> None:
         """Book the wait that has gone on until now; nothing is waited for any more."""
-        self.settle()
-        self._cause = None
+        if self._cause is not None:
+            self.settle()
+            self._cause = None
 
     def settle(self) -> None:
         """Book the running wait up to now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -32,11 +33,10 @@ OF_THE_SWEEP = ("sweep/evaluate.py", "sweep/results.py")
 @cache
 def code_version() -> str:
     """Hash of the simulator, the same wherever it is installed."""
-    files = {
-        path
-        for path in PACKAGE.rglob("*")
-        if path.suffix in SUFFIXES and path.relative_to(PACKAGE).parts[0] not in WITHOUT_INFLUENCE
-    }
+    top = {path for path in PACKAGE.iterdir() if path.name not in WITHOUT_INFLUENCE}
+    files = {path for path in top if path.suffix in SUFFIXES}
+    for folder in top - files:
+        files.update(Path(at, name) for at, _, names in os.walk(folder) for name in names if name.endswith(SUFFIXES))
     return hash_of(files | {PACKAGE / name for name in OF_THE_SWEEP})[:16]
 
 

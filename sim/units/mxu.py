@@ -232,7 +232,8 @@ class Mxu(Unit):
 
     def _begin(self) -> None:
         self.waits.close()
-        self._book()
+        if self.ledgers:
+            self._book()
         self.computing = True
         if not self.started:
             self.started, self.fill_cycles = True, self.bench.now
@@ -245,7 +246,8 @@ class Mxu(Unit):
             self._source.space.give(op.frees_activations)
         if op.closes_activations:
             self.activation_buffer.blocks.give()
-        self._book()
+        if self.ledgers:
+            self._book()
         self.computing = False
         if op.closes_tile:
             self.tiles += op.tiles
@@ -254,8 +256,6 @@ class Mxu(Unit):
 
     def _book(self) -> None:
         """Count the time up to now for the operation that is at work, or the one that is waited for."""
-        if not self.ledgers:
-            return
         op = self.op if self.computing else self.weights.op
         ledger = self.ledgers[op.stream.label if op is not None else next(iter(self.ledgers))]
         self.activity.settle()
@@ -311,7 +311,8 @@ class Mxu(Unit):
 
     def counters(self) -> dict[str, int]:
         self.waits.settle()
-        self._book()
+        if self.ledgers:
+            self._book()
         return {
             "mxu.macs": self.macs,
             "mxu.groups": self.groups,

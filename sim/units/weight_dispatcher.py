@@ -141,9 +141,8 @@ class WeightDispatcher(Unit):
         """B of the equation above."""
         return ceil_div(min(op.columns, self.mxu_columns) * op.stream.step_bits, self.port_bits)
 
-    def _beats(self, op: TileOp) -> int:
-        """Of all groups of all its tiles, of which the last may be narrower."""
-        block = self.block_cycles(op)
+    def _beats(self, op: TileOp, block: int) -> int:
+        """Of all groups of all its tiles, whose blocks take `block` beats; the last tile may be narrower."""
         if op.tiles == 1:
             return op.groups * block
         # The last tile may be narrower, those before are of all MXUs.
@@ -152,9 +151,10 @@ class WeightDispatcher(Unit):
 
     def tile_load(self) -> Steps:
         assert self.op is not None
-        self.beats += self._beats(self.op)
+        block = self.block_cycles(self.op)
+        self.beats += self._beats(self.op, block)
         self.read_bits += self.op.groups * self.op.columns * (self.op.stream.step_bits + self.op.stream.side_bits)
-        yield self.activity.work(self.block_cycles(self.op))
+        yield self.activity.work(block)
 
     def tile_rest(self) -> Steps:
         """The blocks after the first load while the MXU computes, each from the cycle the one before is taken."""
@@ -162,7 +162,7 @@ class WeightDispatcher(Unit):
         yield from self._wait_for_shadow()
         block, rest = self.block_cycles(self.op), self.op.groups * self.op.tiles - 1
         if rest:
-            busy = self._beats(self.op) - block
+            busy = self._beats(self.op, block) - block
             waiting = rest * max(self.mxu_group_cycles(self.op), block) - busy
             yield self.activity.spend((State.BUSY, busy), (State.OUTPUT_SPACE, waiting))
 

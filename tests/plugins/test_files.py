@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from sim import plugins
+from sim.arch.dram import ARBITRATION, DRAM
+from sim.units.processing_element import KINDS
 from tests.plugins.conftest import ROOT, TOY, Shell
 
 PE = str(TOY / "toy_package" / "pe.py")
@@ -155,3 +157,16 @@ def test_stored_results_know_the_plug_in_that_made_them(tmp_path: Path, monkeypa
         monkeypatch.setenv(plugins.FILES, str(tmp_path / f"{name}.py"))
         prints.add(plugins.fingerprint())
     assert len(prints | {without}) == 3
+
+
+def test_a_built_in_part_comes_alone_where_its_file_has_its_name_and_is_the_one_of_the_whole_package() -> None:
+    code = (
+        "import sys\nfrom sim.arch.load import load_arch\nload_arch('anda-hpca25')\n"
+        "print([name for name in ('sim.units.dram.banks', 'sim.units.pe.fp_fp') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    for seam in (DRAM, ARBITRATION, KINDS):
+        for name, part in seam.parts().items():
+            assert seam.find(name) is part
+            assert part.__module__.rpartition(".")[2] == name

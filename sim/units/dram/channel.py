@@ -196,7 +196,8 @@ class ChannelUnit(Dram):
         ticks = self._ticks(moved + size, whole) - (self._ticks(moved, whole) if moved else 0)
         self.free_at_tick = start_tick + ticks
         self.busy_ticks += ticks
-        was_busy_until = max(self.busy_until, self.bench.now)
+        now = self.bench.now
+        was_busy_until = max(self.busy_until, now)
         self.busy_until = ceil_div(self.free_at_tick, self.ticks_per_cycle)
         self.busy_cycles += self.busy_until - was_busy_until
         self.bytes_moved[port] += size
@@ -207,7 +208,7 @@ class ChannelUnit(Dram):
             arrival = self.busy_until + request.latency_cycles
             entry = (arrival, port)
             self.in_flight.append(entry)
-            self.bench.environment.after(partial(self._complete, entry, request.done), arrival - self.bench.now)
+            self.bench.environment.after(partial(self._complete, entry, request.done), arrival - now)
 
     def busy_cycles_so_far(self) -> int:
         """Cycles before the present one in which the channel moved something, wholly or in part."""
@@ -226,7 +227,7 @@ class ChannelUnit(Dram):
         done()
 
     def _grant(self) -> tuple[Port, int, int]:
-        waiting = [port for port, queue in zip(PORTS, self.queues, strict=True) if queue]
+        waiting = [port for port in PORTS if self.queues[port]]
         port = self.arbiter.choose(waiting, self.queues)
         self.transactions += 1
         size = min(self.queues[port][0].bytes_left, self.transaction_bytes)
