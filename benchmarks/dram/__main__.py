@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from benchmarks.dram.cases import SEED, DramCase, cases
 from benchmarks.dram.energy import picojoules
 from benchmarks.dram.model import clocks
 from benchmarks.dram.page import write_page
-from benchmarks.dram.references import Dramsim3, Ramulator
+from benchmarks.dram.references import Dramsim3, Ramulator, commit
 from sim.units.dram.banks.standards import standards
 
 RECORD = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "dram.json"
@@ -50,12 +49,6 @@ def compared(case: DramCase, first: Ramulator, second: Dramsim3) -> dict[str, An
     if standards()[case.standard].currents and case.windows == (0,):
         row |= {"dramsim3_picojoules": second.energy(case)["total_energy"], "model_picojoules": picojoules(case)}
     return row
-
-
-def commit(checkout: Path) -> str:
-    """Of a checkout."""
-    asked = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from sim.units.dram.banks.standards import Standard, standards
 
 HERE = Path(__file__).resolve().parent
 HBM = ("HBM2", "HBM2E", "HBM3", "HBM3E")
+ROWS = 8192
+"""Of a bank in DRAMsim3: more than any case goes through."""
 DRAMSIM3_SOURCES = (
     "bankstate channel_state command_queue common configuration controller dram_system hmc refresh simple_stats timing "
     "memory_system"
@@ -68,6 +70,17 @@ def _run(command: list[str], text: str | None = None, **environment: str) -> str
     return done.stdout
 
 
+def commit(checkout: Path) -> str:
+    """Of a checkout."""
+    return _run(["git", "-C", str(checkout), "rev-parse", "HEAD"]).strip()
+
+
+def _compile(dialect: str, name: str, includes: list[str], links: list[str], driver: Path, loop: Path) -> None:
+    """The driver that plays a case, and the library that a simulator drives."""
+    for source, out, kind in ((f"{name}_driver.cc", driver, []), (f"{name}_loop.cc", loop, ["-fPIC", "-shared"])):
+        _run(["g++", "-O2", f"-std={dialect}", *kind, *includes, str(HERE / source), "-o", str(out), *links])
+
+
 def _cycles(output: str) -> int:
     return next(int(line.split()[1]) for line in output.splitlines() if line.startswith("cycles"))
 
@@ -83,6 +96,11 @@ class Ramulator:
     def driver(self) -> Path:
         return self.work / "ramulator_driver"
 
+    @property
+    def loop(self) -> Path:
+        """The library for a closed loop."""
+        return self.work / "libramulator_loop.so"
+
     def build(self) -> None:
         here = self.checkout
         chosen = ("RAMULATOR_PYTHON_BINDINGS=OFF", "FETCHCONTENT_FULLY_DISCONNECTED=ON", "YAML_CPP_BUILD_TESTS=OFF")
@@ -93,28 +111,33 @@ class Ramulator:
         _run(["cmake", "-S", str(here), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release", *options])
         _run(["cmake", "--build", str(build), "--target", "ramulator"])
         includes = [f"-I{HERE}", f"-I{here}/src", f"-I{here}/ext/fmt/include", f"-I{here}/ext/yaml-cpp/include"]
-        source, links = str(HERE / "ramulator_driver.cc"), [f"-L{here}", "-lramulator", f"-Wl,-rpath,{here}"]
-        _run(["g++", "-O2", "-std=c++20", *includes, source, "-o", str(self.driver), *links])
+        links = [f"-L{here}", "-lramulator", f"-Wl,-rpath,{here}"]
+        _compile("c++20", "ramulator", includes, links, self.driver, self.loop)
 
     def clocks(self, case: DramCase) -> float:
         row = standards()[case.standard]
         # HBM3 is simulated in half clocks.
         scale = 2 if case.standard.startswith("HBM3") else 1
         levels = "7" if case.standard.startswith("HBM3") else "6"
-        config = self.work / f"{case.standard}_{case.channels}.yaml"
-        if not config.exists():
-            config.write_text(self._config(case, row))
+        config = self.described(case.standard, case.channels)
         return _cycles(_run([str(self.driver), str(config), levels], traced(case, row, scale))) / scale
 
-    def _config(self, case: DramCase, row: Standard) -> str:
-        kind, organisation, timing, controller = PRESETS[case.standard]
+    def described(self, standard: str, channels: int) -> Path:
+        """The file that describes so many channels."""
+        config = self.work / f"{standard}_{channels}.yaml"
+        if not config.exists():
+            config.write_text(self._config(standard, channels))
+        return config
+
+    def _config(self, standard: str, channels: int) -> str:
+        kind, organisation, timing, controller = PRESETS[standard]
         task = {
             "class": kind,
             "organisation": organisation,
             "timing": timing,
             "controller": controller,
-            "channels": case.channels,
-            "set": _timings_of_ramulator(kind, row),
+            "channels": channels,
+            "set": _timings_of_ramulator(kind, standards()[standard]),
         }
         paths = str(self.checkout / "python")
         return _run([sys.executable, "-c", EXPORT, json.dumps(task)], PYTHONPATH=paths)
@@ -148,6 +171,17 @@ class Dramsim3:
     def driver(self) -> Path:
         return self.work / "dramsim3_driver"
 
+    @property
+    def loop(self) -> Path:
+        """The library for a closed loop."""
+        return self.work / "libdramsim3_loop.so"
+
+    def described(self, standard: str, queues: str = "PER_BANK", places: int = 8) -> Path:
+        """The file that describes a channel; its command queues and their places."""
+        config = self.work / f"{standard}_{queues}.ini"
+        config.write_text(ini(standard, standards()[standard], queues, places))
+        return config
+
     def build(self) -> None:
         here, library = self.checkout, self.work / "libdramsim3.so"
         includes = [f"-I{here}/ext/headers", f"-I{here}/ext/fmt/include", f"-I{here}/src", f"-I{HERE}"]
@@ -155,7 +189,7 @@ class Dramsim3:
         flags = ["g++", "-O2", "-std=c++17", "-DFMT_HEADER_ONLY=1", *includes]
         _run([*flags, "-fPIC", "-shared", *sources, "-o", str(library)])
         links = [f"-L{self.work}", "-ldramsim3", f"-Wl,-rpath,{self.work}"]
-        _run([*flags, str(HERE / "dramsim3_driver.cc"), "-o", str(self.driver), *links])
+        _compile("c++17", "dramsim3", ["-DFMT_HEADER_ONLY=1", *includes], links, self.driver, self.loop)
 
     def clocks(self, case: DramCase) -> int:
         return _cycles(self._play(case))
@@ -171,15 +205,13 @@ class Dramsim3:
         return found
 
     def _play(self, case: DramCase) -> str:
-        row = standards()[case.standard]
-        config = self.work / "dramsim3.ini"
-        config.write_text(ini(case.standard, row))
+        row, config = standards()[case.standard], self.described(case.standard)
         return _run([str(self.driver), str(config), str(self.work), str(row.burst_bytes)], traced(case, row))
 
 
-def ini(name: str, row: Standard) -> str:
+def ini(name: str, row: Standard, queues: str = "PER_BANK", places: int = 8) -> str:
     """DRAMsim3's description of a channel; all of its banks, few of its rows."""
-    t, hbm, rows = row.clocks, name in HBM, 8192
+    t, hbm, rows = row.clocks, name in HBM, ROWS
     beats = 2 * t["BL"]
     width = 8 * row.burst_bytes // beats
     columns = row.columns * beats // (2 if hbm else 1)
@@ -197,7 +229,7 @@ def ini(name: str, row: Standard) -> str:
     if row.currents:
         power |= {"VDD": row.currents["volts"], "IDD5AB": power.pop("IDD5"), "IDD3P": row.currents["IDD2N"]}
     system = {"channel_size": size or 64, "channels": 1, "bus_width": width, "address_mapping": "rorabacobgch"}
-    system |= {"queue_structure": "PER_BANK", "row_buf_policy": "OPEN_PAGE", "cmd_queue_size": 8}
+    system |= {"queue_structure": queues, "row_buf_policy": "OPEN_PAGE", "cmd_queue_size": places}
     system |= {"trans_queue_size": 32, "unified_queue": False}
     other = {"epoch_period": 10**9, "output_level": 1, "output_prefix": "dramsim3"}
     sections: dict[str, Mapping[str, object]] = {
