@@ -65,6 +65,8 @@ PARTS: dict[str, tuple[str, Mapping[str, int]]] = {
     "INT8 x INT4: back end": ("token_accumulate", {}),
     "quantiser of 2 lanes": ("quantiser", {"Lanes": 2}),
     "quantiser of 4 lanes": ("quantiser", {"Lanes": 4}),
+    "plane fill of 16 weights": ("plane_fill", {"GroupSize": 16}),
+    "plane fill of 64 weights": ("plane_fill", {}),
     "BPC: lane": ("bpc_lane", {}),
     "BPC: lane with its gather registers": ("bpc", {"Rows": 1, "Lanes": 1}),
 }

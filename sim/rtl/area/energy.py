@@ -1,4 +1,4 @@
-"""Switched capacitance of a PE a MAC, and of a quantiser a value, on given activations and weights.
+"""Switched capacitance of a PE a MAC, of a quantiser a value and of a plane fill a weight, on given operands.
 
 The outputs are held against the contract. Where a PE takes weights of 8 bits, those given are the upper four bits of
 them, and the lower four are drawn evenly.
@@ -20,6 +20,7 @@ from sim.mapping.vector_blocks import TOKEN_DIVISION_CYCLES
 from sim.rtl.area.elements import GROUP_SIZE, Element
 from sim.rtl.area.switching import Simulation
 from sim.rtl.area.synthesis import Netlist
+from sim.rtl.checks import plane_fill
 from sim.rtl.checks.bench import to_bits
 from sim.rtl.checks.shape import Shape
 from sim.rtl.checks.stimulus import Work
@@ -104,6 +105,32 @@ def switched_a_value(netlist: Netlist, lanes: int, values: NDArray[np.float16]) 
     if not np.array_equal(simulation.output("scale_o"), to_bits(fp16.to_codes(tokens.scales)[:, np.newaxis], 16)):
         raise NetlistError("quantiser: the netlist's scales are not those of the format")
     return float(simulation.switched / values.size)
+
+
+def switched_a_weight(netlist: Netlist, weights: Int4Tensor, read_bits: int) -> float:
+    """Transistor gates switched a weight of groups that a plane fill fills up, of which so many planes are read.
+
+    The weights get zero points, as the pattern follows them.
+
+    Raises
+    ------
+    NetlistError
+        Where what leaves is not what the format says.
+    """
+    stored = IntegerTensor.quantise(weights.dequantise(), "zero-point", weights.group_size, bits=weights.bits)
+    stored = stored.regrouped(GROUP_SIZE)
+    streams, groups, size = stored.codes.shape
+    given, wanted = plane_fill.signals(stored, read_bits)
+    simulation, on = Simulation(netlist, streams), np.ones(1, np.bool_)
+    for group in range(groups):
+        here = {name: bits.reshape(streams, groups, -1)[:, group] for name, bits in given.items()}
+        simulation.cycle({"rst_ni": on, "column_valid_i": on, "filled_ready_i": on} | here)
+        if group == 0:
+            simulation.start_counting()
+        for name, bits in wanted.items():
+            if not np.array_equal(simulation.output(name), bits.reshape(streams, groups, -1)[:, group]):
+                raise NetlistError(f"plane_fill: the netlist's {name} is not that of the format")
+    return float(simulation.switched / (streams * (groups - 1) * size))
 
 
 def _flags(work: Work, group: int, word: int, groups: int) -> NDArray[np.bool_]:

@@ -10,12 +10,15 @@ from typing import Any
 from sim.rtl.area.activations import made_up, traced
 from sim.rtl.area.cells import gate_equivalents
 from sim.rtl.area.elements import ELEMENTS, PARTS, Element
-from sim.rtl.area.energy import switched_a_mac, switched_a_value
+from sim.rtl.area.energy import switched_a_mac, switched_a_value, switched_a_weight
 from sim.rtl.area.synthesis import Netlist, synthesise
 from sim.workload.trace_file import open_trace
 
 MANTISSA_BITS = (4, 5, 6, 7, 8, 11, 13)
 """Mantissa lengths at which the Anda PE is measured: those the search finds, and those of FIGNA."""
+
+PLANES_READ = (1, 2, 3)
+"""Of the four that the weights of the operands have."""
 
 
 def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
@@ -30,6 +33,12 @@ def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None
     progress("quantiser")
     netlist = synthesise(*PARTS["quantiser of 4 lanes"])
     switching = {label: switched_a_value(netlist, 4, inputs.values) for label, inputs in operands.items()}
+    progress("plane fill")
+    netlist = synthesise(*PARTS["plane fill of 64 weights"])
+    filling = {
+        label: {str(read): switched_a_weight(netlist, inputs.weights, read) for read in PLANES_READ}
+        for label, inputs in operands.items()
+    }
     parts = {}
     for name, (module, parameters) in PARTS.items():
         progress(name)
@@ -40,6 +49,7 @@ def measure(trace: Path | None, progress: Callable[[str], None] = lambda _: None
         "processing_elements": elements,
         "parts": parts,
         "quantiser": {"switched_a_value": switching},
+        "plane_fill": {"switched_a_weight": filling},
     }
 
 

@@ -56,7 +56,7 @@ class Simulation:
             self._loads[self._index[pins["Q" if "DFF" in kind else "Y"]]] += OUTPUT_LOAD
             if "DFF" in kind:
                 flips.append([self._index[pins[pin]] if pin in pins else -1 for pin in ("Q", "D", "E")])
-        self._q, self._d, self._enable = np.array(flips).T
+        self._q, self._d, self._enable = np.array(flips, np.intp).reshape(-1, 3).T
         for kind, pins in self.netlist.gates():
             sources = [self._index[pins[pin]] for pin in CELLS[kind].loads]
             self._order.append((FUNCTIONS[kind], self._index[pins["Y"]], sources))

@@ -16,6 +16,7 @@ SLICED = "APU, sliced weights of 7 and 8 bits, digits of 4, zero points"
 INTEGER = "INT8 PE 1 x 1, groups of 16 in 3 words, zero points"
 INTEGER_SLICED = "INT8 x INT4 PE, sliced weights of 7 and 8 bits, zero points"
 QUANTISER = "quantiser INT8, 3 lanes"
+PLANE_FILL = "plane fill groups of 16"
 CORE = "MXU and BPC 4 x 4, groups of 16, zero points, 2 lanes, 3 output registers"
 
 
@@ -170,6 +171,15 @@ MUTATIONS = (
         "quantiser.sv",
         "quotient_q + 21'd1",
         "quotient_q",
+    ),
+    _one("ones begin a weight early", PLANE_FILL, "plane_fill.sv", "place > {cut, 1'b0}", "place >= {cut, 1'b0}"),
+    _one("a zero point loses a bit too many", PLANE_FILL, "plane_fill.sv", "zero_i >> raised", "zero_i >> unread_i"),
+    _one(
+        "every group begins the pattern anew",
+        PLANE_FILL,
+        "plane_fill.sv",
+        "{block_i + 3'(i / 16), 4'(i)}",
+        "{3'(i / 16), 4'(i)}",
     ),
     _one("iFPU without its correction", "iFPU PE 2 x 2, groups of 64", "ifpu_pe.sv", "      sum -= mantissa;\n", ""),
     _one(

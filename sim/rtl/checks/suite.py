@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from sim.rtl.checks import arithmetic, bpc, collector, dispatchers, matrix, quantiser
+from sim.rtl.checks import arithmetic, bpc, collector, dispatchers, matrix, plane_fill, quantiser
 from sim.rtl.checks.build import Design, Edit
 from sim.rtl.checks.comparison import Comparison
 from sim.rtl.checks.shape import Shape
@@ -179,6 +179,9 @@ def checks() -> list[Check]:
         Check("BPC", "as published", bpc.design(16, 16, 64, 16, 1024), bpc.check, 200),
         Check("BPC", "4 x 4, groups of 16, 2 lanes", bpc.design(4, 4, 16, 2, 64), bpc.check, 200),
         Check("BPC", "2 x 8, groups of 128, 1 lane", bpc.design(2, 8, 128, 1, 192), bpc.check, 200),
+        Check("plane fill", "groups of 64", plane_fill.design(64), plane_fill.check, 50),
+        Check("plane fill", "groups of 16", plane_fill.design(16), plane_fill.check, 50),
+        Check("plane fill", "groups of 128", plane_fill.design(128), plane_fill.check, 20),
         Check("quantiser", "INT8, 64 lanes", quantiser.design(64, 8), quantiser.check, 200),
         Check("quantiser", "INT8, 3 lanes", quantiser.design(3, 8), quantiser.check, 200),
         Check("quantiser", "INT4, 16 lanes", quantiser.design(16, 4), quantiser.check, 200),
