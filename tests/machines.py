@@ -118,6 +118,8 @@ def wide_case(seed: int) -> Case:
     if rng.random() < 0.3:
         planes = PlaneWeights(stored.bits, stored.group_size, zero_point_bits=stored.zero_point_bits)
         stored = dataclasses.replace(planes, read_bits=rng.randint(1, stored.bits))
+        port = case.arch.weight_dispatcher.model_copy(update={"fills_planes": True})
+        case = Case(case.arch.model_copy(update={"weight_dispatcher": port}), case.gemm)
     return Case(case.arch, dataclasses.replace(case.gemm, weights=stored))
 
 

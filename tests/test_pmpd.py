@@ -26,7 +26,9 @@ FP16 = "{format: fp16}"
 def step(weights: str | None, machine: str = "decode-npu") -> Result:
     """One step of decoding; None: the shipped planes, all of them."""
     overrides = () if weights is None else (f"weights={weights}",)
-    return simulate(load_arch(machine), load_workload("pmpd-7b", steps=1, precision="fp16", overrides=overrides))
+    # FP-FP fills up no planes as it is shipped.
+    arch = load_arch(machine, ["weight_dispatcher.fills_planes=true"])
+    return simulate(arch, load_workload("pmpd-7b", steps=1, precision="fp16", overrides=overrides))
 
 
 def planes(bits: int, group: str = "128") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 from functools import cache
 
@@ -15,6 +16,7 @@ from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
 from sim.formats.weights.integer import IntegerWeights
 from sim.formats.weights.planes import PlaneWeights
 from sim.machine.assembly import Run, SimulationOptions
+from sim.machine.costs import energy_picojoules
 from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
 from sim.workload.gemm import FP16, Gemm
@@ -33,7 +35,8 @@ SLOW = 0.57  # GB/s: two bytes in a cycle of 285 MHz
 @cache
 def machine(gigabytes_per_second: float) -> Machine:
     """FP-FP, which multiplies weights of every format; 285 MHz."""
-    return Machine(load_arch("fp-fp", [f"dram.bandwidth_gigabytes_per_second={gigabytes_per_second}"]))
+    bandwidth = f"dram.bandwidth_gigabytes_per_second={gigabytes_per_second}"
+    return Machine(load_arch("fp-fp", [bandwidth, "weight_dispatcher.fills_planes=true"]))
 
 
 @cache
@@ -98,12 +101,39 @@ def test_planes_that_are_not_read_are_not_moved(bits):
     """Of 8 stored planes `bits` are read: 16 over what is read, whatever is stored."""
     stored = PlaneWeights(8, 128, zero_point_bits=0, read_bits=bits)
     run, plain = decoded(stored), decoded(IntegerWeights(bits, 128, zero_point_bits=0))
-    assert run.counters == plain.counters
+    filled = {"weight_dispatcher.filled_weights": K * N if bits < 8 else 0}
+    assert run.counters == plain.counters | filled
     assert (run.cycles, run.states) == (plain.cycles, plain.states)
     assert Fraction(decoded(FP16).counters["dram.weight_bytes"], run.counters["dram.weight_bytes"]) == 16 / (
         bits + Fraction(1, 8)
     )
     assert stored.stored_bits(K) == 8 + Fraction(1, 8)
+
+
+@pytest.mark.parametrize("name", ["anda-hpca25", "fp-fp", "fp-int", "ifpu", "figna", "int8"])
+def test_only_a_machine_that_fills_up_planes_reads_some_of_them(name):
+    """It has area, and energy for each weight of each pass; with all planes read, it costs what it cost without."""
+    without, with_it = (Machine(load_arch(name, keys)) for keys in ([], ["weight_dispatcher.fills_planes=true"]))
+    some = Gemm("some", "up", 40, 320, 200, mantissa_bits=5, weights=PlaneWeights(8, 64, read_bits=4))
+    every = dataclasses.replace(some, weights=PlaneWeights(8, 64))
+    with pytest.raises(
+        InputError, match=r"weight_dispatcher\.fills_planes: some has weights of which only some"
+    ) as found:
+        without.run(some)
+    assert "cost.plane_fill" in found.value.facts["needed"]
+    run, passes = with_it.run(some), 1 if name in ("fp-fp", "int8") else 2  # 5 bits
+    row_tiles = ceil_div(40, with_it.arch.mxu.rows)
+    assert run.counters["weight_dispatcher.filled_weights"] == row_tiles * 200 * 320 * passes
+    plain, filled = without.run(every), with_it.run(every)
+    assert plain.counters | {"weight_dispatcher.filled_weights": 0} == filled.counters
+    assert (plain.cycles, plain.states) == (filled.cycles, filled.states)
+    price = with_it.arch.cost.plane_fill
+    spent = [energy_picojoules(one.arch, run.counters, run.cycles) for one in (without, with_it)]
+    more = spent[1]["mxu"] - spent[0]["mxu"]
+    assert more == pytest.approx(
+        run.counters["weight_dispatcher.filled_weights"] * price.energy_picojoules_per_weight, rel=1e-6
+    )
+    assert energy_picojoules(with_it.arch, filled.counters, 1) == energy_picojoules(without.arch, plain.counters, 1)
 
 
 @pytest.mark.parametrize(

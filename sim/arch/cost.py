@@ -103,6 +103,20 @@ class QuantiserCost(MachineSection):
     describes: Process
 
 
+class PlaneFillCost(MachineSection):
+    """What fills up partly read planes (`weight_dispatcher.fills_planes`), at every column of every MXU."""
+
+    energy_picojoules_per_weight: Positive
+    """Of a weight that is filled up."""
+    square_micrometres_per_weight: Positive
+    """Of a column, for each value of `mxu.dot_length`."""
+    square_micrometres_per_column: Positive
+    """Of a column, beside that: its zero point and scale."""
+    stage_bits_per_weight: Count
+    """Flip-flops that one more pipeline stage puts into a column, for each value of `mxu.dot_length`."""
+    describes: Process
+
+
 class VectorShape(Process):
     fpus: Count
 
@@ -179,6 +193,7 @@ class Cost(MachineSection):
     """Figures, or `rtl`: those recorded from the synthesis of sim/rtl."""
     bpc: BpcCost | None = None
     quantiser: QuantiserCost | None = None
+    plane_fill: PlaneFillCost | None = None
     vector: VectorCost
     controller: ControllerCost
     logic: LogicCost

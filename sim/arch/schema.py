@@ -79,6 +79,8 @@ class Buffers(MachineSection):
 class WeightDispatcherConfig(MachineSection):
     port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
     """Weights into each MXU a cycle."""
+    fills_planes: bool = False
+    """Whether weights in nested planes of which only some are read can be filled up on their way to the PEs."""
 
 
 class ActivationDispatcherConfig(MachineSection):

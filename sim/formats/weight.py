@@ -83,6 +83,11 @@ class WeightFormat(ABC):
         return self.bits
 
     @property
+    def filled(self) -> bool:
+        """Whether a machine fills up what is not read: hardware of its own (`weight_dispatcher.fills_planes`)."""
+        return False
+
+    @property
     def factor_bits(self) -> int:
         """Bits of the integer that a PE multiplies."""
         return self.read_bits

@@ -68,6 +68,9 @@ def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> d
             plan.activations_resident,
         ),
     }
+    if arch.weight_dispatcher.fills_planes:
+        filled = plan.group_size if gemm.weights.filled else 0
+        counters["weight_dispatcher.filled_weights"] = row_tiles * gemm.n * plan.steps * filled
     if pace.token_scale_bits:
         counters["activation_dispatcher.scale_read_bits"] = tiles_across * gemm.m * pace.token_scale_bits
     if pace.compressed_rows is not None:

@@ -41,6 +41,7 @@ def add_attention_units(assembly: Assembly, expected: AttentionExpectation) -> N
         port_bits=arch.weight_dispatcher.port_bits,
         mxu_columns=arch.mxu.columns,
         mxu_group_cycles=lambda op: mxu.group_cycles(op),
+        fills_planes=arch.weight_dispatcher.fills_planes,
     )
     mxu = Mxu(
         bench,

@@ -99,6 +99,7 @@ def add_gemm_units(
         port_bits=arch.weight_dispatcher.port_bits,
         mxu_columns=arch.mxu.columns,
         mxu_group_cycles=lambda op: mxu.group_cycles(op),
+        fills_planes=arch.weight_dispatcher.fills_planes,
     )
     mxu = Mxu(
         bench,

@@ -201,6 +201,10 @@ class Machine:
 
     def pace(self, gemm: Gemm) -> Pace:
         """What the PEs tell the units of a GeMM."""
+        if gemm.weights.filled and not self.arch.weight_dispatcher.fills_planes:
+            problem = f"{gemm.name} has weights of which only some planes are read: {gemm.weights}"
+            needed = "true, which has its area and energy (cost.plane_fill)"
+            raise self.arch.refuse("weight_dispatcher.fills_planes", problem, needed=needed)
         mantissa_bits = gemm.output_mantissa_bits if self.pe.encoded else None
         output = self.pe.outputs(mantissa_bits) if gemm.cached is None else TokenHeads(*gemm.cached)
         return Pace(

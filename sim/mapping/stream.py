@@ -29,6 +29,8 @@ class Stream:
         Rows of an encoded group of it, sign and planes; 0 where it leaves as FP16.
     label
         Under which the MXU counts its time, in programs.
+    filled
+        Weights of a column in a pass that are filled up, as only some of their planes are read.
     """
 
     words: int = 0
@@ -38,12 +40,14 @@ class Stream:
     output_group: int = 1
     compressed_rows: int = 0
     label: str = ""
+    filled: int = 0
 
     @classmethod
     def of(cls, plan: Plan, pace: Pace) -> Stream:
         """Of a GeMM that is cut for a machine."""
         rows = pace.compressed_rows or 0
-        return cls(pace.words, plan.step_bits, plan.side_bits, pace.output, pace.output_group, rows)
+        filled = plan.group_size if plan.gemm.weights.filled else 0
+        return cls(pace.words, plan.step_bits, plan.side_bits, pace.output, pace.output_group, rows, filled=filled)
 
 
 RAW = Stream()

@@ -8,9 +8,10 @@ c columns takes
     B = ceil(c * dot_length * weight_bits / port_bits)  cycles
 
 and loads while the MXU computes the block before, so a group costs the MXU max(P, B) where P is its own time. Scales
-and zero points come with the first beat through a side port.
+and zero points come with the first beat through a side port. Where only some planes of weights are read, the others are
+filled up behind the port, column by column and without a cycle.
 
-RTL: sim/rtl/modules/weight_dispatcher.sv; timing diagram and checks: docs/microarchitecture.md
+RTL: sim/rtl/modules/weight_dispatcher.sv, plane_fill.sv; timing diagram and checks: docs/microarchitecture.md
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sim.arch.schema import Arch
-from sim.cost.scaling import port
+from sim.cost.scaling import SQUARE_MILLIMETRES, check_process, further_stages, port, registers
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel
@@ -49,12 +50,13 @@ class WeightDispatcher(Unit):
 
     @classmethod
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
-        """Reads of the buffer, and registers of its port; a bit costs the MXU the same through any port."""
+        """Reads of the buffer, registers of its port and plane fills; a bit costs the MXU the same through any port."""
         read = weight_memory(arch).read_picojoules_per_bit
         added = port(arch, arch.weight_dispatcher.port_bits, arch.cost.pe.describes.weight_port_bits)
         return (
             CostTerms("weight_buffer", {"weight_dispatcher.read_bits": read}),
             CostTerms("mxu", {}, added.milliwatts, added.square_millimetres),
+            *_plane_fill(arch),
         )
 
     def __init__(
@@ -66,6 +68,7 @@ class WeightDispatcher(Unit):
         port_bits: int,
         mxu_columns: int,
         mxu_group_cycles: Callable[[TileOp], int],
+        fills_planes: bool = False,
     ) -> None:
         super().__init__(bench, "weight_dispatcher")
         self.cursor, self.buffer = cursor, buffer
@@ -77,7 +80,8 @@ class WeightDispatcher(Unit):
         self.watch: FastForwarder | None = None
         """Told of each run of column tiles, so that periods of the loops can be found and skipped."""
         self.groups_left = self.bits_left = 0
-        self.beats = self.read_bits = 0
+        self.beats = self.read_bits = self.filled_weights = 0
+        self.fills_planes = fills_planes
         self._load_first, self._load_rest = (
             (self.beat_load, self.beat_rest) if bench.grain == "beat" else (self.tile_load, self.tile_rest)
         )
@@ -118,6 +122,7 @@ class WeightDispatcher(Unit):
         stream = self.op.stream
         self.bits_left = min(self.op.columns, self.mxu_columns) * stream.step_bits
         self.read_bits += self.op.columns * (stream.step_bits + stream.side_bits)
+        self.filled_weights += self.op.columns * stream.filled
         while self.bits_left > 0:
             yield self.activity.work(1)
             self.bits_left -= self.port_bits
@@ -151,9 +156,10 @@ class WeightDispatcher(Unit):
 
     def tile_load(self) -> Steps:
         assert self.op is not None
-        block = self.block_cycles(self.op)
+        block, blocks, stream = self.block_cycles(self.op), self.op.groups * self.op.columns, self.op.stream
         self.beats += self._beats(self.op, block)
-        self.read_bits += self.op.groups * self.op.columns * (self.op.stream.step_bits + self.op.stream.side_bits)
+        self.read_bits += blocks * (stream.step_bits + stream.side_bits)
+        self.filled_weights += blocks * stream.filled
         yield self.activity.work(block)
 
     def tile_rest(self) -> Steps:
@@ -170,4 +176,27 @@ class WeightDispatcher(Unit):
         return (self.op, tuple(self.shadow.items))
 
     def counters(self) -> dict[str, int]:
-        return {"weight_dispatcher.beats": self.beats, "weight_dispatcher.read_bits": self.read_bits}
+        counters = {"weight_dispatcher.beats": self.beats, "weight_dispatcher.read_bits": self.read_bits}
+        return counters | ({"weight_dispatcher.filled_weights": self.filled_weights} if self.fills_planes else {})
+
+
+def _plane_fill(arch: Arch) -> tuple[CostTerms, ...]:
+    """Of a machine that fills up planes: at every column of every MXU, with the stages that the clock needs."""
+    cost, mxu = arch.cost.plane_fill, arch.mxu
+    if cost is not None:
+        check_process(arch, "cost.plane_fill", cost.describes)
+    if not arch.weight_dispatcher.fills_planes:
+        return ()
+    if cost is None:
+        raise arch.refuse("cost.plane_fill", "missing; a machine with weight_dispatcher.fills_planes needs it")
+    stage = registers(arch, cost.stage_bits_per_weight * further_stages(arch, cost.describes))
+    columns = mxu.columns * mxu.count
+    a_weight = cost.square_micrometres_per_weight * SQUARE_MILLIMETRES + stage.square_millimetres
+    return (
+        CostTerms(
+            "mxu",
+            {"weight_dispatcher.filled_weights": cost.energy_picojoules_per_weight + stage.picojoules},
+            columns * mxu.dot_length * stage.milliwatts,
+            columns * (cost.square_micrometres_per_column * SQUARE_MILLIMETRES + mxu.dot_length * a_weight),
+        ),
+    )

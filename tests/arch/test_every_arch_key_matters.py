@@ -16,6 +16,7 @@ from sim.arch.dram import ARBITRATION, DRAM
 from sim.arch.load import load_arch
 from sim.arch.schema import Arch
 from sim.errors import InputError
+from sim.formats.weights.planes import PlaneWeights
 from sim.simulation import simulate
 from sim.units.processing_element import KINDS
 from sim.workload.gemm import FP16, Gemm, Phase, VectorWork, Workload
@@ -35,6 +36,10 @@ WORK = Workload(
             ),
         ),
     ),
+)
+PLANES = Workload(
+    "planes",
+    (Phase("decode", (Gemm("g", "up", m=3, k=320, n=200, mantissa_bits=5, weights=PlaneWeights(8, read_bits=3)),)),),
 )
 ATTENTION = Workload("attention", (Phase("prefill", (Gemm("scores", "scores", m=40, k=128, n=200, weights=FP16),)),))
 SCARCE = [
@@ -65,6 +70,7 @@ SCENARIOS: dict[str, tuple[str, list[str], Workload]] = {
     "more than described": ("anda-hpca25", [*LONG, *MORE], WORK),
     "more lanes": ("fp-fp", ["mxu.lanes=8", "activation_dispatcher.port_bits=2048"], WORK),
     "shorter mantissas": ("figna", ["mxu.mantissa_bits=11", *LONG], WORK),
+    "planes read in part": ("anda-hpca25", ["weight_dispatcher.fills_planes=true", *LONG, *MORE], PLANES),
     "integers": ("int8", ["mxu.lanes=8", *FAST], WORK),
 }
 
@@ -133,7 +139,7 @@ def written(value: Any) -> str:
 
 ALWAYS_REFUSED = {("bpc", "group_size"), ("dram", "kind")}
 """The output is the next GeMM's input, so only mxu.dot_length is allowed; there is one built-in kind of DRAM."""
-COSTED = ("pe", "bpc", "quantiser", "vector")
+COSTED = ("pe", "bpc", "quantiser", "plane_fill", "vector")
 PROCESS = {
     *(("cost", part, "describes", key) for part in COSTED for key in ("node_nanometres", "volts")),
     *{("cost", "logic", "volts"), ("cost", "sram", "node_nanometres"), ("cost", "pe", "describes", "kind")},

@@ -61,6 +61,9 @@ def test_more_hardware_costs_more(path: tuple[str, ...]) -> None:
     if path == ("mxu", "activation_bits"):
         fixed, value = ["mxu.activation_bits=4"], 4
     more = value // 2 if path in LESS_IS_MORE else value + 1 if path == ("mxu", "mantissa_bits") else 2 * value
+    if isinstance(value, bool):
+        assert not value
+        more = "true"
     before, after = machine(name, *fixed), machine(name, *fixed, f"{'.'.join(path)}={more}")
     assert chip(after) > chip(before)
 
@@ -84,6 +87,37 @@ def test_longer_mantissas_cost_more_and_shorter_ones_less(name: str) -> None:
     less, shipped, more = (machine(name, f"mxu.mantissa_bits={bits}") for bits in (12, 13, 14))
     assert chip(less) < chip(shipped) < chip(more)
     assert spent(less) < spent(shipped) < spent(more)
+
+
+FILLS = "weight_dispatcher.fills_planes=true"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [(), ("mxu.count=3",), ("mxu.columns=32",), ("mxu.dot_length=128",), ("clock.frequency_megahertz=800",)],
+)
+def test_what_fills_up_planes_stands_at_every_column(overrides: tuple[str, ...]) -> None:
+    fixed = (*overrides, *STAGES)
+    without, with_it = machine("fp-int", *fixed), machine("fp-int", *fixed, FILLS)
+    mxu, cost, logic = with_it.mxu, with_it.cost.plane_fill, with_it.cost.logic
+    assert cost is not None
+    stages = 2 if "clock" in "".join(overrides) else 0  # 800 MHz is under three times 285
+    bits = stages * cost.stage_bits_per_weight
+    a_weight = cost.square_micrometres_per_weight + bits * logic.flip_flop_square_micrometres
+    a_column = cost.square_micrometres_per_column + mxu.dot_length * a_weight
+    assert chip(with_it) - chip(without) == pytest.approx(mxu.columns * mxu.count * a_column * 1e-6)
+    counters = {"weight_dispatcher.filled_weights": 10**9}
+    energy = cost.energy_picojoules_per_weight + bits * logic.flip_flop_femtojoules_per_cycle * 1e-3
+    spent_on_it = energy_picojoules(with_it, counters, 0)["mxu"]
+    assert spent_on_it == pytest.approx(10**9 * energy)
+    assert "weight_dispatcher.filled_weights" not in {
+        name for terms in cost_terms(without) for name in terms.picojoules
+    }
+
+
+def test_a_machine_that_fills_up_planes_says_what_that_costs() -> None:
+    with pytest.raises(InputError, match=r"cost\.plane_fill: missing; a machine with weight_dispatcher\.fills_planes"):
+        chip(machine("fp-int", FILLS, "cost.plane_fill=null"))
 
 
 def test_a_clock_beyond_the_rule_is_refused() -> None:

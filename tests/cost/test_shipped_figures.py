@@ -115,6 +115,26 @@ def test_a_quantiser_costs_what_its_gates_are_of_fp_fp(synthesis: dict[str, Any]
     assert written(switched * fp_fp.energy_picojoules_per_cycle / a_cycle, cost.energy_picojoules_per_value)
 
 
+def test_a_plane_fill_costs_what_its_gates_are_of_fp_fp(synthesis: dict[str, Any]) -> None:
+    base, fp_fp = synthesis["processing_elements"]["FP-FP"], load_arch("fp-fp").cost.pe
+    few, many = (synthesis["parts"][f"plane fill of {count} weights"]["gate_equivalents"] for count in (16, 64))
+    cost, gate = (
+        load_arch("anda-hpca25").cost.plane_fill,
+        1e6 * fp_fp.area_square_millimetres / base["gate_equivalents"],
+    )
+    assert cost is not None
+    a_weight = (many - few) / 48
+    assert written(a_weight * gate, cost.square_micrometres_per_weight)
+    assert written((few - 16 * a_weight) * gate, cost.square_micrometres_per_column)
+    traced = [one["None"] for label, one in base["switched_a_mac"].items() if label.startswith("trace")]
+    filled = [
+        one["3"] for label, one in synthesis["plane_fill"]["switched_a_weight"].items() if label.startswith("trace")
+    ]
+    per_switch = fp_fp.energy_picojoules_per_cycle / (4 * sum(traced) / len(traced))
+    assert written(sum(filled) / len(filled) * per_switch, cost.energy_picojoules_per_weight)
+    assert cost.stage_bits_per_weight == 8 + -(-(8 + 19) // 64)
+
+
 def test_what_grows_in_fp_fp_is_its_lanes(synthesis: dict[str, Any]) -> None:
     parts = synthesis["parts"]
     lane = parts["FP16 multiplier"]["gate_equivalents"] + parts["binary32 adder"]["gate_equivalents"]

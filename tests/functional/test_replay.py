@@ -113,7 +113,8 @@ def test_rules_reach_layers_and_steps_of_a_trace(trace):
         {"positions": "21-", "precision": 1},
     ]
     file = PrecisionFile(precision="fp16", rules=[PrecisionRule(**rule) for rule in rules])
-    plan, machine = file.plan(file.precision), Machine(load_arch("anda-hpca25"))
+    plan = file.plan(file.precision)
+    machine = Machine(load_arch("anda-hpca25", ["weight_dispatcher.fills_planes=true"]))
     done = list(replay(trace, machine.pe, lambda gemm: machine.piece(gemm).plan(), plan))
     modules, told = ("qkv", "o", "up", "down"), set()
     for one in done:

@@ -42,6 +42,12 @@ def predict(arch: Arch, gemm: Gemm) -> Prediction:
         del states["bpc"], counters["bpc.rows"], counters["bpc.groups"]
     if not numbers["token_bits"]:
         del counters["activation_dispatcher.scale_read_bits"]
+    if arch.weight_dispatcher.fills_planes:
+        a_pass = arch.mxu.dot_length * numbers["digit_bits"] + numbers["scale_bits"]
+        passes, rest = divmod(counters["weight_dispatcher.read_bits"], a_pass)
+        assert rest == 0
+        partly = numbers["weight_bits"] < gemm.weights.bits
+        counters["weight_dispatcher.filled_weights"] = passes * arch.mxu.dot_length * partly
     return Prediction(cycles, states, counters)
 
 

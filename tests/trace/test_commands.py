@@ -147,7 +147,7 @@ def test_a_trace_of_any_format_is_replayed_in_it(save_model, text, tmp_path, wei
     typed("trace", model, "--out", tmp_path / "t", "--text", text, "--tokens", 8, "--weights", weights)
     trace, stored = open_trace(tmp_path / "t"), weights_of(weights, "--weights")
     original, held = load_file(model / "model.safetensors"), load_file(next((tmp_path / "t").glob("*.safetensors")))
-    machine = Machine(load_arch("fp-fp"))
+    machine = Machine(load_arch("fp-fp", ["weight_dispatcher.fills_planes=true"]))
     for record in trace.manifest.records:
         if record.weights is None:
             assert record.module == "head"

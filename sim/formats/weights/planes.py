@@ -7,7 +7,7 @@ memory   scales, then zero points or minimums, then the planes, most significant
 
 Any-Precision LLM (arXiv 2402.10517) and PMPD (arXiv 2410.13461) read weights so, by tables of values where this has
 integers; planes that are not read cost neither bytes nor bits of the weight port. The PE multiplies one bit more than
-it is sent: a constant in place of the others.
+it is sent: a constant in place of the others, which a machine with `weight_dispatcher.fills_planes` fills in.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ class PlaneWeights(IntegerWeights):
         if not 1 <= self.read_bits <= self.bits:
             facts = {"allowed": f"1 to {self.bits}, the planes stored"}
             raise InputError(f"{self.read_bits} planes read", field="read_bits", facts=facts)
+
+    @property
+    def filled(self) -> bool:
+        return self.read_bits < self.bits
 
     @property
     def factor_bits(self) -> int:
