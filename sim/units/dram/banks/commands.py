@@ -26,7 +26,6 @@ class CommandChannel(BankChannel):
         """RDs, or WRs, since the turn or the refresh: clock and bank group."""
         self.last_write: dict[int, int] = {}
         """By bank group, since reads last turned to writes."""
-        self.act_of = [NEVER] * len(self.rows)
         self.closed_at = [NEVER] * len(self.rows)
         self.refreshed = self.settings.wake_clocks - self.t.RFC
         self.moves: list[dict[str, int]] = [{} for _ in self.rows]
@@ -44,7 +43,7 @@ class CommandChannel(BankChannel):
         rcd = t.RCDWR if write else t.RCDRD
         ready = max(sight, self._command_bus(opened, n, sight))
         for i, (one, group) in enumerate(zip(banks, groups, strict=True)):
-            ready = max(ready, self.act_of[one] + rcd - i * self.step)
+            ready = max(ready, self.act[one] + rcd - i * self.step)
             if not write:
                 ready = max(ready, self.last_write.get(group, NEVER) + t.CWL + t.BL + t.WTRL - i * self.step)
         slots = self._gaps(ready, groups, write) if self.fills[write] else []
@@ -94,15 +93,26 @@ class CommandChannel(BankChannel):
         self.opened(bank)
         if self.rows[bank] >= 0:
             self._precharge(bank, sight)
-        at = max(sight, self.closed_at[bank] + self.t.RP, self.act_of[bank] + self.t.RC, self.refreshed + self.t.RFC)
-        while not self._act_free(at, bank % self.groups):
+        at = max(sight, self.closed_at[bank] + self.t.RP, self.act[bank] + self.t.RC, self.refreshed + self.t.RFC)
+        last = max((other for other, _ in self.acts), default=NEVER)
+        if sight >= last and at >= last + self.t.FAW:
+            self.anchor, self.floor = at, last + self.t.FAW
+        at = max(at, self.floor)
+        while not (self._on_beat(at) and self._act_free(at, bank % self.groups)):
             at += 1
         self.acts = [(t, g) for t, g in self.acts if t > self.seen - self.t.FAW - self.t.RRDL]
         self.acts.append((at, bank % self.groups))
         self.columns = [(t, g) for t, g in self.columns if t > min(self.seen, at) - self.t.CCDL_WR - self.t.CCDL]
-        self.act_of[bank], self.rows[bank], self.moves[bank] = at, row, {}
+        self.act[bank], self.rows[bank], self.moves[bank] = at, row, {}
         self.issued.append(BankCommand(at, "ACT", bank, row))
         return at
+
+    def _on_beat(self, at: int) -> bool:
+        """Whether ACTs as close as they may be, forwards and backwards from the anchor, would have one at a clock."""
+        t, beats = self.t, [0]
+        while len(beats) < 5:
+            beats.append(max(beats[-1] + t.RRDS, beats[-4] + t.FAW if len(beats) >= 4 else 0))
+        return (at - self.anchor) % beats[4] in beats[:4]
 
     def _act_free(self, at: int, group: int) -> bool:
         t = self.t
@@ -114,7 +124,7 @@ class CommandChannel(BankChannel):
     def _precharge(self, bank: int, since: int) -> int:
         """Close a row as soon as it may; when."""
         t, moves = self.t, self.moves[bank]
-        at = max(since, self.act_of[bank] + t.RAS)
+        at = max(since, self.act[bank] + t.RAS)
         at = max(at, moves.get("RD", NEVER) + t.RTP, moves.get("WR", NEVER) + t.write_to_precharge)
         self.closed_at[bank] = at
         self.issued.append(BankCommand(at, "PRE", bank, self.rows[bank]))
@@ -139,13 +149,13 @@ class CommandChannel(BankChannel):
         ready = [since]
         for bank in opened:
             moves = self.moves[bank]
-            ready += [self.act_of[bank] + t.RAS, moves.get("RD", NEVER) + t.RTP]
+            ready += [self.act[bank] + t.RAS, moves.get("RD", NEVER) + t.RTP]
             ready.append(moves.get("WR", NEVER) + t.write_to_precharge)
         at = max(ready)
         for bank in opened:
             self._precharge(bank, at)
         at = max(at + t.RP if opened else at, self.refreshed + t.RFC, *(closed + t.RP for closed in self.closed_at))
-        at = max([at, *(act + t.RC for act in self.act_of)])
+        at = max([at, *(act + t.RC for act in self.act)])
         self.issued.append(BankCommand(at, "REF", -1, -1))
         self.refreshed, self.columns = at, []
         return at

@@ -3,10 +3,14 @@
     queue     a burst is seen when it has arrived and one of `queue_bursts` places is free; it leaves its place with its
               RD or WR, or with its ACT where it opens a bank
     run       bursts in one row of a bank index go back to back as soon as the last of them would not wait for its bank;
-              a short run that finds its row closed goes burst by burst, as first-ready scheduling would have it
+              a short run that finds its row closed, or just opened, goes burst by burst, as first-ready scheduling
+              would have it
+    beat      ACTs take slots that follow one another as closely as tRRD and tFAW allow, counted from one that nobody
+              was waiting beside: a row that must open late leaves whole slots before it to others
     gaps      slots of the bus that a run had to leave free are filled by later runs that are ready
     turn      reads and writes do not mix: the other direction begins behind everything
-    refresh   from its due time on nothing new; all rows close; `refresh` clocks
+    refresh   from its due time on nothing new; all rows close; `refresh` clocks. Of bursts that go one by one, those
+              that were seen before it are not new, however long they wait for their banks
     idle      an idle gap that holds a refresh closes all rows and pays it: the channel begins anew (`restart`)
 
 A subclass finds the slots: RowChannel by equations, CommandChannel command by command.
@@ -81,8 +85,14 @@ class BankChannel(ABC):
         self.fence = 0
         """No gap before it may be filled."""
         self.writing = False
+        self.hole = NEVER
+        """End of the last slots that a piece left free before it."""
         self.due = self.t.REFI
-        self.rows = [-1] * self.groups * self.mapping.banks
+        banks = self.groups * self.mapping.banks
+        self.rows, self.act = [-1] * banks, [NEVER] * banks
+        """By bank: its open row, and the clock of its last ACT."""
+        self.anchor = self.floor = NEVER
+        """An ACT that the slots of ACTs count from, and the clock before which they count from another."""
         self.held: list[tuple[int, int, int]] = []
         """Bursts in the queue: when the first leaves, when the last leaves, how many."""
         self.holding, self.seen = 0, NEVER
@@ -106,12 +116,11 @@ class BankChannel(ABC):
         """
         if write != self.writing:
             self._turn(write)
-        last, short = NEVER, SHORT_RUN * self.groups
+        last = NEVER
         while bursts:
             piece = self.mapping.piece(first, bursts)
             n = piece.bursts
-            opens = self.rows[piece.bank * self.groups + piece.group] != piece.row
-            if n > 1 and (not self.back_to_back or (opens and n <= short)):
+            if n > 1 and self._one_by_one(piece, arrival, write):
                 n = min(n, SINGLES * self.groups)
                 for i in range(n):
                     single = piece._replace(group=(piece.group + i) % self.groups, bursts=1)
@@ -123,13 +132,33 @@ class BankChannel(ABC):
         self.last_data = max(self.last_data, last + (self.t.CWL if write else self.t.CL) + self.t.BL)
         return last
 
+    def _one_by_one(self, piece: BankPiece, arrival: int, write: bool) -> bool:
+        """Whether the bursts of a run look for slots each by itself: they, or other runs, would wait otherwise."""
+        bank, row, group, n = piece
+        if not self.back_to_back:
+            return True
+        short = SHORT_RUN * self.groups
+        if n > short:
+            return False
+        if self.rows[bank * self.groups + group] != row:
+            return True
+        if n == short:
+            return False
+        # Slots before the end of the schedule are lost only where there are any.
+        start = max(arrival, self._sight())
+        if self.hole <= start:
+            start = max(start, self.end)
+        start -= self.t.RCDWR if write else self.t.RCDRD
+        acts = self.act[bank * self.groups : (bank + 1) * self.groups]
+        return any(acts[(group + i) % self.groups] > start + i * self.step for i in range(min(n, self.groups)))
+
     def _between_refreshes(self, piece: BankPiece, arrival: int, write: bool) -> int:
         last, left = NEVER, piece
         while True:
-            start = max(self.end, arrival)
+            start = self._start(left, arrival)
             while start >= self.due:
                 self._refresh()
-                start = max(self.end, arrival)
+                start = self._start(left, arrival)
             before = -((start - self.due) // self.step)
             now = left if before >= left.bursts else left._replace(bursts=before)
             last = max(last, self._placed(now, max(arrival, self._sight()), write))
@@ -138,8 +167,15 @@ class BankChannel(ABC):
             group = (left.group + before) % self.groups
             left = left._replace(group=group, bursts=left.bursts - before)
 
+    def _start(self, piece: BankPiece, arrival: int) -> int:
+        """Not before it a piece begins; where it is due by then, the refresh is first."""
+        return max(arrival, self._sight() if piece.bursts == 1 else self.end)
+
     def _placed(self, piece: BankPiece, sight: int, write: bool) -> int:
+        end = self.end
         last = self._place(piece, sight, write)
+        if self.end - piece.bursts * self.step > end:
+            self.hole = self.end - piece.bursts * self.step
         self.bursts += piece.bursts
         if self.settings.closed_page:
             touched = {(piece.group + i) % self.groups for i in range(min(piece.bursts, self.groups))}
@@ -188,7 +224,7 @@ class BankChannel(ABC):
         self.writing = write
         gap = self.t.RTW if write else self.t.CWL + self.t.BL + self.t.WTRS
         self.end = max(self.end, self.end - self.step + gap)
-        self.fence = self.end
+        self.fence, self.hole = self.end, NEVER
         self._turned()
 
     def _refresh(self) -> None:
@@ -199,6 +235,7 @@ class BankChannel(ABC):
         self.precharges += len(opened)
         self.rows = [-1] * len(self.rows)
         self.end = self.fence = max(self.end, at + self.t.RFC)
+        self.hole = NEVER
         self.due += self.t.REFI
 
     def opened(self, bank: int) -> None:

@@ -1,7 +1,8 @@
 """A channel row by row: where the commands of a whole run go, by equations (the `tile` grain).
 
-ACT_i   first slot >= sight [+ tRP after the bank may close, where another row is open], tRC after the bank's last
-        ACT, tRRD from every ACT around it, at most four ACTs within tFAW
+ACT_i   first free slot >= sight [+ tRP after the bank may close, where another row is open], tRC after the bank's last
+        ACT; slots lie 0, 1, 2, 3 x tRRD_S behind an anchor and again max(tFAW, 4 tRRD_S) later, so that any of them
+        keep both; tRRD_L to ACTs of the group around it
 run     first slot >= max over its first bursts i of   ACT_i + tRCD - i tCCD   and, for reads, tWTR_L - i tCCD
 slots   gaps first, in order; what is left goes back to back from the end of the schedule, tCCD_L kept
 """
@@ -27,7 +28,10 @@ class RowChannel(BankChannel):
         self.orders = [tuple((g + i) % groups for i in range(groups)) for g in range(groups)]
         self.behind = [tuple((g - 1 - k) % groups for k in range(groups)) for g in range(groups)]
         """Slots since the last burst of each group, after a stream whose next group is g."""
-        self.reach = -(-settings.timings.RRDL // settings.timings.RRDS)
+        t = settings.timings
+        self.round = max(t.FAW, 4 * t.RRDS)
+        """From an ACT to the fourth after it, at the closest."""
+        self.reach = -(-t.RRDL // t.RRDS)
         """ACTs on one side that may be nearer than tRRD_L."""
         super().__init__(settings)
 
@@ -35,7 +39,7 @@ class RowChannel(BankChannel):
         super().restart()
         banks = len(self.rows)
         wake = self.settings.wake_clocks
-        self.act, self.may_close, self.may_open = [NEVER] * banks, [NEVER] * banks, [wake] * banks
+        self.may_close, self.may_open = [NEVER] * banks, [wake] * banks
         self.acts: list[int] = []
         self.act_groups: list[int] = []
         self.gaps: list[Gap] = []
@@ -188,47 +192,36 @@ class RowChannel(BankChannel):
             at = max(sight, self.may_close[bank], self.act[bank] + t.RAS) + t.RP
         else:
             at = max(sight, self.may_open[bank])
-        at = self._act_slot(max(at, self.act[bank] + t.RC), group)
+        at = self._act_slot(max(at, self.act[bank] + t.RC), group, sight)
         self.act[bank], self.may_close[bank], self.rows[bank] = at, NEVER, row
         return at
 
-    def _act_slot(self, at: int, group: int) -> int:
-        """The first slot from `at` on that keeps tRRD and tFAW to the ACTs before and after it."""
+    def _act_slot(self, at: int, group: int, sight: int) -> int:
+        """The first free slot from `at` on."""
         t, acts, groups = self.t, self.acts, self.act_groups
         while len(acts) > 8 and acts[4] < self.seen - t.FAW:
             del acts[0], groups[0]
-        if not acts or at >= acts[-1] + t.RRDL:
-            if len(acts) >= 4 and acts[-4] + t.FAW > at:
-                at = acts[-4] + t.FAW
+        if not acts or (sight >= acts[-1] and at >= acts[-1] + t.FAW):
+            self.anchor, self.floor = at, acts[-1] + t.FAW if acts else NEVER
             acts.append(at)
             groups.append(group)
             return at
+        at = max(at, self.floor)
         while True:
-            later = self._act_conflict(at, group)
-            if later is None:
+            since = (at - self.anchor) % self.round
+            slot = -(-since // t.RRDS)
+            at += (slot * t.RRDS if slot < 4 else self.round) - since
+            i = bisect_left(acts, at)
+            if i < len(acts) and acts[i] == at:
+                at += 1
+                continue
+            near = range(max(0, i - self.reach), min(len(acts), i + self.reach))
+            if all(groups[j] != group or abs(at - acts[j]) >= t.RRDL for j in near):
                 break
-            at = later
-        i = bisect_left(acts, at)
+            at += 1
         acts.insert(i, at)
         groups.insert(i, group)
         return at
-
-    def _act_conflict(self, at: int, group: int) -> int | None:
-        """A slot before which this one is not free, or None."""
-        t, acts, groups = self.t, self.acts, self.act_groups
-        i = bisect_left(acts, at)
-        for j in range(max(0, i - self.reach), min(len(acts), i + self.reach)):
-            apart = t.RRDL if groups[j] == group else t.RRDS
-            if -apart < at - acts[j] < apart:
-                return acts[j] + apart
-        # Five ACTs of which `j` are before this one and 4 - j after it.
-        for j in range(5):
-            if i >= j and i + 4 - j <= len(acts):
-                first = acts[i - j] if j else at
-                final = acts[i + 3 - j] if j < 4 else at
-                if final - first < t.FAW:
-                    return acts[i - 4] + t.FAW if j == 4 else acts[i] + 1
-        return None
 
     def _close(self, banks: list[int]) -> int:
         t, closed = self.t, NEVER
@@ -278,6 +271,9 @@ class RowChannel(BankChannel):
             tuple(after(at) for at in self.may_close),
             tuple(after(at) for at in self.may_open),
             tuple((a - now, g) for a, g in zip(self.acts, self.act_groups, strict=True) if a > recent),
+            # Slots count from an ACT as long as one is near.
+            ((self.anchor - now) % self.round, after(self.floor)) if self.acts and self.acts[-1] > recent else None,
+            after(max(self.hole, seen)),
             tuple(sorted((after(max(first, seen)), after(max(last, seen)), n) for first, last, n in self.held)),
             tuple(after(at, max(t.CCDL, t.CCDL_WR)) for at in self.last),
             tuple(after(at) for at in self.after_turn),
