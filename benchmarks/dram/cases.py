@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sim.units.dram.banks.standards import Standard, standards
 
-SEED = 20261121
+SEED = 20261122
 """Drawn after the model was frozen."""
 BURSTS = 16000
 QUICK_BURSTS = 4000

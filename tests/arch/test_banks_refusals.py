@@ -97,7 +97,7 @@ def test_every_key_changes_what_is_counted(change: str) -> None:
 NEEDED = {
     "timings.XP": ("dram.idle=power_down",),
     "write_buffer.bursts": ("dram.write_buffer={bursts: 9, high: 2, low: 1}",),
-    "write_buffer.high": ("dram.write_buffer={bursts: 9, high: 7, low: 1}",),
+    "write_buffer.high": ("dram.write_buffer={bursts: 17, high: 15, low: 1}",),
     "timings.RAS": ("dram.timings.RC=220", "dram.page=closed"),
     "timings.BL": ("dram.timings.CCDS=3",),
     "timings.CCDS": ("dram.timings.CCDL=8", "dram.timings.CCDL_WR=8"),

@@ -103,3 +103,35 @@ def test_a_queue_bounds_how_far_ahead_rows_are_opened(kind: type[RowChannel]) ->
     found = [clocks(places) for places in (8, 16, 40)]
     assert found == sorted(found, reverse=True)
     assert found[0] > found[-1]
+
+
+@pytest.mark.parametrize("kind", [RowChannel, CommandChannel])
+def test_a_row_that_must_open_late_leaves_whole_slots_to_others(kind: type[RowChannel]) -> None:
+    channel = kind(settings("HBM3E"))
+    t, groups, row_set = channel.t, channel.groups, channel.mapping.row_set
+    # As close as tRRD and tFAW allow: four ACTs, then what is left of tFAW.
+    slots = [k // 4 * t.FAW + k % 4 * t.RRDS for k in range(16)]
+    channel.serve(0, 2, 0, False)
+    channel.serve(channel.mapping.region, 1, 0, False)  # the first one's bank: tRC
+    late = min(slot for slot in slots if slot >= t.RC)
+    assert channel.act[0] == late > t.RC
+    others = [(bank, group) for bank in range(4) for group in range(groups)][2:12]
+    for bank, group in others:
+        channel.serve(bank * row_set + group, 1, 0, False)
+    assert [channel.act[bank * groups + group] for bank, group in others] == slots[2:12]
+    assert slots[11] < late
+
+
+@pytest.mark.parametrize("kind", [RowChannel, CommandChannel])
+def test_a_burst_seen_before_a_refresh_is_not_kept_by_others_that_wait_for_a_bank(kind: type[RowChannel]) -> None:
+    channel = kind(settings(REFI=1300))
+    t = channel.t
+    rows = t.REFI // t.RC + 2  # one after the other in one bank: the last is beyond the refresh
+    assert rows < channel.settings.queue_bursts
+    last = max(channel.serve(row * channel.mapping.region, 1, 0, False) for row in range(rows))
+    assert last > channel.due
+    assert channel.serve(channel.mapping.row_set, 1, 0, False) < 2 * t.RC
+    assert channel.refreshes == 0
+    # What comes after it was due waits for it.
+    assert channel.serve(channel.mapping.row_set, 1, t.REFI, False) > last + t.RFC
+    assert channel.refreshes == 1
