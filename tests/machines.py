@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sim.arch.dram import DramConfig
 from sim.arch.load import load_arch
-from sim.arch.schema import Arch, Schedule
+from sim.arch.schema import Arch, Schedule, Split
 from sim.formats.weights.half import Fp16Weights
 from sim.formats.weights.integer import IntegerWeights
 from sim.formats.weights.planes import PlaneWeights
@@ -173,6 +173,46 @@ def long_case(seed: int, level: int) -> Case:
         update={"buffers": buffers.model_copy(update=bigger), "schedule": schedule.model_copy(update=blocks)}
     )
     return Case(arch, dataclasses.replace(case.gemm, name=f"long-{seed}", m=m, n=n))
+
+
+def split_case(seed: int) -> Case:
+    """A random machine whose MXUs split rows, columns and K of a tile; some of them may be left out."""
+    rng, case = random.Random(f"{seed}, split"), random_case(seed)
+    split = Split(tokens=rng.choice([1, 1, 2, 3]), outputs=rng.choice([1, 2, 3]), k=rng.choice([1, 2, 3, 5]))
+    mxu, buffers, schedule, group = case.arch.mxu, case.arch.buffers, case.arch.schedule, case.arch.mxu.dot_length
+    assert isinstance(schedule, Schedule)
+    count, run = split.mxus + rng.choice([0, 0, 1, 4]), math.lcm(group, mxu.columns * split.outputs)
+    while split.tokens * run > math.lcm(group, mxu.columns * count):
+        count += 1
+    streams, rows = split.streams + rng.choice([0, 0, 1]), mxu.rows * split.tokens
+    blocks = {
+        "token_block": rng.choice([rows, 2 * rows, rng.randint(1, 3 * rows)]),
+        "output_block": run * rng.choice([1, 1, 2]),
+        "k_block": group * split.k * rng.choice([1, 1, 2, 4]),
+        "split": split,
+    }
+    groups = rng.choice([rng.randint(1, 9), rng.randint(1, 4 * split.k)])
+    k = max(1, groups * group - rng.choice([0, 0, 1, group // 2]))
+    m, n = rng.randint(1, 4 * rows), rng.randint(1, 2 * run + mxu.columns)
+    stretch = blocks["k_block"] if rng.random() < 0.5 else k + group * rng.randint(0, 9)
+    least = streams * (min(blocks["token_block"], m + rows) * stretch * 17 // 8 // streams + 64)
+    bytes_per_weight = 3 if case.gemm.weights == FP16 else 2
+    bigger = {
+        "activation": buffers.activation.model_copy(update={"bytes": least, "banks": streams}),
+        "weight": buffers.weight.model_copy(update={"bytes": blocks["output_block"] * stretch * bytes_per_weight + 64}),
+    }
+    dispatcher = case.arch.activation_dispatcher.model_copy(update={"streams": streams})
+    tree = rng.choice([1, 2, 5]) if split.k > 1 else None
+    arch = case.arch.model_copy(
+        update={
+            "mxu": mxu.model_copy(update={"count": count}),
+            "buffers": buffers.model_copy(update=bigger),
+            "activation_dispatcher": dispatcher,
+            "collector": case.arch.collector.model_copy(update={"reduction_cycles": tree}),
+            "schedule": schedule.model_copy(update=blocks),
+        }
+    )
+    return Case(arch, dataclasses.replace(case.gemm, name=f"split-{seed}", m=m, k=k, n=n))
 
 
 def banked_case(seed: int) -> Case:

@@ -180,6 +180,14 @@ class LogicCost(MachineSection):
     flip_flop_femtojoules_per_cycle: Positive
     """Of a flip-flop that is clocked."""
     flip_flop_leakage_nanowatts: Positive
+    multiplexer_square_micrometres: Positive
+    """Of a bit of one of two."""
+    multiplexer_femtojoules_per_bit: Positive
+    """Of a bit that passes."""
+    fp32_adder_square_micrometres: Positive
+    """Without registers."""
+    fp32_adder_picojoules: Positive
+    """Of a sum."""
 
 
 def _or_recorded(schema: dict[str, Any]) -> None:

@@ -36,7 +36,8 @@ class MxuConfig(MachineSection):
     """Kind of the processing element; `sim.py list` shows the kinds."""
     count: Count = 1
     """MXUs that share the buffers, vector unit, writer, controller and DRAM. Each has its PEs, ports, collector and
-    compressor. They split the outputs; activations are broadcast to all of them."""
+    compressor. They split the outputs, and activations are broadcast to all of them, unless `schedule.split` says
+    otherwise."""
     rows: Count
     columns: Count
     dot_length: Annotated[int, Field(ge=16, le=128, multiple_of=16)] = 64
@@ -88,11 +89,16 @@ class ActivationDispatcherConfig(MachineSection):
     """Activations to all rows a cycle."""
     exponent_port_bits: Annotated[int, Field(ge=5)] | None = None
     """Shared exponents to all rows a cycle; only with an Anda-format PE."""
+    streams: Count = 1
+    """Different activations that MXUs may take at a time, each through ports as wide as these and out of a bank of its
+    own. With several, each MXU selects one of them, and weights of its own or of a neighbour."""
 
 
 class CollectorConfig(MachineSection):
     port_bits: Annotated[int, Field(ge=64, multiple_of=64)]
     """FP16 outputs an MXU hands on a cycle."""
+    reduction_cycles: Count | None = None
+    """Cycles of a level of the tree that adds FP32 sums of MXUs which split K; none: there is no tree."""
 
 
 class BpcConfig(MachineSection):
@@ -122,6 +128,23 @@ class ControllerConfig(MachineSection):
     """From the start of a GeMM to the first load request."""
 
 
+class Split(MachineSection):
+    """MXUs that split the tokens of a tile, its outputs, and the groups of K; their product works, others idle."""
+
+    tokens: Count = 1
+    outputs: Count = 1
+    k: Count = 1
+
+    @property
+    def mxus(self) -> int:
+        return self.tokens * self.outputs * self.k
+
+    @property
+    def streams(self) -> int:
+        """Different activations that they take at a time."""
+        return self.tokens * self.k
+
+
 class Schedule(MachineSection):
     """How a GeMM is cut: blocks of tokens and outputs, chunks of K, and which blocks the outer loop runs over."""
 
@@ -132,6 +155,8 @@ class Schedule(MachineSection):
     """Values of K loaded and released together."""
     order: Literal["tokens_outer", "outputs_outer"] = "tokens_outer"
     """tokens_outer keeps activations and streams weights once a token block; outputs_outer the other way round."""
+    split: Split | None = None
+    """What the MXUs split; none: the outputs, over all of them."""
 
 
 class Named(MachineSection):
@@ -157,13 +182,22 @@ class Hardware(MachineSection):
 
     @property
     def tile_columns(self) -> int:
-        """Outputs of a tile: those of all MXUs, which share its tokens."""
+        """Outputs of a tile where all MXUs share its tokens."""
         return self.mxu.columns * self.mxu.count
 
     @property
     def run_width(self) -> int:
         """Outputs of a run of column tiles: whole tiles, and whole groups of the next GeMM's input."""
-        return math.lcm(self.mxu.dot_length, self.tile_columns)
+        return self.run_of(self.split_of(None))
+
+    def split_of(self, schedule: Schedule | None) -> Split:
+        """What the MXUs split."""
+        split = schedule.split if schedule is not None else None
+        return split or Split(outputs=self.mxu.count)
+
+    def run_of(self, split: Split) -> int:
+        """Outputs of a run of column tiles of MXUs split so."""
+        return math.lcm(self.mxu.dot_length, self.mxu.columns * split.outputs)
 
     @property
     def expressions(self) -> Mapping[tuple[str | int, ...], str]:

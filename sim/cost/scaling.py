@@ -31,6 +31,10 @@ MILLIWATTS = 1e-6
 """Of a nanowatt."""
 
 
+ADDER_STAGE_BITS = 64
+"""Flip-flops of a stage of an FP32 addition: both operands, or what they have become."""
+
+
 @dataclass(frozen=True)
 class Figures:
     """One of a kind: energy at work for a cycle or an operation, standing power, area."""
@@ -55,6 +59,37 @@ def port(arch: Arch, bits: int, described_bits: int) -> Figures:
     mxu, described = arch.mxu, arch.cost.pe.describes
     contained = Fraction(mxu.rows * mxu.columns, described.rows * described.columns) * described_bits
     return registers(arch, float(mxu.count * (bits - contained)))
+
+
+def selection(arch: Arch, bits: float, inputs: int) -> Figures:
+    """Multiplexers that take one of so many inputs of `bits` bits, and the energy of a cycle's bits through them."""
+    logic = arch.cost.logic
+    return Figures(
+        picojoules=bits * (inputs - 1).bit_length() * logic.multiplexer_femtojoules_per_bit * PICOJOULES,
+        milliwatts=0.0,
+        square_millimetres=bits * (inputs - 1) * logic.multiplexer_square_micrometres * SQUARE_MILLIMETRES,
+    )
+
+
+def fp32_adder(arch: Arch, cycles: int) -> Figures:
+    """An FP32 addition of so many cycles: one stage at the clock of the described PE, whose accumulator is one.
+
+    Raises
+    ------
+    InputError
+        For fewer than the clock needs.
+    """
+    logic, needed = arch.cost.logic, stages(arch, arch.cost.pe.describes, 1)
+    if cycles < needed:
+        clock = arch.clock.frequency_megahertz
+        problem = f"found {cycles}: too few stages for {clock:g} MHz"
+        raise arch.refuse("collector.reduction_cycles", problem, needed=f"{needed}")
+    held = registers(arch, ADDER_STAGE_BITS * cycles)
+    return Figures(
+        picojoules=logic.fp32_adder_picojoules + held.picojoules,
+        milliwatts=held.milliwatts,
+        square_millimetres=logic.fp32_adder_square_micrometres * SQUARE_MILLIMETRES + held.square_millimetres,
+    )
 
 
 def further_stages(arch: Arch, described: Process) -> int:

@@ -1,4 +1,8 @@
-"""One GeMM computed tile by tile of its plan, as the machine's processing elements round."""
+"""One GeMM computed tile by tile of its plan, as the machine's processing elements round.
+
+MXUs that split K take its groups in turn, and a tree adds their FP32 sums: of neighbours first, then of neighbouring
+pairs, an odd one going up as it is.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,11 @@ from sim.mapping.plan import Plan
 
 class Multiplier(Protocol):
     """What computes: a processing element (sim/units/processing_element.py)."""
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it takes activations as integers, under a scale a token."""
+        ...
 
     @property
     def encoded(self) -> bool:
@@ -76,10 +85,26 @@ def execute(
     for panel in panels(plan):
         rows = slice(panel.row, panel.row + panel.rows)
         columns = slice(panel.column, panel.column + panel.columns)
-        accumulators = multiplier.multiply(activations[rows], weights.rows(columns), gemm.mantissa_bits)
+        accumulators = _sums(plan, multiplier, activations[rows], weights.rows(columns))
         with np.errstate(over="ignore"):
             outputs[rows, columns] = accumulators
         on_panel(panel, accumulators, outputs[rows, columns])
         tiles += panel.tiles
         overflows += int(np.count_nonzero(~np.isfinite(outputs[rows, columns])))
     return Execution(outputs, tiles, overflows)
+
+
+def _sums(plan: Plan, multiplier: Multiplier, activations: Half, weights: WeightTensor) -> Float32:
+    """Accumulators of all of K."""
+    bits, parts = plan.gemm.mantissa_bits, plan.split.k
+    if parts == 1:
+        return multiplier.multiply(activations, weights, bits)
+    if multiplier.quantised:
+        problem = "values of MXUs that split K are known of activations in FP16 alone, not under a scale a token"
+        raise InputError(problem, field="schedule.split.k", facts={"found": str(parts), "allowed": "1"})
+    part = np.arange(plan.gemm.k) // plan.group_size % parts
+    # A zero adds nothing to a sum, of whatever kind, and takes no part in an exponent.
+    sums = [multiplier.multiply(np.where(part == j, activations, np.float16(0)), weights, bits) for j in range(parts)]
+    while len(sums) > 1:
+        sums = [sum_ + sums[i + 1] if i + 1 < len(sums) else sum_ for i, sum_ in enumerate(sums) if i % 2 == 0]
+    return sums[0]

@@ -68,10 +68,13 @@ def replay(
     for record in records:
         gemm = precisions.gemm(record, record.step)
         activations, weights = trace.activations(record), trace.weights(record)
-        kept = None
+        kept, plan = None, plan_of(gemm)
         if dump is not None:
+            if plan.split.k > 1:
+                problem = "only what can be verified is dumped: found sums of MXUs that split K"
+                raise InputError(problem, field="schedule.split.k", facts={"allowed": "1"})
             kept = dump.begin(record, gemm, activations, gemm.weights.read(weights))
-        yield _replayed(record, gemm, pe, plan_of(gemm), activations, weights, kept)
+        yield _replayed(record, gemm, pe, plan, activations, weights, kept)
 
 
 def _replayed(

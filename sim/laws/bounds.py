@@ -106,9 +106,9 @@ def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic, pacing
     dram, launch = model_of(arch), arch.controller.launch_cycles
     compute = first_fill(arch, plan, pacing.first_block) + pacing.steady + last_drain(arch, plan, pace)
     memory = launch + 1 + dram.least_cycles(traffic.bytes)
-    drains = sum(drain_cycles(arch, rows) * count for rows, count in tile_sizes(plan.tokens)) * column_tiles(plan)
+    drains = sum(plan_drain(arch, plan, rows) * count for rows, count in tile_sizes(plan.tokens)) * column_tiles(plan)
     compressing = sum(
-        compress_cycles(arch, pace, rows, cols) * rc * cc
+        compress_cycles(arch, pace, rows, cols, plan.roots) * rc * cc
         for rows, rc in tile_sizes(plan.tokens)
         for cols, cc in run_widths(plan)
     )
@@ -118,7 +118,7 @@ def gemm_bounds(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic, pacing
         + 3 * traffic.requests
         + traffic.fill_beats
         + pacing.serial
-        + pacing.tiles * arch.mxu.pipeline_cycles
+        + pacing.tiles * (arch.mxu.pipeline_cycles + plan.reduction_cycles)
         + drains
         + compressing
         + 3 * traffic.output_blocks
@@ -217,7 +217,7 @@ def pacing_of(arch: Hardware, plan: Plan, pace: Pace) -> Pacing:
         columns = [block(size) for size in _ends(outputs, plan.outputs.tile)]
         inside, last = plan.outputs.tiles(outputs) - 1, columns[-1]
         for row_index, (size, rows) in enumerate(_rows(tokens, plan.tokens.tile)):
-            words = word_cycles(arch, pace, size)
+            words = word_cycles(arch, pace, min(size, plan.mxu_rows))
             own = inside * max(words, columns[0]) + max(words, last)
             # Inside a row each tile is followed by the next column, at its end by the first column of the next row.
             next_columns = max(inside - 1, 0) * max(words, columns[0]) + (max(words, last) if inside else 0)
@@ -295,10 +295,16 @@ def drain_cycles(arch: Hardware, rows: int) -> int:
     return ceil_div(rows * arch.mxu.columns * 16, arch.collector.port_bits)
 
 
-def compress_cycles(arch: Hardware, pace: Pace, rows: int, columns: int) -> int:
+def plan_drain(arch: Hardware, plan: Plan, rows: int) -> int:
+    """Of a tile of so many rows: FP32 sums where MXUs split K, from the fullest MXU."""
+    width = 2 if plan.split.k > 1 else 1
+    return drain_cycles(arch, width * min(rows, plan.mxu_rows))
+
+
+def compress_cycles(arch: Hardware, pace: Pace, rows: int, columns: int, compressors: int) -> int:
     if pace.compressed_rows is None or arch.bpc is None:
         return 0
-    passes = ceil_div(rows * ceil_div(columns, pace.output_group), arch.bpc.lanes * arch.mxu.count)
+    passes = ceil_div(rows * ceil_div(columns, pace.output_group), arch.bpc.lanes * compressors)
     return 1 + passes * pace.compressed_rows
 
 
@@ -309,5 +315,6 @@ def last_drain(arch: Hardware, plan: Plan, pace: Pace) -> int:
     columns = _last_tile(last_block, plan.run_tiles * plan.outputs.tile)
     shape = (rows, ceil_div(columns, pace.output_group), columns)
     moved = bursts(arch, pace.output.data_bytes(*shape) + pace.output.side_bytes(*shape))
-    drained = arch.mxu.pipeline_cycles + drain_cycles(arch, rows) + compress_cycles(arch, pace, rows, columns)
+    through = arch.mxu.pipeline_cycles + plan.reduction_cycles + plan_drain(arch, plan, rows)
+    drained = through + compress_cycles(arch, pace, rows, columns, plan.roots)
     return drained + model_of(arch).write_cycles(moved)

@@ -10,7 +10,7 @@ from sim.laws.bounds import (
     chunk_shapes,
     column_tiles,
     compress_cycles,
-    drain_cycles,
+    plan_drain,
     run_widths,
     tile_sizes,
     word_cycles,
@@ -33,20 +33,20 @@ def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> d
         count * ceil_div(min(size, arch.mxu.columns) * plan.step_bits, arch.weight_dispatcher.port_bits)
         for size, count in columns
     )
-    drains = sum(drain_cycles(arch, size) * count for size, count in rows) * tiles_across
+    drains = sum(plan_drain(arch, plan, size) * count for size, count in rows) * tiles_across
     runs = sum(count for _, count in run_widths(plan))
     counters = {
         "mxu.macs": gemm.m * gemm.k * gemm.n,
         "mxu.tiles": tiles,
         "mxu.groups": tiles * plan.steps,
-        "mxu.pe_cycles": gemm.m * gemm.n * plan.steps * pace.words,
+        "mxu.pe_cycles": gemm.m * gemm.n * plan.work * pace.words,
         "weight_dispatcher.beats": row_tiles * plan.steps * weight_beats,
-        "weight_dispatcher.read_bits": row_tiles * gemm.n * plan.steps * (plan.step_bits + plan.side_bits),
+        "weight_dispatcher.read_bits": row_tiles * gemm.n * plan.work * (plan.step_bits + plan.side_bits),
         "activation_dispatcher.beats": tiles_across
         * plan.steps
-        * sum(word_cycles(arch, pace, size) * count for size, count in rows),
-        "activation_dispatcher.read_bits": tiles_across * gemm.m * plan.steps * pace.words * pace.word_bits,
-        "activation_dispatcher.exponent_read_bits": tiles_across * gemm.m * plan.steps * exponents,
+        * sum(word_cycles(arch, pace, min(size, plan.mxu_rows)) * count for size, count in rows),
+        "activation_dispatcher.read_bits": tiles_across * gemm.m * plan.work * pace.words * pace.word_bits,
+        "activation_dispatcher.exponent_read_bits": tiles_across * gemm.m * plan.work * exponents,
         "collector.beats": drains,
         "dram.weight_bytes": traffic.weight_bytes,
         "weight_loader.requested_bytes": traffic.weight_bytes,
@@ -70,13 +70,17 @@ def gemm_counters(arch: Hardware, plan: Plan, pace: Pace, traffic: Traffic) -> d
     }
     if arch.weight_dispatcher.fills_planes:
         filled = plan.group_size if gemm.weights.filled else 0
-        counters["weight_dispatcher.filled_weights"] = row_tiles * gemm.n * plan.steps * filled
+        counters["weight_dispatcher.filled_weights"] = row_tiles * gemm.n * plan.work * filled
+    if plan.split.k > 1:
+        counters["collector.additions"] = gemm.m * gemm.n * (plan.split.k - 1)
     if pace.token_scale_bits:
         counters["activation_dispatcher.scale_read_bits"] = tiles_across * gemm.m * pace.token_scale_bits
     if pace.compressed_rows is not None:
         pieces = [(r, c, rc * cc) for r, rc in rows for c, cc in run_widths(plan)]
         counters["bpc.groups"] = sum(r * ceil_div(c, pace.output_group) * count for r, c, count in pieces)
-        counters["bpc.rows"] = sum((compress_cycles(arch, pace, r, c) - 1) * count for r, c, count in pieces)
+        counters["bpc.rows"] = sum(
+            (compress_cycles(arch, pace, r, c, plan.roots) - 1) * count for r, c, count in pieces
+        )
     return counters
 
 

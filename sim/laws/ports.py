@@ -37,7 +37,7 @@ def port_uses(hardware: Hardware, plan: Plan | AttentionExpectation | None, run:
         outputs = FP16_BITS * sum(times * one.rows * plan.width(one) for one, times in plan.stretches)
     elif plan is not None:
         row_tiles = sum(times for _, times in tile_sizes(plan.tokens))
-        weights = row_tiles * plan.gemm.n * plan.steps * plan.step_bits
+        weights = row_tiles * plan.gemm.n * plan.work * plan.step_bits
         outputs = plan.gemm.m * plan.gemm.n * FP16_BITS
     moved = {
         "dram": 8 * sum(counters[f"dram.{side}_bytes"] for side in ("weight", "activation", "output")),

@@ -43,7 +43,7 @@ class ProgramExpectation:
         lags = []
         for here, after in zip(self.operations, (*self.operations[1:], self.operations[0]), strict=True):
             size, tile = here.plan.tokens.block_size(here.plan.tokens.blocks - 1), here.plan.tokens.tile
-            group = word_cycles(self.hardware, here.pace, size % tile or tile)
+            group = word_cycles(self.hardware, here.pace, min(size % tile or tile, here.plan.mxu_rows))
             lags.append(max(0, after.pacing.first_block - group))
         return self.program.layers * sum(lags) - lags[-1]
 

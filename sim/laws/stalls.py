@@ -54,7 +54,7 @@ def port_cycles(hardware: Hardware, plan: Plan, pace: Pace, pacing: Pacing) -> d
     """Cycles in which the ports make the MXU take no word, from the plan alone."""
     groups = words = beats = 0
     for size, times in tile_sizes(plan.tokens):
-        here = times * column_tiles(plan) * plan.steps
+        here, size = times * column_tiles(plan) * plan.steps, min(size, plan.mxu_rows)
         groups += here * pace.words
         words += here * pace.words * ceil_div(size * pace.word_bits, hardware.activation_dispatcher.port_bits)
         beats += here * word_cycles(hardware, pace, size)

@@ -34,6 +34,7 @@ INSIDE_ROWS = ("columns_without_outputs", "mxus_without_outputs", "k_padding")
 LOSSES = (
     *ROWS,
     *INSIDE_ROWS,
+    "mxus_left_out",
     "activation_port",
     "exponent_port",
     "weight_port",
@@ -111,13 +112,15 @@ def physical_multipliers(hardware: Hardware, pe: ProcessingElement) -> int:
     return hardware.mxu.rows * hardware.mxu.columns * hardware.mxu.count * pe.multipliers
 
 
-def gemm_waterfall(expected: GemmExpectation, pe: ProcessingElement, run: Counted) -> Waterfall:
-    """Of one GeMM."""
-    multipliers, pace = physical_multipliers(expected.hardware, pe), expected.pace
+def gemm_waterfall(expected: GemmExpectation, pe: ProcessingElement, run: Counted, mxus: int) -> Waterfall:
+    """Of one GeMM on a machine of so many MXUs, of which its schedule may leave some out."""
+    used, pace = physical_multipliers(expected.hardware, pe), expected.pace
+    multipliers = used // expected.hardware.mxu.count * mxus
     useful = run.counters["mxu.macs"] * pe.multiplier_cycles(expected.plan.gemm.mantissa_bits) * pace.passes
     lost = _shape_losses(expected.hardware, pe, expected.plan, pace)
     lost["k_padding"] = run.counters["mxu.pe_cycles"] * pe.multipliers - useful
-    lost |= {name: cycles * multipliers for name, cycles in expected.stalls(run).items()}
+    lost |= {name: cycles * used for name, cycles in expected.stalls(run).items()}
+    lost["mxus_left_out"] = run.cycles * (multipliers - used)
     return Waterfall(run.cycles, multipliers, useful, _without_zeros(lost))
 
 
@@ -154,19 +157,19 @@ def _without_zeros(lost: Mapping[str, int]) -> dict[str, int]:
 
 def _shape_losses(hardware: Hardware, pe: ProcessingElement, plan: Plan, pace: Pace) -> dict[str, int]:
     """Multiplier-cycles of rows, columns and MXUs that a tile leaves empty, while the MXU takes words."""
-    rows, columns, count = hardware.mxu.rows, hardware.mxu.columns, hardware.mxu.count
-    tokens, across = plan.tokens.size, column_tiles(plan)
+    rows, columns, split = hardware.mxu.rows, hardware.mxu.columns, plan.split
+    tokens, outputs, across = plan.tokens.size, plan.outputs.size, column_tiles(plan)
+    width = across * split.outputs * columns
     row_tiles = sum(times for _, times in tile_sizes(plan.tokens))
+    working_rows = sum(ceil_div(size, rows) * times for size, times in tile_sizes(plan.tokens))
     fewest = ceil_div(tokens, rows)
-    ragged = absent = 0
-    for width, times in tile_sizes(plan.outputs):
-        working = ceil_div(width, columns)
-        ragged += times * (working * columns - width)
-        absent += times * (count - working) * columns
-    each = plan.steps * pace.words * pe.multipliers
+    ragged = sum((ceil_div(size, columns) * columns - size) * times for size, times in tile_sizes(plan.outputs))
+    word = pace.words * pe.multipliers
+    each = plan.steps * split.k * word
+    absent = (row_tiles * split.tokens - working_rows) * rows * width + tokens * (width - outputs - ragged)
     return {
-        "rows_cut_by_blocks": (row_tiles - fewest) * rows * across * columns * count * each,
-        "rows_without_tokens": (fewest * rows - tokens) * across * columns * count * each,
+        "rows_cut_by_blocks": (working_rows - fewest) * rows * width * each,
+        "rows_without_tokens": (fewest * rows - tokens) * width * each,
         "columns_without_outputs": tokens * ragged * each,
-        "mxus_without_outputs": tokens * absent * each,
+        "mxus_without_outputs": absent * each + tokens * outputs * (plan.steps * split.k - plan.work) * word,
     }

@@ -58,7 +58,8 @@ def assemble(
         assembly.add_writer(expected.traffic.output_blocks)
         tiles = TileCursor(plan, Stream.of(plan, pace))
         loads = LoadCursor(plan, "weights"), LoadCursor(plan, "activations")
-        add_gemm_units(assembly, tiles, loads, pace.word_bits, encodes=pace.compressed_rows is not None)
+        encodes, reduces = pace.compressed_rows is not None, plan.split.k > 1
+        add_gemm_units(assembly, tiles, loads, pace.word_bits, encodes=encodes, reduces=reduces)
     else:
         _add_vector_units(assembly, expected)
     return assembly
@@ -71,6 +72,7 @@ def add_gemm_units(
     word_bits: int,
     *,
     encodes: bool,
+    reduces: bool,
     labels: Iterable[str] = (),
     dependent: bool = False,
 ) -> None:
@@ -82,6 +84,8 @@ def add_gemm_units(
         Of weights and of activations.
     encodes
         Whether outputs of any of them leave encoded.
+    reduces
+        Whether MXUs split K in any of them.
     labels
         As of `Mxu`.
     dependent
@@ -114,7 +118,7 @@ def add_gemm_units(
     bpc = None
     if encodes and arch.bpc is not None:
         lanes = arch.bpc.lanes * arch.mxu.count
-        bpc = Bpc(bench, assembly.writer, lanes=lanes, group_size=arch.bpc.group_size)
+        bpc = Bpc(bench, assembly.writer, lanes=lanes, own_lanes=arch.bpc.lanes, group_size=arch.bpc.group_size)
         assembly.units.append(bpc)
     port_bits, columns = arch.collector.port_bits, arch.mxu.columns
     producer = assembly.writer if dependent else None
@@ -134,7 +138,16 @@ def add_gemm_units(
         weights,
         activations,
         mxu,
-        Collector(bench, mxu.pipeline, mxu.registers, assembly.writer, bpc, port_bits=port_bits, mxu_columns=columns),
+        Collector(
+            bench,
+            mxu.pipeline,
+            mxu.registers,
+            assembly.writer,
+            bpc,
+            port_bits=port_bits,
+            mxu_columns=columns,
+            reduces=reduces,
+        ),
     ]
     assembly.watch(weights, (weight_chunks, activation_chunks))
 

@@ -17,6 +17,7 @@ from sim.mapping.operands import Fp16Activations, TokenHeads
 from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece, Pieces
 from sim.mapping.program import GemmProgram, Needs, Operation
+from sim.mapping.split import check_split
 from sim.units import processing_element
 from sim.units.dram import model_of
 from sim.units.processing_element import ProcessingElement
@@ -82,21 +83,14 @@ class Machine:
         check_words(arch, self.pe)
         self._check_ports()
         if isinstance(arch.schedule, Schedule):
-            self._check_schedule(arch.schedule)
-
-    def _check_schedule(self, schedule: Schedule) -> None:
-        run, group = self.arch.run_width, self.arch.mxu.dot_length
-        if schedule.output_block % run:
-            raise self.arch.refuse(
-                "schedule.output_block",
-                f"found {schedule.output_block}: a block holds whole tiles, and whole groups of the next input",
-                allowed=f"multiples of {run} = lcm(mxu.dot_length, mxu.columns x mxu.count)",
-            )
-        if schedule.k_block % group:
-            raise self.arch.refuse(
-                "schedule.k_block",
-                f"found {schedule.k_block}: chunks of K hold whole groups",
-                allowed=f"multiples of mxu.dot_length = {group}",
+            check_split(arch, arch.schedule)
+        streams, banks = arch.activation_dispatcher.streams, arch.buffers.activation.banks
+        if streams > banks:
+            raise arch.refuse(
+                "activation_dispatcher.streams",
+                f"found {streams}: each is read from a bank of its own",
+                needed=f"buffers.activation.banks of {streams} at least",
+                available=f"{banks}",
             )
 
     def _check_ports(self) -> None:

@@ -32,6 +32,7 @@ def run_program(
         loads,
         course.stages[0].pace.word_bits,
         encodes=any(stage.stream.compressed_rows for stage in course.stages),
+        reduces=any(stage.stream.parts > 1 for stage in course.stages),
         labels=dict.fromkeys(operation.label for operation in program.operations),
         dependent=True,
     )

@@ -29,7 +29,7 @@ class TileOp(NamedTuple):
     rows: int
     columns: int
     groups: int
-    """Passes over groups, see `Plan.steps`."""
+    """Passes over groups one after the other, see `Plan.steps`."""
     values: int
     """Values of K, padding of the last group not counted."""
     opens_tile: bool
@@ -57,6 +57,17 @@ class TileOp(NamedTuple):
     """Waits for a place where its run of column tiles may lie until it is worked on."""
     of_made: bool = False
     """Its activations are made on the chip, and it frees a row tile of them: the softmax's weights of attention."""
+    idle: int = 0
+    """Passes over groups that the last step lacks, where MXUs split K and it has none for all of them."""
+
+    @property
+    def work(self) -> int:
+        """Passes over groups of all MXUs that share a tile, see `Plan.work`."""
+        return self.groups * self.stream.parts - self.idle
+
+    def parts_at(self, step: int) -> int:
+        """MXUs with a group in a step, of those that share a tile."""
+        return self.stream.parts - (self.idle // self.stream.passes if step >= self.groups - self.stream.passes else 0)
 
 
 class LoopCursor:
@@ -286,6 +297,7 @@ class TileCursor(LoopCursor):
         takes_w, takes_a, frees_w, frees_a = flags
         whole = not any(flags)
         groups, values = (plan.groups, plan.gemm.k) if whole else plan.chunk(self.chunk)
+        steps = plan.steps if whole else plan.passes * ceil_div(groups, plan.split.k)
         last_row, last_column = self.row == self.rows - 1, self.column == self.columns - 1
         rows = min(plan.tokens.tile, self.tokens - self.row * plan.tokens.tile)
         columns = min(plan.outputs.tile, self.outputs - self.column * plan.outputs.tile)
@@ -296,7 +308,7 @@ class TileCursor(LoopCursor):
         return TileOp(
             rows=rows,
             columns=columns,
-            groups=groups * plan.passes,
+            groups=steps,
             values=values,
             opens_tile=whole or self.chunk == 0,
             closes_tile=closes,
@@ -309,6 +321,7 @@ class TileCursor(LoopCursor):
             run_opens=self.column == run_start,
             run_columns=run_columns if ends_run and closes else 0,
             stream=self._stream,
+            idle=steps * plan.split.k - groups * plan.passes,
         )
 
     def step(self) -> None:

@@ -2,8 +2,11 @@
 
     for outer block                     tokens or outputs, as `order` says
       for inner block                   the other of the two
-        for row tile, column tile       what the MXU holds at a time: output stationary
+        for row tile, column tile       what the MXUs hold at a time: output stationary
           for chunk of K                what is loaded and released at a time
+
+A tile is that of all MXUs that the schedule uses: `split.tokens` MXUs high, `split.outputs` wide. Where `split.k` MXUs
+share a tile, they take the groups of a chunk in turn, and a tree adds their sums.
 
 An operand whose block, over all of K, fits its buffer is resident: loaded once a block, tile by tile, and kept while
 the loops inside run over it. One that does not fit is streamed: loaded anew for every output tile, chunk by chunk.
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from sim.arch.schema import Hardware, Schedule
+from sim.arch.schema import Hardware, Schedule, Split
 from sim.mapping.operands import Operand, ceil_div
 from sim.workload.gemm import Gemm
 
@@ -39,6 +42,9 @@ class Extent:
         return ceil_div(block_size, self.tile)
 
 
+ALONE = Split()
+
+
 @dataclass(frozen=True)
 class Plan:
     """What the loops of the machine run over. Sizes in values, K also in groups of the MXU's dot length."""
@@ -57,11 +63,30 @@ class Plan:
     weights_resident: bool
     passes: int = 1
     """How often the activations of a group go through the PEs: once for each digit of its weights."""
+    split: Split = ALONE
+    """What the MXUs split."""
+    reduction_cycles: int = 0
+    """From the last FP32 sums leaving the MXUs that split K to their sum."""
 
     @cached_property
     def steps(self) -> int:
-        """Passes over all groups of K: what the MXU does one after the other for a tile."""
+        """Passes over all groups of K: what the MXUs do one after the other for a tile."""
+        return self.passes * sum(ceil_div(self.chunk(index)[0], self.split.k) for index in range(self.chunks))
+
+    @cached_property
+    def work(self) -> int:
+        """Passes over all groups of K, of all MXUs that share a tile."""
         return self.groups * self.passes
+
+    @property
+    def mxu_rows(self) -> int:
+        """Rows of an MXU."""
+        return self.tokens.tile // self.split.tokens
+
+    @property
+    def roots(self) -> int:
+        """MXUs that outputs leave from."""
+        return self.split.tokens * self.split.outputs
 
     @cached_property
     def step_bits(self) -> int:
@@ -110,9 +135,10 @@ def make_plan(
     InputError
         Where not even one chunk of one tile fits a buffer; says what is needed and what there is.
     """
-    tile_columns = arch.tile_columns
+    split = arch.split_of(schedule)
+    tile_columns, levels = arch.mxu.columns * split.outputs, (split.k - 1).bit_length()
     group = arch.mxu.dot_length
-    tokens = Extent(gemm.m, min(schedule.token_block, gemm.m), arch.mxu.rows)
+    tokens = Extent(gemm.m, min(schedule.token_block, gemm.m), arch.mxu.rows * split.tokens)
     outputs = Extent(gemm.n, min(schedule.output_block, gemm.n), tile_columns)
     chunk_groups = min(ceil_div(schedule.k_block, group), ceil_div(gemm.k, group))
     chunks = [_chunk(gemm.k, group, chunk_groups, i) for i in range(ceil_div(ceil_div(gemm.k, group), chunk_groups))]
@@ -123,12 +149,14 @@ def make_plan(
         order=schedule.order,
         group_size=group,
         chunk_groups=chunk_groups,
-        run_tiles=arch.run_width // tile_columns,
+        run_tiles=arch.run_of(split) // tile_columns,
         activations=activations,
         weights=weights,
         activations_resident=_fits(arch, activations, tokens, chunks, "activation"),
         weights_resident=_fits(arch, weights, outputs, chunks, "weight"),
         passes=passes,
+        split=split,
+        reduction_cycles=levels * (arch.collector.reduction_cycles or 0),
     )
     groups, values = plan.chunk(0)
     if not plan.activations_resident:

@@ -31,6 +31,14 @@ class Stream:
         Under which the MXU counts its time, in programs.
     filled
         Weights of a column in a pass that are filled up, as only some of their planes are read.
+    parts, reduction_cycles
+        MXUs that share a tile by splitting K, and the time in which their sums become one.
+    passes
+        How often a group's activations go through.
+    roots
+        MXUs that outputs leave from; 0: all.
+    mxu_rows
+        Rows of one of several MXUs that split the rows of a tile; 0: they do not.
     """
 
     words: int = 0
@@ -41,13 +49,33 @@ class Stream:
     compressed_rows: int = 0
     label: str = ""
     filled: int = 0
+    parts: int = 1
+    reduction_cycles: int = 0
+    passes: int = 1
+    roots: int = 0
+    mxu_rows: int = 0
+
+    def fullest(self, rows: int) -> int:
+        """Rows of a tile in the MXU that has the most of them."""
+        return min(rows, self.mxu_rows) if self.mxu_rows else rows
 
     @classmethod
     def of(cls, plan: Plan, pace: Pace) -> Stream:
         """Of a GeMM that is cut for a machine."""
-        rows = pace.compressed_rows or 0
-        filled = plan.group_size if plan.gemm.weights.filled else 0
-        return cls(pace.words, plan.step_bits, plan.side_bits, pace.output, pace.output_group, rows, filled=filled)
+        return cls(
+            words=pace.words,
+            step_bits=plan.step_bits,
+            side_bits=plan.side_bits,
+            output=pace.output,
+            output_group=pace.output_group,
+            compressed_rows=pace.compressed_rows or 0,
+            parts=plan.split.k,
+            reduction_cycles=plan.reduction_cycles,
+            passes=plan.passes,
+            roots=plan.roots,
+            mxu_rows=plan.mxu_rows,
+            filled=plan.group_size if plan.gemm.weights.filled else 0,
+        )
 
 
 RAW = Stream()

@@ -171,7 +171,12 @@ def _floor(floor: DramFloor | None) -> tuple[str, str]:
 
 
 def _schedule(schedule: LayerSchedule | None) -> str:
-    return "" if schedule is None else ", ".join(f"{label(key)} {value}" for key, value in asdict(schedule).items())
+    if schedule is None:
+        return ""
+    told = asdict(schedule)
+    if (split := told.pop("split")) is not None:
+        told["MXUs"] = f"{split['tokens']} x {split['outputs']} x {split['k']} (tokens, outputs, K)"
+    return ", ".join(f"{label(key)} {value}" for key, value in told.items())
 
 
 def _limit(limit: Limit) -> Html:

@@ -17,7 +17,9 @@ from sim.result import FastForward, Limit
 from sim.units.catalogue import unit_label, unit_of
 
 DRAM_PARTS = ("activates", "reads", "writes", "refresh", "standby", "interface", "controller")
-LABELS = {"sram": "SRAM", "up": "up/gate"} | {f"dram_{part}": f"DRAM {part}" for part in DRAM_PARTS}
+LABELS = {"sram": "SRAM", "up": "up/gate", "streams": "streams", "reduction": "reduction tree"} | {
+    f"dram_{part}": f"DRAM {part}" for part in DRAM_PARTS
+}
 """Of what no unit names; units name themselves and their losses."""
 
 # As data flows.
@@ -41,6 +43,7 @@ MULTIPLIERS = {
     "rows_without_tokens": "#9CCBEB",
     "columns_without_outputs": "#7570B3",
     "mxus_without_outputs": "#B3B0D9",
+    "mxus_left_out": "#D9D8EC",
     "k_padding": "#4B4A7A",
     "activation_port": "#D55E00",
     "exponent_port": "#F0A070",

@@ -26,6 +26,7 @@ __all__ = [
     "Layer",
     "LayerFastForward",
     "LayerSchedule",
+    "LayerSplit",
     "Limit",
     "Module",
     "Peak",
@@ -112,6 +113,15 @@ class LayerFastForward:
 
 
 @dataclass(frozen=True)
+class LayerSplit:
+    """MXUs that split the tokens, the outputs and the groups of K of a tile."""
+
+    tokens: int
+    outputs: int
+    k: int
+
+
+@dataclass(frozen=True)
 class LayerSchedule:
     """How a GeMM was cut into blocks, which loop is the outer one, and which operands stay in their buffers."""
 
@@ -121,6 +131,8 @@ class LayerSchedule:
     order: Literal["tokens_outer", "outputs_outer"]
     activations: Literal["resident", "streamed"]
     weights: Literal["resident", "streamed"]
+    split: LayerSplit | None = None
+    """None: the outputs, over all MXUs."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from sim.arch.schema import Schedule
 from sim.laws.attention import AttentionExpectation
 from sim.laws.bounds import DramFloor, dram_floor
 from sim.laws.expectation import Expectation, GemmExpectation, VectorExpectation, expect
@@ -17,7 +18,7 @@ from sim.machine.machine import Machine
 from sim.mapping.operands import ceil_div
 from sim.mapping.piece import Piece
 from sim.mapping.vector_blocks import token_cycles
-from sim.result import Layer, LayerFastForward, LayerSchedule
+from sim.result import Layer, LayerFastForward, LayerSchedule, LayerSplit
 from sim.result.times import unit_times
 from sim.runs.runs import Runs
 from sim.workload.gemm import FusedAttention, Gemm, Item, Quantisation, VectorWork
@@ -51,7 +52,8 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
     """The layer of an item, out of the run of what the machine makes of it: a GeMM, or work of another unit."""
     piece = machine.piece(item)
     run = runs[piece]
-    expected = expect(piece.scheduled(run.schedule))
+    cut = piece.scheduled(run.schedule)
+    expected = expect(cut)
     gemm = item if isinstance(item, Gemm) else None
     on_mxu = piece.work if isinstance(piece.work, Gemm) else None
     macs = item.macs // item.count if isinstance(item, Gemm | FusedAttention) else 0
@@ -63,7 +65,7 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
     energy = machine.costs.energy_picojoules(run.counters, run.cycles)
     hardware = expected.hardware
     if isinstance(expected, GemmExpectation):
-        waterfall = gemm_waterfall(expected, machine.pe, run)
+        waterfall = gemm_waterfall(expected, machine.pe, run, machine.arch.mxu.count)
         uses = port_uses(hardware, expected.plan, run)
     elif isinstance(expected, AttentionExpectation):
         waterfall, uses = attention_waterfall(expected, machine.pe, run), port_uses(hardware, expected, run)
@@ -97,7 +99,7 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
         waterfall=waterfall,
         ports={unit: use.share for unit, use in uses.items()},
         bounds=expected.bounds,
-        schedule=_schedule(expected),
+        schedule=_schedule(cut, expected),
         dram_floor=_floor(machine, expected),
         fast_forward=LayerFastForward(
             skipped_cycles=sum(skip.cycles for skip in run.skips),
@@ -148,10 +150,11 @@ def _floor(machine: Machine, expected: Expectation) -> DramFloor | None:
     return dram_floor(machine.arch, expected.plan, expected.pace)
 
 
-def _schedule(expected: Expectation) -> LayerSchedule | None:
+def _schedule(piece: Piece, expected: Expectation) -> LayerSchedule | None:
     if not isinstance(expected, GemmExpectation):
         return None
     plan = expected.plan
+    split = piece.schedule.split if isinstance(piece.schedule, Schedule) else None
     return LayerSchedule(
         token_block=plan.tokens.block,
         output_block=plan.outputs.block,
@@ -159,4 +162,5 @@ def _schedule(expected: Expectation) -> LayerSchedule | None:
         order=plan.order,
         activations="resident" if plan.activations_resident else "streamed",
         weights="resident" if plan.weights_resident else "streamed",
+        split=LayerSplit(split.tokens, split.outputs, split.k) if split else None,
     )

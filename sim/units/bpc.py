@@ -38,6 +38,8 @@ class Bpc(Unit):
     ----------
     lanes
         Of all compressors together.
+    own_lanes
+        Of one of them; none: all of them take every run.
     made
         Where blocks go that the MXU takes again.
     """
@@ -70,11 +72,18 @@ class Bpc(Unit):
         )
 
     def __init__(
-        self, bench: Bench, writer: Writer, *, lanes: int, group_size: int, made: MadeActivations | None = None
+        self,
+        bench: Bench,
+        writer: Writer,
+        *,
+        lanes: int,
+        group_size: int,
+        own_lanes: int = 0,
+        made: MadeActivations | None = None,
     ) -> None:
         super().__init__(bench, "bpc")
         self.made = made
-        self.writer, self.lanes, self.group_size = writer, lanes, group_size
+        self.writer, self.lanes, self.own_lanes, self.group_size = writer, lanes, own_lanes, group_size
         self.emitting = False
         self._emptied: Event | None = None
         self.space = Credits(bench.environment, GATHER_SETS)
@@ -121,6 +130,10 @@ class Bpc(Unit):
     def _groups(self, block: OutputBlock) -> int:
         return block.rows * ceil_div(block.columns, self.group_size)
 
+    def _lanes(self, block: OutputBlock) -> int:
+        """Of the MXUs that the block leaves from."""
+        return self.own_lanes * block.stream.roots or self.lanes
+
     def beat_emit(self) -> Steps:
         self.groups_left = self._groups(self.block)
         while self.groups_left > 0:
@@ -129,11 +142,11 @@ class Bpc(Unit):
                 yield self.activity.work(1)
                 self.rows_left -= 1
                 self.rows += 1
-            self.groups_left -= self.lanes
+            self.groups_left -= self._lanes(self.block)
 
     def emit_cycles(self, block: OutputBlock) -> int:
         """The equation above without the hand-over."""
-        return ceil_div(self._groups(block), self.lanes) * block.stream.compressed_rows
+        return ceil_div(self._groups(block), self._lanes(block)) * block.stream.compressed_rows
 
     def tile_emit(self) -> Steps:
         self.rows += self.emit_cycles(self.block)

@@ -111,9 +111,11 @@ def activation_memory(arch: Arch, width: int | None = None) -> Memory:
 
 
 def exponent_memory(arch: Arch) -> Memory | None:
-    """The memory of the shared exponents, on machines that have one."""
+    """The memory of the shared exponents, on machines that have one; as wide as the ports of all streams."""
     size, width = arch.buffers.activation.exponent_bytes, arch.activation_dispatcher.exponent_port_bits
-    return None if width is None else memory(arch, "buffers.activation.exponent_bytes", size, 1, width)
+    if width is None:
+        return None
+    return memory(arch, "buffers.activation.exponent_bytes", size, 1, width * arch.activation_dispatcher.streams)
 
 
 def _weight_costs(arch: Arch) -> tuple[CostTerms, ...]:

@@ -4,9 +4,10 @@
 
 Every MXU has one; they run in step. A tile of r rows on an MXU with c columns takes
 
-    ceil(r * c * 16 / port_bits)  cycles
+    ceil(r * c * 16 / port_bits)  cycles       32 instead of 16 bits where MXUs split K, whose FP32 sums a tree adds
 
-after its pipeline latency. The first tile of a run waits for the sink's gather registers; the last hands the run over.
+after its pipeline latency, the tree's included. The first tile of a run waits for the sink's gather registers; the last
+hands the run over.
 
 RTL: sim/rtl/modules/collector.sv; timing diagram and checks: docs/microarchitecture.md
 """
@@ -19,11 +20,11 @@ from typing import Any, NamedTuple, Protocol
 from simpy.events import Event
 
 from sim.arch.schema import Arch
-from sim.cost.scaling import port
+from sim.cost.scaling import fp32_adder, port
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
-from sim.formats.widths import FP16_BITS
+from sim.formats.widths import FP16_BITS, FP32_BITS
 from sim.mapping.operands import ceil_div
 from sim.mapping.stream import RAW, Stream
 from sim.units.mxu import FinishedTile
@@ -78,6 +79,7 @@ class Collector(Unit):
 
     names = ("collector",)
     flow = 60
+    components = MappingProxyType({"reduction": "compute"})
     losses = MappingProxyType(
         {
             "output_space_channel_idle": Loss(
@@ -91,7 +93,7 @@ class Collector(Unit):
     def costs(cls, arch: Arch) -> tuple[CostTerms, ...]:
         """Registers of its port, in the MXU's figures; an output costs the same through any port."""
         added = port(arch, arch.collector.port_bits, arch.cost.pe.describes.collector_port_bits)
-        return (CostTerms("mxu", {}, added.milliwatts, added.square_millimetres),)
+        return (CostTerms("mxu", {}, added.milliwatts, added.square_millimetres), *_tree(arch))
 
     def __init__(
         self,
@@ -103,14 +105,16 @@ class Collector(Unit):
         *,
         port_bits: int,
         mxu_columns: int,
+        reduces: bool = False,
     ) -> None:
         super().__init__(bench, "collector")
         self.pipeline, self.registers, self.sink, self.compressor = pipeline, registers, sink, compressor
         self.target = sink
         self.port_bits, self.mxu_columns = port_bits, mxu_columns
+        self.reduces = reduces
         self.tile = FinishedTile(0, 0, run_opens=False, run_columns=0)
         self.bits_left = 0
-        self.beats = 0
+        self.beats = self.additions = 0
         self._drain = self.beat_drain if bench.grain == "beat" else self.tile_drain
 
     def run(self) -> Steps:
@@ -130,6 +134,7 @@ class Collector(Unit):
             yield from self._drain()
             self.registers.give()
             if self.tile.run_columns:
+                self.additions += self.tile.rows * self.tile.run_columns * (self.tile.stream.parts - 1)
                 self.target.blocks.put(OutputBlock(self.tile.rows, self.tile.run_columns, self.tile.stream))
 
     def _turn(self) -> Steps:
@@ -147,28 +152,51 @@ class Collector(Unit):
         """Book the tiles before the last of several, each drained while the MXU did the next."""
         others = tile.tiles - 1
         if others:
-            drain = self.drain_cycles(tile.rows)
+            drain = self.drain_cycles(tile)
             self.activity.move(State.IDLE, State.DEPENDENCY, others * (tile.ready_at - self.bench.now))
             self.activity.move(State.IDLE, State.BUSY, others * drain)
             self.beats += others * drain
 
     def beat_drain(self) -> Steps:
-        self.bits_left = self.tile.rows * self.mxu_columns * FP16_BITS
+        self.bits_left = self._bits(self.tile)
         while self.bits_left > 0:
             yield self.activity.work(1)
             self.bits_left -= self.port_bits
             self.beats += 1
 
-    def drain_cycles(self, rows: int) -> int:
+    def _bits(self, tile: FinishedTile) -> int:
+        """Of the fullest MXU."""
+        width = FP16_BITS if tile.stream.parts == 1 else FP32_BITS
+        return tile.stream.fullest(tile.rows) * self.mxu_columns * width
+
+    def drain_cycles(self, tile: FinishedTile) -> int:
         """The equation above."""
-        return ceil_div(rows * self.mxu_columns * FP16_BITS, self.port_bits)
+        return ceil_div(self._bits(tile), self.port_bits)
 
     def tile_drain(self) -> Steps:
-        self.beats += self.drain_cycles(self.tile.rows)
-        yield self.activity.work(self.drain_cycles(self.tile.rows))
+        self.beats += self.drain_cycles(self.tile)
+        yield self.activity.work(self.drain_cycles(self.tile))
 
     def in_hand(self) -> tuple[Any, ...]:
         return (self.tile.relative_to(self.bench.now),)
 
     def counters(self) -> dict[str, int]:
-        return {"collector.beats": self.beats}
+        added = {"collector.additions": self.additions} if self.reduces else {}
+        return {"collector.beats": self.beats, **added}
+
+
+def _tree(arch: Arch) -> tuple[CostTerms, ...]:
+    """The tree that adds FP32 sums: a node between each MXU and the next, as wide as a port, so that any neighbours may
+    split K (the augmented reduction tree of MAERI: Kwon et al., ASPLOS 2018). A level is as fast as its stages."""
+    if arch.collector.reduction_cycles is None:
+        return ()
+    sum_of_two = fp32_adder(arch, arch.collector.reduction_cycles)
+    adders = (arch.mxu.count - 1) * ceil_div(arch.collector.port_bits, FP32_BITS)
+    return (
+        CostTerms(
+            "reduction",
+            {"collector.additions": sum_of_two.picojoules},
+            adders * sum_of_two.milliwatts,
+            adders * sum_of_two.square_millimetres,
+        ),
+    )

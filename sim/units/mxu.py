@@ -7,6 +7,9 @@ of a group's words and B those of a weight block, an operation of G groups takes
 
     (G - 1) * max(P, B) + P  cycles
 
+A tile is worked on by several MXUs in step: some have other rows or columns of it, some other groups of its K. Sums of
+those that split K go through a tree, which counts as pipeline.
+
 A tile opens by taking an output register set and closes by handing its sums to the pipeline, which the MXU does not
 wait for: the next tile starts in the next cycle.
 
@@ -33,7 +36,7 @@ from sim.engine.channel import Channel, Credits
 from sim.engine.waits import Waits
 from sim.mapping.nest import TileOp
 from sim.mapping.stream import RAW, Stream
-from sim.units.activation_dispatcher import ActivationDispatcher
+from sim.units.activation_dispatcher import ActivationDispatcher, Word
 from sim.units.buffer import Buffer
 from sim.units.unit import Bench, Loss, Steps, Unit
 from sim.units.weight_dispatcher import WeightDispatcher
@@ -118,6 +121,10 @@ class Mxu(Unit):
             "mxus_without_outputs": Loss(
                 "idle MXUs", "MXUs without an output", "mxu.count",
                 "an mxu.count x mxu.columns that divides the outputs", "MXUs without outputs",
+            ),
+            "mxus_left_out": Loss(
+                "idle MXUs", "MXUs that the schedule leaves out", "schedule.split",
+                "a schedule.split over more MXUs", "MXUs left out",
             ),
             "k_padding": Loss(
                 "padding of K", "values of K that are padding", "mxu.dot_length",
@@ -241,7 +248,7 @@ class Mxu(Unit):
     def _finish(self, op: TileOp) -> None:
         self.groups += op.groups * op.tiles
         self.macs += op.rows * op.columns * op.values
-        self.pe_cycles += op.rows * op.columns * op.groups * op.stream.words
+        self.pe_cycles += op.rows * op.columns * op.work * op.stream.words
         if op.frees_activations:
             self._source.space.give(op.frees_activations)
         if op.closes_activations:
@@ -251,7 +258,7 @@ class Mxu(Unit):
         self.computing = False
         if op.closes_tile:
             self.tiles += op.tiles
-            ready_at = self.bench.now + self.pipeline_cycles
+            ready_at = self.bench.now + self.pipeline_cycles + op.stream.reduction_cycles
             self.pipeline.put(FinishedTile(ready_at, op.rows, op.run_opens, op.run_columns, op.stream, op.tiles))
 
     def _book(self) -> None:
@@ -270,7 +277,7 @@ class Mxu(Unit):
             self.group_began = self.bench.now
             self.words_left = self.op.stream.words
             while self.words_left:
-                self.activations.requests.put((self.op.rows, *self._opens()))
+                self.activations.requests.put(self._word())
                 yield self.activity.work(1)
                 while not self.activations.done.items:
                     yield self.activity.wait(self.activations.done.filled(), State.ACTIVATIONS)
@@ -283,21 +290,24 @@ class Mxu(Unit):
                 yield self.activity.wait(self.weights.shadow.filled(), State.WEIGHTS)
             self.weights.shadow.pop()
 
-    def _opens(self) -> tuple[bool, bool]:
-        """Whether the next word opens a group, and a tile."""
-        assert self.op is not None
-        group = self.words_left == self.op.stream.words
-        return group, group and self.op.opens_tile and self.groups_left == self.op.groups
+    def _word(self) -> Word:
+        """The next one."""
+        op = self.op
+        assert op is not None
+        group = self.words_left == op.stream.words
+        first = group and op.opens_tile and self.groups_left == op.groups
+        parts = op.parts_at(op.groups - self.groups_left)
+        return Word(op.rows, op.stream.fullest(op.rows), parts, opens_group=group, opens_tile=first)
 
     def group_cycles(self, op: TileOp) -> int:
         """P of the equation above."""
-        return self.activations.group_cycles(op.rows, op.stream.words)
+        return self.activations.group_cycles(op.stream.fullest(op.rows), op.stream.words)
 
     def tile_compute(self) -> Steps:
         assert self.op is not None
         op, words, group = self.op, self.op.stream.words, self.group_cycles(self.op)
         groups, waiting = op.groups * op.tiles, (op.groups - 1) * max(0, self.weights.block_cycles(op) - group)
-        self.activations.book_groups(op.rows, words, groups, waiting, op.opens_tile)
+        self.activations.book(op, waiting)
         yield self.activity.spend(
             (State.BUSY, groups * words),
             (State.ACTIVATIONS, groups * (group - words)),

@@ -83,7 +83,7 @@ class WeightDispatcher(Unit):
         self.beats = self.read_bits = self.filled_weights = 0
         self.fills_planes = fills_planes
         self._load_first, self._load_rest = (
-            (self.beat_load, self.beat_rest) if bench.grain == "beat" else (self.tile_load, self.tile_rest)
+            (self.beat_first, self.beat_rest) if bench.grain == "beat" else (self.tile_load, self.tile_rest)
         )
 
     def run(self) -> Steps:
@@ -117,12 +117,18 @@ class WeightDispatcher(Unit):
             if self.op.closes_weights:
                 self.buffer.blocks.give()
 
+    def beat_first(self) -> Steps:
+        assert self.op is not None
+        self.groups_left = self.op.groups
+        yield from self.beat_load()
+
     def beat_load(self) -> Steps:
         assert self.op is not None
         stream = self.op.stream
         self.bits_left = min(self.op.columns, self.mxu_columns) * stream.step_bits
-        self.read_bits += self.op.columns * (stream.step_bits + stream.side_bits)
-        self.filled_weights += self.op.columns * stream.filled
+        parts = self.op.parts_at(self.op.groups - self.groups_left)
+        self.read_bits += parts * self.op.columns * (stream.step_bits + stream.side_bits)
+        self.filled_weights += parts * self.op.columns * stream.filled
         while self.bits_left > 0:
             yield self.activity.work(1)
             self.bits_left -= self.port_bits
@@ -130,7 +136,7 @@ class WeightDispatcher(Unit):
 
     def beat_rest(self) -> Steps:
         assert self.op is not None
-        self.groups_left = self.op.groups - 1
+        self.groups_left -= 1
         while self.groups_left:
             yield from self._wait_for_shadow()
             yield from self.beat_load()
@@ -156,7 +162,7 @@ class WeightDispatcher(Unit):
 
     def tile_load(self) -> Steps:
         assert self.op is not None
-        block, blocks, stream = self.block_cycles(self.op), self.op.groups * self.op.columns, self.op.stream
+        block, blocks, stream = self.block_cycles(self.op), self.op.work * self.op.columns, self.op.stream
         self.beats += self._beats(self.op, block)
         self.read_bits += blocks * (stream.step_bits + stream.side_bits)
         self.filled_weights += blocks * stream.filled

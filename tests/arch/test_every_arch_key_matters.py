@@ -52,6 +52,11 @@ SMALL = [
     *("buffers.activation.bytes=16384", "buffers.weight.bytes=16384", "schedule.k_block=256"),
     *("mxu.output_registers=1", "writer.blocks=1", "collector.port_bits=64"),
 ]
+SPLIT = [
+    *("mxu.count=8", "buffers.weight.banks=8", "buffers.activation.banks=8", "activation_dispatcher.streams=4"),
+    *("collector.reduction_cycles=1", "schedule.split={tokens: 2, outputs: 2, k: 2}", "schedule.output_block=128"),
+    *("schedule.token_block=64", "schedule.k_block=768"),
+]
 LONG = ["mxu.dot_length=128", "schedule.output_block=128"]
 MORE = [
     *("bpc.group_size=128", "vector.fpus=80", "controller.launch_cycles=2", "dram.outstanding_loads=8"),
@@ -64,6 +69,7 @@ SCENARIOS: dict[str, tuple[str, list[str], Workload]] = {
     "small": ("anda-hpca25", SMALL, WORK),
     "table areas": ("anda-edge", [], WORK),
     "several MXUs": ("anda-hpca25", ["mxu.count=2", "buffers.weight.banks=2"], WORK),
+    "split MXUs": ("anda-hpca25", SPLIT, WORK),
     "FP16": ("fp-fp", SCARCE, ATTENTION),
     "aligned": ("figna", SMALL, WORK),
     "synthesised": ("figna", ["cost.pe=rtl"], WORK),
@@ -199,5 +205,5 @@ def test_the_walk_reaches_every_section() -> None:
     sections |= {"controller", "dram", "schedule", "quantiser"}
     costs = {("cost", part) for part in (*COSTED, "controller", "logic", "sram", "dram")}
     costs |= {("cost", part, "describes") for part in (*COSTED, "controller")} | {("cost", "pe", "growth")}
-    inner = {("buffers", "activation"), ("buffers", "weight"), ("dram", "efficiency")}
+    inner = {("buffers", "activation"), ("buffers", "weight"), ("dram", "efficiency"), ("schedule", "split")}
     assert reached == {(name,) for name in sections} | inner | costs

@@ -121,6 +121,52 @@ def assert_machine(name: str, mantissa_bits: int | None) -> None:
     assert execution.overflows == sum(abs(float(x)) == float("inf") for row in halves for x in row)
 
 
+SPLIT = (
+    "mxu.count=10",
+    "activation_dispatcher.streams=10",
+    "buffers.activation.banks=10",
+    "collector.reduction_cycles=1",
+)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 5])
+@pytest.mark.parametrize(
+    ("name", "mantissa_bits"), [("anda-hpca25", 6), ("figna", None), ("fp-int", None), ("fp-fp", None)]
+)
+def test_mxus_that_split_k_add_their_sums_in_a_tree(name: str, mantissa_bits: int | None, parts: int) -> None:
+    split = f"schedule={{token_block: 32, output_block: 64, k_block: {64 * parts}, split: {{tokens: 2, k: {parts}}}}}"
+    machine = Machine(load_arch(name, [*SPLIT, "buffers.activation.bytes=2621440", split]))
+    activations, weights = operands(parts, 18, 7 * 64 - 50, 2, "zero-point")
+    gemm = Gemm("g", "up", *activations.shape, weights.shape[0], mantissa_bits=mantissa_bits)
+    execution = execute(machine.piece(gemm).plan(), machine.pe, activations, weights)
+    halves = []
+    for row in pairs(activations, weights):
+        halves.append([])
+        for pair in row:
+            sums = [accumulator(name, own, mantissa_bits) for own in shares(pair, parts)]
+            halves[-1].append(float(oracle.binary16(tree(sums))))
+    assert execution.outputs.tolist() == halves
+
+
+def shares(pair: oracle.Column, parts: int) -> list[oracle.Column]:
+    """What each of several MXUs has of a row and a column: groups of 64 in turn."""
+    found = []
+    for part in range(parts):
+        own = range(part, -(-len(pair.activations) // 64), parts)
+        places = [k for group in own for k in range(64 * group, min(64 * group + 64, len(pair.activations)))]
+        codes, integers = ([side[k] for k in places] for side in (pair.activations, pair.weights))
+        found.append(oracle.Column(codes, integers, [pair.scales[64 * group // pair.group_size] for group in own], 64))
+    return found
+
+
+def tree(sums: list[Fraction]) -> Fraction:
+    """Sums of neighbours until one is left; an odd one goes up as it is."""
+    while len(sums) > 1:
+        above = [oracle.binary32(left + right) for left, right in zip(sums[::2], sums[1::2], strict=False)]
+        sums = above + sums[2 * len(above) :]
+    return sums[0]
+
+
 def test_overflow_is_infinite_and_counted():
     activations = np.full((1, 64), 60000, np.float16)
     weights = Int4Tensor.quantise(np.vstack([np.full((1, 64), 1.0), np.full((1, 64), 2.0**-12)]), "symmetric", 64)

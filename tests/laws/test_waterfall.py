@@ -31,7 +31,7 @@ def waterfall(arch: Arch, gemm: Gemm, options: SimulationOptions = SimulationOpt
     machine = Machine(arch)
     piece = machine.piece(gemm)
     run, expected = run_piece(piece, options), GemmExpectation(piece)
-    return gemm_waterfall(expected, machine.pe, run), run
+    return gemm_waterfall(expected, machine.pe, run, machine.arch.mxu.count), run
 
 
 def multipliers_and_cycles_of_a_mac(case: Case) -> tuple[int, int]:

@@ -40,6 +40,8 @@ def predict(arch: Arch, gemm: Gemm) -> Prediction:
     states["dram"] = dict.fromkeys(STATES, 0) | {"BUSY": busy, "IDLE": cycles - busy}
     if not numbers["lanes"]:
         del states["bpc"], counters["bpc.rows"], counters["bpc.groups"]
+    if numbers["parts"] == 1:
+        del counters["collector.additions"]
     if not numbers["token_bits"]:
         del counters["activation_dispatcher.scale_read_bits"]
     if arch.weight_dispatcher.fills_planes:
@@ -63,6 +65,8 @@ def _describe(arch: Arch, gemm: Gemm) -> dict[str, Any]:
     sent = getattr(gemm.weights, "read_bits", gemm.weights.bits)
     multiplied = sent if sent == gemm.weights.bits else sent + 1  # a one in place of planes that were not read
     passes = 1 if mxu.pe == "fp_fp" else -(-multiplied // (8 if mxu.pe == "int8" else 4))
+    across, down, parts = _split(arch)
+    roots, levels = across * down, len(bin(parts - 1)) - 2 if parts > 1 else 0
     grouped: Any = None if gemm.weights == FP16 else gemm.weights
     return {
         **_cut(arch, gemm),
@@ -80,9 +84,9 @@ def _describe(arch: Arch, gemm: Gemm) -> dict[str, Any]:
         "weight_group": grouped.group_size if grouped else 1,
         "scale_bits": grouped.scale_bits + grouped.zero_point_bits if grouped else 0,
         "registers": mxu.output_registers,
-        "pipeline_cycles": mxu.pipeline_cycles,
+        "pipeline_cycles": mxu.pipeline_cycles + levels * (arch.collector.reduction_cycles or 0),
         "collector_port_bits": arch.collector.port_bits,
-        "lanes": arch.bpc.lanes * mxu.count if arch.bpc and output_mantissa_bits else 0,
+        "lanes": arch.bpc.lanes * roots if arch.bpc and output_mantissa_bits else 0,
         "slots": arch.writer.blocks,
         "launch_cycles": arch.controller.launch_cycles,
         "loads": dram.outstanding_loads,
@@ -104,14 +108,17 @@ def _cut(arch: Arch, gemm: Gemm) -> dict[str, int]:
     """The loops."""
     mxu, schedule = arch.mxu, arch.schedule
     assert isinstance(schedule, Schedule)
-    tile_columns, groups = mxu.columns * mxu.count, -(-gemm.k // mxu.dot_length)
+    across, down, parts = _split(arch)
+    tile_columns, groups = mxu.columns * across, -(-gemm.k // mxu.dot_length)
     chunk_groups = -(-schedule.k_block // mxu.dot_length)
     token_blocks, output_blocks = -(-gemm.m // schedule.token_block), -(-gemm.n // schedule.output_block)
     tokens_outer = schedule.order == "tokens_outer"
     return {
         "tokens": gemm.m,
         "token_block": schedule.token_block,
-        "rows": mxu.rows,
+        "rows": mxu.rows * down,
+        "mxu_rows": mxu.rows,
+        "parts": parts,
         "outputs": gemm.n,
         "output_block": schedule.output_block,
         "columns": mxu.columns,
@@ -126,3 +133,9 @@ def _cut(arch: Arch, gemm: Gemm) -> dict[str, int]:
         "chunk_groups": chunk_groups,
         "chunks": -(-groups // chunk_groups),
     }
+
+
+def _split(arch: Arch) -> tuple[int, int, int]:
+    """MXUs that split the columns, the rows, and the groups of K of a tile."""
+    split = arch.schedule.split if isinstance(arch.schedule, Schedule) else None
+    return (arch.mxu.count, 1, 1) if split is None else (split.outputs, split.tokens, split.k)

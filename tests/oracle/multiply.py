@@ -9,6 +9,7 @@ from tests.oracle.nest import (
     at_last,
     ceil,
     chunk_bytes,
+    chunk_groups,
     chunk_values,
     iterations,
     through,
@@ -100,7 +101,7 @@ def open_weights(m, s, at):
     columns, bits, groups = tile_columns(m, at), m.group * m.digit_bits, iterations(m, at, GROUP)
     s.pace[WEIGHT_PORT] = port_cycles(m, at)
     s.counts[WEIGHT_BEATS] += groups * s.pace[WEIGHT_PORT]
-    s.counts[WEIGHT_BITS] += groups * columns * (bits + m.scale_bits)
+    s.counts[WEIGHT_BITS] += m.passes * chunk_groups(m, at) * columns * (bits + m.scale_bits)
 
 
 @njit
@@ -175,13 +176,14 @@ def mxu(m, s, now):
 def open_activations(m, s, at):
     """A word a row a cycle where the activation port keeps up; exponents enter with the first word of a group."""
     rows, columns, groups = tile_rows(m, at), tile_columns(m, at), iterations(m, at, GROUP)
-    word = ceil(rows * m.word_bits, m.activation_port_bits)
-    exponents = ceil(rows * 5, m.exponent_port_bits) if m.exponent_port_bits else 0
+    fullest, work = min(rows, m.mxu_rows), m.passes * chunk_groups(m, at)
+    word = ceil(fullest * m.word_bits, m.activation_port_bits)
+    exponents = ceil(fullest * 5, m.exponent_port_bits) if m.exponent_port_bits else 0
     s.pace[MXU] = max(word, exponents) + (m.words - 1) * word
     s.counts[ACTIVATION_BEATS] += groups * s.pace[MXU]
-    s.counts[ACTIVATION_BITS] += groups * m.words * rows * m.word_bits
-    s.counts[EXPONENT_BITS] += groups * rows * 5 if m.exponent_port_bits else 0
+    s.counts[ACTIVATION_BITS] += work * m.words * rows * m.word_bits
+    s.counts[EXPONENT_BITS] += work * rows * 5 if m.exponent_port_bits else 0
     s.counts[SCALE_BITS] += rows * 16 if m.token_bits and at[CHUNK] == 0 else 0
     s.counts[GROUPS] += groups
-    s.counts[PE_CYCLES] += groups * rows * columns * m.words
+    s.counts[PE_CYCLES] += work * rows * columns * m.words
     s.counts[MACS] += rows * columns * chunk_values(m, at)

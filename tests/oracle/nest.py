@@ -63,7 +63,12 @@ def iterations(m, at, level):
         return ceil(run_columns(m, at), m.tile_columns)
     if level == CHUNK:
         return m.chunks
-    return m.passes * min(m.chunk_groups, m.groups - at[CHUNK] * m.chunk_groups)
+    return m.passes * ceil(chunk_groups(m, at), m.parts)
+
+
+@njit
+def chunk_groups(m, at):
+    return min(m.chunk_groups, m.groups - at[CHUNK] * m.chunk_groups)
 
 
 @njit

@@ -5,8 +5,9 @@ from __future__ import annotations
 from numba import njit
 
 from tests.oracle.channel import request
-from tests.oracle.nest import activation_bytes, at_last, ceil, run_columns, tile_rows, walk
+from tests.oracle.nest import activation_bytes, at_last, ceil, run_columns, tile_columns, tile_rows, walk
 from tests.oracle.records import (
+    ADDITIONS,
     BPC,
     BPC_GROUPS,
     BPC_ROWS,
@@ -63,7 +64,8 @@ def collector(m, s, now):
         s.doing[COLLECTOR] = NO_OUTPUT_SPACE
     else:
         s.have[space] -= at[TILE] == 0
-        beats = ceil(tile_rows(m, at) * m.columns * 16, m.collector_port_bits)
+        beats = ceil(min(tile_rows(m, at), m.mxu_rows) * m.columns * (32 if m.parts > 1 else 16), m.collector_port_bits)
+        s.counts[ADDITIONS] += tile_rows(m, at) * tile_columns(m, at) * (m.parts - 1)
         s.counts[DRAIN_BEATS] += beats
         start(s, COLLECTOR, now, beats)
         return True

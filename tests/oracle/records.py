@@ -47,12 +47,12 @@ COUNTERS = (
     *("mxu.weights_wait_channel_busy_cycles", "mxu.weights_wait_channel_idle_cycles"),
     *("mxu.activations_wait_channel_busy_cycles", "mxu.activations_wait_channel_idle_cycles"),
     *("mxu.output_space_wait_channel_busy_cycles", "mxu.output_space_wait_channel_idle_cycles"),
-    "activation_dispatcher.scale_read_bits",
+    *("activation_dispatcher.scale_read_bits", "collector.additions"),
 )
 REQUESTS, REQUESTED, FILLED, FILLED_SIDE, FILL_BEATS, MOVED = range(0, 12, 2)
 TRANSACTIONS, BUSY_TICKS, WEIGHT_BEATS, WEIGHT_BITS, ACTIVATION_BEATS, ACTIVATION_BITS, EXPONENT_BITS = range(13, 20)
 MACS, GROUPS, TILES_DONE, PE_CYCLES, DRAIN_BEATS, BPC_ROWS, BPC_GROUPS, STORES, WRITTEN, VALUES = range(20, 30)
-FILL_CYCLES, WAITED, SCALE_BITS = 30, 31, 37
+FILL_CYCLES, WAITED, SCALE_BITS, ADDITIONS = 30, 31, 37, 38
 """Waits in the order of the states, each beside a busy and beside an idle channel."""
 
 PLACES = 64
@@ -68,6 +68,7 @@ _version = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__f
 
 MACHINE = _record(
     *("tokens", "token_block", "rows", "outputs", "output_block", "columns", "tile_columns", "run_tiles"),
+    *("mxu_rows", "parts"),  # of one MXU; MXUs that split K
     *("tokens_outer", "outer_blocks", "inner_blocks", "k", "group", "groups", "chunk_groups", "chunks"),
     *("words", "word_bits", "activation_port_bits", "exponent_port_bits", "weight_port_bits"),  # no exponents: 0
     *(

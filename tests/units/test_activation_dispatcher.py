@@ -9,14 +9,16 @@ import pytest
 
 from sim.arch.schema import ActivationDispatcherConfig as Config
 from sim.engine.activity import State
-from sim.units.activation_dispatcher import ActivationDispatcher
+from sim.mapping.nest import TileOp
+from sim.mapping.stream import Stream
+from sim.units.activation_dispatcher import ActivationDispatcher, Word
 from tests.units.rig import Rig, busy
 
 
 def stream(rig: Rig, dispatcher: ActivationDispatcher, rows: int, words: int, groups: int) -> int:
     """Ask for `groups` groups as the MXU does at this grain; returns the cycles they take."""
     if rig.grain == "tile":
-        dispatcher.book_groups(rows, words, groups, waiting_cycles=0, opens_tile=False)
+        dispatcher.book(operation(rows, groups, Stream(words)), waiting_cycles=0)
         rig.at(groups * dispatcher.group_cycles(rows, words), lambda: None)
     else:
         rig.process(_word_by_word(dispatcher, rows, words, groups))
@@ -24,10 +26,32 @@ def stream(rig: Rig, dispatcher: ActivationDispatcher, rows: int, words: int, gr
     return rig.now
 
 
+def operation(rows: int, groups: int, stream: Stream, idle: int = 0) -> TileOp:
+    """Of one column."""
+    return TileOp(
+        rows=rows,
+        columns=1,
+        groups=groups,
+        values=64,
+        opens_tile=False,
+        closes_tile=False,
+        takes_weights=False,
+        takes_activations=False,
+        frees_weights=0,
+        frees_activations=0,
+        closes_weights=False,
+        closes_activations=False,
+        run_opens=False,
+        run_columns=0,
+        stream=stream,
+        idle=idle,
+    )
+
+
 def _word_by_word(dispatcher: ActivationDispatcher, rows: int, words: int, groups: int) -> Generator[Any, Any, None]:
     for _ in range(groups):
         for word in range(words):
-            dispatcher.requests.put((rows, word == 0, False))
+            dispatcher.requests.put(Word(rows, rows, opens_group=word == 0))
             while not dispatcher.done.items:
                 yield dispatcher.done.filled()
             dispatcher.done.pop()

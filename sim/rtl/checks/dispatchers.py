@@ -22,7 +22,7 @@ from sim.rtl.checks.comparison import Comparison
 from sim.rtl.checks.randomness import arrivals, gaps, pattern
 from sim.rtl.checks.reference import HandshakeTrace, Operations, SourcePort, supply
 from sim.rtl.checks.shape import OP_FIELDS
-from sim.units.activation_dispatcher import ActivationDispatcher
+from sim.units.activation_dispatcher import ActivationDispatcher, Word
 from sim.units.unit import Bench, Steps
 from sim.units.weight_dispatcher import WeightDispatcher
 
@@ -289,7 +289,7 @@ def _activation_model(size: dict[str, int], asked: list[tuple[int, bool]], gap: 
         for request, pause in zip(asked, pauses, strict=True):
             if pause:
                 yield environment.timeout(int(pause))
-            dispatcher.requests.put((*request, False))
+            dispatcher.requests.put(Word(request[0], request[0], opens_group=request[1]))
             while not dispatcher.done.items:
                 yield dispatcher.done.filled()
             dispatcher.done.pop()
