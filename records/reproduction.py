@@ -30,7 +30,7 @@ COLUMNS = {
 
 
 def table(recorded: dict[str, Any]) -> str:
-    """Markdown: one row a machine; simulated, the paper's in brackets, and a note for what differs by more than 2 %.
+    """Markdown: one row a machine; simulated, the paper's in brackets with what it was, and notes for what differs.
 
     Parameters
     ----------
@@ -49,14 +49,26 @@ def table(recorded: dict[str, Any]) -> str:
         for machine in columns[0]
     ]
     notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, start=1)]
-    return "\n".join([*lines, "", *notes, "", f"Made by code {recorded['code']}."])
+    return "\n".join([*lines, "", *notes, "", f"{_score(recorded)} Made by code {recorded['code']}."])
 
 
 def _number(cell: dict[str, Any], reasons: list[str]) -> str:
-    told = f"{cell['simulated']:.2f} ({cell['paper']:.2f})"
-    if not cell["reason"]:
-        return told
-    return f"{told} {100 * cell['difference']:+.1f} % [{reasons.index(cell['reason']) + 1}]"
+    role = "" if cell["role"] == "predicted" else f", {cell['role']}"
+    told = f"{cell['simulated']:.2f} ({cell['paper']:.2f}{role})"
+    error = f" {100 * cell['difference']:+.1f} %" if cell["reason"] or not role else ""
+    note = f" [{reasons.index(cell['reason']) + 1}]" if cell["reason"] else ""
+    return f"{told}{error}{note}"
+
+
+def _score(recorded: dict[str, Any]) -> str:
+    """How the predictions of all sections came out."""
+    found, verdicts = recorded["score"], recorded["verdicts"]
+    return (
+        f"Of {found['predictions']} printed numbers that the simulator predicts, {found['within']} are within 2 % (5 % "
+        f"of energies and powers); relative errors are {100 * found['median_error']:.1f} % in the median and "
+        f"{100 * found['largest_error']:.0f} % at most. {verdicts['input']} more went in or follow by arithmetic, and "
+        f"{verdicts['fitted']} were fitted: shown, not counted."
+    )
 
 
 def with_table(readme: str, recorded: dict[str, Any]) -> str:

@@ -2,16 +2,29 @@
 
     Section  a table or figure of the paper, or a question beyond it
       Table    rows x columns of one quantity
-        Cell     simulated value, paper's value where there is one, verdict
+        Cell     simulated value, paper's value where there is one, its role, verdict
 
-An input (a number of the paper that a cost table was made of) is shown and never counted as a match.
+Only predictions are judged, by their relative error. What went into the simulator, what follows from that by
+arithmetic, and what was chosen so that it comes out is shown beside the paper's numbers and never counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from statistics import median
+
+
+class Role(StrEnum):
+    """What a number of the paper is to the simulator."""
+
+    INPUT = "input"
+    """It went in, is 1 by definition, or follows by arithmetic from what went in; no time is involved."""
+    FITTED = "fitted"
+    """Something was chosen so that it, or what it follows from, comes out."""
+    PREDICTED = "predicted"
+    """Simulated without it."""
 
 
 class Verdict(StrEnum):
@@ -19,6 +32,7 @@ class Verdict(StrEnum):
     OUTSIDE = "outside"
     EXEMPT = "exempt"
     """Outside, where the paper contradicts itself."""
+    FITTED = "fitted"
     INPUT = "input"
     ALONE = "no counterpart"
     """Simulated, and not in the paper."""
@@ -26,77 +40,66 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How a difference is measured and how large it may be; above `reason_above` it needs a reason."""
+    """How large a relative error may be; above `reason_above` it needs a reason."""
 
-    name: str
     limit: float
-    reason_above: float
-    relative: bool = False
+    reason_above: float = 0.02
 
-    def difference(self, simulated: float, paper: float) -> float:
-        """Relative, else in the cell's own unit of measure."""
-        return simulated / paper - 1 if self.relative else simulated - paper
-
-
-RATIO = Tolerance("2 %", 0.02, 0.02, relative=True)
-ENERGY = Tolerance("5 %", 0.05, 0.02, relative=True)
-SAVING = Tolerance("0.01", 0.01, 0.01)
-POINTS = Tolerance("2 points", 2, 2)
-EXACT = Tolerance("equal", 0, 0)
+    @property
+    def name(self) -> str:
+        return f"{100 * self.limit:g} %"
 
 
-@dataclass(frozen=True)
-class AtLeast(Tolerance):
-    """The paper gives a limit from below."""
-
-    def difference(self, simulated: float, paper: float) -> float:
-        return min(simulated - paper, 0.0)
-
-
-FLOOR = AtLeast("at least", 0, 0)
+RATIO = Tolerance(0.02)
+ENERGY = Tolerance(0.05)
 UNEXPLAINED = "unexplained"
 
 
 @dataclass(frozen=True)
 class PaperCell:
-    """One number; `reason` says why it differs by more than `tolerance.reason_above`."""
+    """One number; `reason` says why it differs by more than `tolerance.reason_above`.
+
+    Attributes
+    ----------
+    role
+        None: of a simulated number without a counterpart, or of two that the paper prints.
+    """
 
     row: str
     column: str
     simulated: float
     paper: float | None = None
-    tolerance: Tolerance | None = RATIO
-    is_input: bool = False
+    role: Role | None = None
+    tolerance: Tolerance = RATIO
     reason: str = ""
     exempt: bool = False
 
     @property
     def difference(self) -> float | None:
-        if self.paper is None:
-            return None
-        return (self.tolerance or RATIO).difference(self.simulated, self.paper)
+        """Relative error."""
+        return None if self.paper is None else self.simulated / self.paper - 1
 
     @property
     def verdict(self) -> Verdict:
-        if self.difference is None or self.tolerance is None:
+        if self.difference is None or self.role is None:
             return Verdict.ALONE
-        if self.is_input:
-            return Verdict.INPUT
+        if self.role is not Role.PREDICTED:
+            return Verdict(self.role.value)
         if abs(self.difference) <= self.tolerance.limit:
             return Verdict.WITHIN
         return Verdict.EXEMPT if self.exempt else Verdict.OUTSIDE
 
     @property
     def needs_reason(self) -> bool:
-        """Whether the difference is larger than may stay without a word; inputs never are results that miss."""
-        if self.difference is None or self.tolerance is None or self.is_input:
+        """Whether the error is larger than may stay without a word; inputs never are results that miss."""
+        if self.difference is None or self.role in (None, Role.INPUT):
             return False
         return abs(self.difference) > self.tolerance.reason_above
 
 
 def alone(row: str, column: str, simulated: float) -> PaperCell:
     """A simulated number that the paper has no counterpart of."""
-    return PaperCell(row, column, simulated, tolerance=None)
+    return PaperCell(row, column, simulated)
 
 
 @dataclass(frozen=True)
@@ -150,3 +153,23 @@ class PaperSection:
 
     def with_tables(self, tables: Sequence[Table]) -> PaperSection:
         return replace(self, tables=tuple(tables))
+
+
+@dataclass(frozen=True)
+class Score:
+    """How the predictions among some cells came out: their number, those within, and relative errors without a sign."""
+
+    predictions: int
+    within: int
+    median: float
+    largest: float
+
+
+def score(cells: Iterable[PaperCell]) -> Score | None:
+    """Of the predictions; None where there are none."""
+    judged = [cell for cell in cells if cell.role is Role.PREDICTED and cell.difference is not None]
+    if not judged:
+        return None
+    errors = [abs(cell.difference) for cell in judged if cell.difference is not None]
+    within = sum(cell.verdict is Verdict.WITHIN for cell in judged)
+    return Score(len(judged), within, median(errors), max(errors))

@@ -10,12 +10,12 @@ from typing import Any
 
 from sim.errors import InputError, Place
 from sim.report.folder import is_own_page, writing
-from sim.reproduce.cells import PaperCell, Table
+from sim.reproduce.cells import PaperCell, Role, Table
 from sim.reproduce.page import page
 from sim.reproduce.reproduction import Reproduction
 from sim.scratch import whole_folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 JSON, CSV, HTML = "reproduction.json", "reproduction.csv", "report.html"
 
 
@@ -53,6 +53,14 @@ def as_data(reproduction: Reproduction) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "code": reproduction.code,
+        "score": None
+        if reproduction.score is None
+        else {
+            "predictions": reproduction.score.predictions,
+            "within": reproduction.score.within,
+            "median_error": _rounded(reproduction.score.median),
+            "largest_error": _rounded(reproduction.score.largest),
+        },
         "verdicts": {verdict.value: count for verdict, count in sorted(reproduction.verdicts.items())},
         "sections": [
             {
@@ -83,9 +91,8 @@ def _cell(cell: PaperCell) -> dict[str, Any]:
         "paper": cell.paper,
         "simulated": _rounded(cell.simulated),
         "difference": None if cell.difference is None else _rounded(cell.difference),
-        "relative": cell.tolerance.relative if cell.tolerance else True,
-        "tolerance": cell.tolerance.name if cell.tolerance else None,
-        "kind": "input" if cell.is_input else "result",
+        "role": cell.role and cell.role.value,
+        "limit": cell.tolerance.limit if cell.role is Role.PREDICTED else None,
         "verdict": cell.verdict.value,
         "reason": cell.reason,
     }

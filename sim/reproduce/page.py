@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from sim.report.document import foot
 from sim.report.markup import Html, join, tag
-from sim.reproduce.cells import PaperCell, PaperSection, Table, Verdict
+from sim.reproduce.cells import PaperCell, PaperSection, Role, Score, Table, Verdict
 from sim.reproduce.pictures import drawn, shown
 from sim.reproduce.reproduction import Reproduction
 
@@ -17,8 +17,8 @@ POLICY = (
 )
 TITLE = "The Anda paper, simulated again"
 KEY = {
-    Verdict.WITHIN: "within tolerance",
-    Verdict.OUTSIDE: "outside",
+    Verdict.WITHIN: "predicted, within its limit",
+    Verdict.OUTSIDE: "predicted, outside",
     Verdict.EXEMPT: "outside, and the paper contradicts itself",
 }
 
@@ -47,13 +47,12 @@ def page(reproduction: Reproduction) -> str:
 
 def _summary(reproduction: Reproduction) -> Iterator[Html]:
     counts = reproduction.verdicts
-    judged = counts[Verdict.WITHIN] + counts[Verdict.OUTSIDE] + counts[Verdict.EXEMPT]
     yield tag(
         "p",
-        f"{judged} numbers of the paper have a simulated counterpart: {counts[Verdict.WITHIN]} within tolerance, "
-        f"{counts[Verdict.OUTSIDE]} outside, {counts[Verdict.EXEMPT]} where the paper contradicts itself. "
-        f"{counts[Verdict.INPUT]} more are inputs of the simulator, shown and not counted; "
-        f"{counts[Verdict.ALONE]} numbers have no counterpart.",
+        f"{told(reproduction.score)}: {counts[Verdict.OUTSIDE]} outside, {counts[Verdict.EXEMPT]} where the paper "
+        f"contradicts itself. Not counted: {counts[Verdict.INPUT]} numbers that went into the simulator, are 1 by "
+        f"definition or follow from such by arithmetic, {counts[Verdict.FITTED]} for which something was chosen, and "
+        f"{counts[Verdict.ALONE]} that the paper has no counterpart of.",
     )
     yield tag(
         "p",
@@ -64,6 +63,16 @@ def _summary(reproduction: Reproduction) -> Iterator[Html]:
         class_="note",
     )
     yield tag("p", *(tag("span", words, class_=verdict.value) for verdict, words in KEY.items()), class_="key")
+
+
+def told(score: Score | None) -> str:
+    """How the predictions came out, in a sentence without its end."""
+    if score is None:
+        return "No number of the paper is predicted here"
+    return (
+        f"{score.predictions} numbers of the paper are predicted: {score.within} within their limits, relative errors "
+        f"of {100 * score.median:.1f} % in the median and {100 * score.largest:.0f} % at most"
+    )
 
 
 def _link(section: PaperSection) -> Html:
@@ -111,19 +120,19 @@ def _field(table: Table, cell: PaperCell | None) -> Html:
 
 
 def _told(table: Table, cell: PaperCell) -> str:
-    """What the pointer shows: difference, tolerance, verdict and reason."""
+    """What the pointer shows: relative error, role, limit, verdict and reason."""
     if cell.difference is None:
         return "simulated; no counterpart in the paper"
-    parts = [f"difference {_difference(table, cell)}"]
-    if cell.tolerance is not None:
-        parts.append(f"tolerance {cell.tolerance.name}, {cell.verdict.value}")
+    parts = [f"error {_difference(cell)}"]
+    if cell.role is Role.PREDICTED:
+        parts.append(f"predicted, limit {cell.tolerance.name}, {cell.verdict.value}")
+    elif cell.role is not None:
+        parts.append(cell.role.value)
     return "; ".join([*parts, *([cell.reason] if cell.reason else [])])
 
 
-def _difference(table: Table, cell: PaperCell) -> str:
-    difference = cell.difference or 0.0
-    relative = cell.tolerance is None or cell.tolerance.relative
-    return f"{100 * difference:+.1f} %" if relative else f"{difference:+.{max(table.digits, 2)}f}"
+def _difference(cell: PaperCell) -> str:
+    return f"{100 * (cell.difference or 0.0):+.1f} %"
 
 
 def _reasons(table: Table) -> Iterator[Html]:
@@ -131,7 +140,7 @@ def _reasons(table: Table) -> Iterator[Html]:
     about: dict[str, list[str]] = {}
     for cell in table.cells:
         if cell.needs_reason:
-            told = f"{cell.row}, {cell.column} {_difference(table, cell)}"
+            told = f"{cell.row}, {cell.column} {_difference(cell)}"
             about.setdefault(f"{cell.verdict.value}: {cell.reason}", []).append(told)
     if about:
         yield tag("ul", *(tag("li", f"{'; '.join(cells)} - {why}.") for why, cells in about.items()), class_="reasons")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sim.errors import InputError, nearest_name
 from sim.reproduce.bench import CaseResults
-from sim.reproduce.cells import PaperSection, Verdict
+from sim.reproduce.cells import PaperCell, PaperSection, Score, Verdict, score
 from sim.reproduce.published import Published, published
 from sim.reproduce.remarks import explained
 from sim.reproduce.sections import (
@@ -64,7 +64,17 @@ class Reproduction:
     @property
     def verdicts(self) -> Counter[Verdict]:
         """How many cells of the paper came out how."""
-        return Counter(cell.verdict for section in self.sections for table in section.tables for cell in table.cells)
+        return Counter(cell.verdict for cell in self.cells)
+
+    @property
+    def cells(self) -> list[PaperCell]:
+        """Of all tables."""
+        return [cell for section in self.sections for table in section.tables for cell in table.cells]
+
+    @property
+    def score(self) -> Score | None:
+        """How its predictions came out."""
+        return score(self.cells)
 
 
 def reproduce(

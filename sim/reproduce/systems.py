@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.reproduce.bench import CaseResults, PaperCase
+from sim.reproduce.cells import Role
 from sim.reproduce.published import Published
 from sim.result import Module, Result
 
@@ -75,6 +76,13 @@ def energy_ratio(base: Result, own: Result, mean: str) -> float:
 def _module_mean(base: Result, own: Result, figure: Callable[[Module], float]) -> float:
     modules = [(base.modules[name], module) for name, module in own.modules.items()]
     return sum(figure(theirs) / figure(mine) * mine.macs for theirs, mine in modules) / own.totals.macs
+
+
+def role_of_speed(system: System, baseline: System) -> Role:
+    """The baseline's speed is 1, and other bit-parallel PEs have the lanes that give theirs; Anda's is predicted."""
+    if system.name == baseline.name:
+        return Role.INPUT
+    return Role.PREDICTED if system.tolerance else Role.FITTED
 
 
 def geometric_mean(values: Iterable[float]) -> float:

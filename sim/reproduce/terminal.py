@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.reproduce.cells import Verdict
+from sim.reproduce.page import told
 from sim.reproduce.pictures import shown
 from sim.reproduce.reproduction import Reproduction
 
@@ -25,6 +26,7 @@ def print_reproduction(reproduction: Reproduction, console: Console) -> None:
         counts = (sum(cell.verdict is verdict for cell in cells) for verdict in Verdict)
         overview.add_row(section.name, *(str(count or "") for count in counts))
     console.print(overview)
+    console.print(f"{told(reproduction.score)}.", highlight=False, soft_wrap=True)
     for section in reproduction.sections:
         for table in section.tables:
             for cell in table.cells:

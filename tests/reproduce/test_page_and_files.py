@@ -11,16 +11,17 @@ import pytest
 
 from sim.errors import InputError
 from sim.reproduce import files
-from sim.reproduce.cells import POINTS, PaperCell, PaperSection, Table, alone
+from sim.reproduce.cells import PaperCell, PaperSection, Role, Table, alone
 from sim.reproduce.page import page
 from sim.reproduce.pictures import bars, lines, stacks
 from sim.reproduce.reproduction import Reproduction, reproduce
 
 CELLS = (
-    PaperCell("a <b>", "one", 1.0, 1.0),
-    PaperCell("a <b>", "two", 2.0, 1.0, reason="a reason & more"),
-    PaperCell("c", "one", 3.0, 4.0, exempt=True, reason="it cannot"),
-    PaperCell("c", "two", 7.0, 7.5, is_input=True),
+    PaperCell("a <b>", "one", 1.0, 1.0, Role.PREDICTED),
+    PaperCell("a <b>", "two", 2.0, 1.0, Role.PREDICTED, reason="a reason & more"),
+    PaperCell("c", "one", 3.0, 4.0, Role.PREDICTED, exempt=True, reason="it cannot"),
+    PaperCell("c", "two", 7.0, 7.5, Role.INPUT),
+    PaperCell("d", "one", 5.0, 5.0, Role.FITTED),
 )
 SECTION = PaperSection("part", "A part", (Table("numbers", "ratio", CELLS, unit="x", picture="bars"),), place="Fig. 1")
 MADE = Reproduction((SECTION,), "0123")
@@ -34,10 +35,18 @@ def test_the_page_shows_each_cell_its_verdict_and_its_reason() -> None:
         ("outside", "2.00"),
         ("exempt", "3.00"),
         ("input", "7.00"),
+        ("fitted", "5.00"),
     ]
     assert "+100.0 %" in fields[1][1]
     assert text.count("a reason &amp; more") == 2  # under the pointer and in the list
-    assert "3 numbers of the paper have a simulated counterpart: 1 within tolerance, 1 outside, 1 where" in text
+    assert (
+        "3 numbers of the paper are predicted: 1 within their limits, relative errors of 25.0 % in the median" in text
+    )
+    assert (
+        "and 100 % at most: 1 outside, 1 where the paper contradicts itself. Not counted: 1 numbers that went" in text
+    )
+    assert "predicted, limit 2 %, within" in fields[0][1]
+    assert [fields[3][1], fields[4][1]] == ["error -6.7 %; input", "error +0.0 %; fitted"]
 
 
 def test_the_page_is_alone_and_escapes_what_it_shows() -> None:
@@ -61,11 +70,11 @@ def rectangles(svg: str) -> list[tuple[float, ...]]:
 
 def test_bars_are_as_high_as_their_numbers() -> None:
     drawn = [height for _, _, _, height, _ in rectangles(bars(SECTION.tables[0]))]
-    assert [height / drawn[0] for height in drawn] == pytest.approx([1, 2, 3, 7], rel=0.01)
+    assert [height / drawn[0] for height in drawn] == pytest.approx([1, 2, 3, 7, 5], rel=0.01)
 
 
 def test_stacks_are_as_long_as_their_numbers_and_the_paper_lies_below() -> None:
-    cells = (PaperCell("m", "x", 10.0, 5.0, POINTS), PaperCell("m", "y", 20.0, 10.0, POINTS))
+    cells = (PaperCell("m", "x", 10.0, 5.0, Role.FITTED), PaperCell("m", "y", 20.0, 10.0, Role.FITTED))
     found = rectangles(stacks(Table("shares", "%", cells)))
     (x1, y1, w1, _, _), (x2, _, w2, _, _), (_, y3, w3, _, pale), _ = found
     assert (w2 / w1, w1 / w3) == pytest.approx((2, 2), rel=0.01)
@@ -87,7 +96,7 @@ def test_files_are_written_again_over_earlier_ones_and_nothing_else(tmp_path: Pa
     files.write(MADE, out)
     assert sorted(path.name for path in out.iterdir()) == sorted((files.JSON, files.CSV, files.HTML))
     told = json.loads((out / files.JSON).read_text(encoding="utf-8"))
-    assert told["verdicts"] == {"exempt": 1, "input": 1, "outside": 1, "within": 1}
+    assert told["verdicts"] == {"exempt": 1, "fitted": 1, "input": 1, "outside": 1, "within": 1}
     (out / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="holds something else"):
         files.write(MADE, out)

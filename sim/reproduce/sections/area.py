@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sim.reproduce.bench import CaseResults
-from sim.reproduce.cells import PaperCell, PaperSection, Table
+from sim.reproduce.cells import PaperCell, PaperSection, Table, alone
 from sim.reproduce.published import Published
-from sim.reproduce.systems import MEANS, geometric_mean, run_all, speedup, systems
+from sim.reproduce.systems import MEANS, geometric_mean, role_of_speed, run_all, speedup, systems
 
 NOTE = "The paper prints a total for Anda only; that of the others is the sum of their blocks."
 
@@ -20,12 +20,13 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
     for system, row in zip(chosen, results, strict=True):
         own = row[0].totals.area_square_millimetres
         totals = {"printed total": printed, "rows' sum": own} if system.tolerance else {"printed total": own}
-        areas += [PaperCell(system.label, total, area, tolerance=None) for total, area in totals.items()]
+        areas += [alone(system.label, total, area) for total, area in totals.items()]
         for total, area in totals.items():
             for mean, name in MEANS.items():
                 fast = geometric_mean(speedup(base, one, mean) for base, one in zip(results[0], row, strict=True))
                 target = paper.systems.machines[system.name].area_efficiency
-                cells.append(PaperCell(system.label, f"{total}, {name}", fast * base_area / area, target))
+                role = role_of_speed(system, chosen[0])
+                cells.append(PaperCell(system.label, f"{total}, {name}", fast * base_area / area, target, role))
     return PaperSection(
         "area",
         "Area efficiency",

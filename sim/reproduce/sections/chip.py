@@ -7,7 +7,7 @@ from typing import Any
 
 from sim.report.vocabulary import label
 from sim.reproduce.bench import CaseResults, PaperCase, arch_of
-from sim.reproduce.cells import PaperCell, PaperSection, Table
+from sim.reproduce.cells import ENERGY, PaperCell, PaperSection, Role, Table, alone
 from sim.reproduce.published import Published
 
 SIMULATED_POWER = ("activation_buffer", "weight_buffer")
@@ -24,13 +24,12 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
     areas, powers = [], []
     for name, block in chip.blocks.items():
         areas.append(_input(label(name), "area", result.area[name], block.square_millimetres))
-        powers.append(
-            PaperCell(label(name), "power", milliwatts[name], block.milliwatts, is_input=name not in SIMULATED_POWER)
-        )
-    powers.append(PaperCell("leakage", "power", milliwatts["leakage"], tolerance=None))
+        role = Role.PREDICTED if name in SIMULATED_POWER else Role.INPUT
+        powers.append(PaperCell(label(name), "power", milliwatts[name], block.milliwatts, role, ENERGY))
+    powers.append(alone("leakage", "power", milliwatts["leakage"]))
     total = chip.printed_total
     areas.append(_input("total", "area", sum(result.area.values()), total.square_millimetres))
-    powers.append(PaperCell("total", "power", sum(milliwatts.values()), total.milliwatts))
+    powers.append(PaperCell("total", "power", sum(milliwatts.values()), total.milliwatts, Role.PREDICTED, ENERGY))
     arch = arch_of(paper.machine.arch).model_dump()
     keys = (_input(key, "value", _at(arch, key), printed) for key, printed in paper.machine.keys.items())
     return PaperSection(
@@ -47,7 +46,7 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
 
 
 def _input(row: str, column: str, simulated: float, paper: float) -> PaperCell:
-    return PaperCell(row, column, simulated, paper, is_input=True)
+    return PaperCell(row, column, simulated, paper, Role.INPUT)
 
 
 def _at(values: dict[str, Any], key: str) -> float:

@@ -24,7 +24,7 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
 
 
 def _cell(row: str, implied: float, printed: float) -> PaperCell:
-    return PaperCell(row, IMPLIED, implied, printed, tolerance=None)
+    return PaperCell(row, IMPLIED, implied, printed)
 
 
 def _energy(paper: Published) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.arch.schema import Arch
 from sim.reproduce.bench import CaseResults, PaperCase, arch_of
-from sim.reproduce.cells import PaperCell, PaperSection, Table
+from sim.reproduce.cells import PaperCell, PaperSection, Role, Table
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS
 from sim.result import Result
@@ -30,10 +30,10 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
 
 def _cycles(by_length: dict[int, Result]) -> Table:
     cells = (
-        PaperCell("Anda", str(bits), _cycles_a_group(arch_of(ANDA), result), float(bits + 1))
+        PaperCell("Anda", str(bits), _cycles_a_group(arch_of(ANDA), result), float(bits + 1), Role.INPUT)
         for bits, result in by_length.items()
     )
-    note = "The paper's labels are proportional to 1 / (M + 1): a sign and M planes, one a cycle."
+    note = "The paper prints no cycles: its labels are proportional to 1 / (M + 1), and M + 1 is what went in."
     return Table(
         "cycles a group", "cycles a PE takes for 64 values", tuple(cells), unit="", picture="lines",
         corner="PE", note=note, x_title="mantissa bits",
@@ -56,8 +56,8 @@ def _efficiencies(paper: Published, base: Result, by_length: dict[int, Result]) 
         printed_area = labels.area_efficiency_times_cycles / (bits + 1)
         printed_energy = labels.energy_efficiency_times_cycles / (bits + 1)
         cells += [
-            PaperCell("area efficiency", str(bits), area, printed_area, is_input=True),
-            PaperCell("energy efficiency", str(bits), energy, printed_energy, is_input=True),
+            PaperCell("area efficiency", str(bits), area, printed_area, Role.INPUT),
+            PaperCell("energy efficiency", str(bits), energy, printed_energy, Role.INPUT),
         ]
     return Table(
         "efficiency by mantissa length",
@@ -77,7 +77,7 @@ def _table(paper: Published) -> Table:
         area, power = _area(arch) / _area(arch_of(BASE)), _power(arch) / _power(arch_of(BASE))
         own = {"area": area, "power": power, "area_efficiency": 1 / area, "energy_efficiency": 1 / power}
         cells += [
-            PaperCell(LABELS[arch.name], column.replace("_", " "), own[column], printed, is_input=True)
+            PaperCell(LABELS[arch.name], column.replace("_", " "), own[column], printed, Role.INPUT)
             for column, printed in row.model_dump(exclude_none=True).items()
         ]
     note = "Power at equal throughput; of Anda, a cycle. Efficiencies are 1 / area and 1 / power."

@@ -16,7 +16,7 @@ from sim.errors import InputError, Place
 from sim.precision_search.search import BitOperations, search
 from sim.reading import json_of
 from sim.reproduce.bench import CaseResults, PaperCase, workload_of
-from sim.reproduce.cells import EXACT, PaperCell, PaperSection, Table
+from sim.reproduce.cells import PaperCell, PaperSection, Role, Table, alone
 from sim.reproduce.published import Published
 from sim.reproduce.systems import LABELS, energy_ratio, speedup
 from sim.workload.precision import MODULES
@@ -58,7 +58,7 @@ def order(paper: Published, bench: CaseResults) -> PaperSection:
     """The search, told the published outcomes, visits tuples in the published order."""
     steps = paper.search.steps
     cells = (
-        PaperCell(f"evaluation {number}", "tuple", visited, _digits(step.mantissa_bits), EXACT)
+        PaperCell(f"evaluation {number}", "tuple", visited, _digits(step.mantissa_bits), Role.INPUT)
         for number, (visited, step) in enumerate(zip(_visited(paper), steps, strict=True), start=1)
     )
     note = "The search is told which tuples the paper accepted; the order is its own."
@@ -95,8 +95,8 @@ def tolerances(paper: Published, bench: CaseResults) -> PaperSection | None:
         )
         for arch, own in zip(archs[1:], others, strict=True):
             row, column = f"{one.model}, {LABELS[arch]}", f"{100 * one.tolerance:g}"
-            fast.append(PaperCell(row, column, speedup(base, own, "times"), tolerance=None))
-            frugal.append(PaperCell(row, column, energy_ratio(base, own, "times"), tolerance=None))
+            fast.append(alone(row, column, speedup(base, own, "times")))
+            frugal.append(alone(row, column, energy_ratio(base, own, "times")))
     shared: dict[str, Any] = {"unit": "x", "picture": "lines", "x_title": "tolerance, %"}
     tables = (
         Table("speedup", "speedup over FP-FP", tuple(fast), **shared),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.reproduce.bench import CaseResults, PaperCase, workload_of
-from sim.reproduce.cells import FLOOR, PaperCell, PaperSection, Table
+from sim.reproduce.cells import PaperCell, PaperSection, Role, Table
 from sim.reproduce.published import Published
 from sim.workload.gemm import Gemm, Item, VectorWork
 from sim.workload.precision import MODULES
@@ -20,7 +20,7 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
             str(tokens),
             100 * _share(model, tokens),
             100 * claim.above if tokens < claim.below_tokens else None,
-            FLOOR if tokens < claim.below_tokens else None,
+            Role.INPUT,
         )
         for model in paper.systems.models
         for tokens in CONTEXTS
@@ -34,7 +34,8 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
         "Share of the weight GeMMs",
         (table,),
         place=claim.place,
-        note="Operations of a causal prefill: a multiply-accumulate is one, a vector operation is one.",
+        note="Operations of a causal prefill: a multiply-accumulate is one, a vector operation is one. Arithmetic on "
+        "the models' shapes; the paper says that more than its number are in weight GeMMs.",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.reproduce.bench import CaseResults, PaperCase
-from sim.reproduce.cells import PaperCell, PaperSection, Table
+from sim.reproduce.cells import PaperCell, PaperSection, Role, Table
 from sim.reproduce.published import Published
 from sim.result import Result
 
@@ -17,7 +17,9 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
         [PaperCase("fp-fp", MODEL), *(PaperCase("anda-hpca25", MODEL, str(bits)) for bits in lengths)]
     )
     cells = tuple(
-        PaperCell("FP16 over Anda", str(bits), _bytes(base) / _bytes(result), paper.storage.compression[bits])
+        PaperCell(
+            "FP16 over Anda", str(bits), _bytes(base) / _bytes(result), paper.storage.compression[bits], Role.INPUT
+        )
         for bits, result in zip(lengths, others, strict=True)
     )
     table = Table(
@@ -34,7 +36,8 @@ def section(paper: Published, bench: CaseResults) -> PaperSection:
         "Storage by mantissa length",
         (table,),
         place=f"{paper.storage.place}; {paper.storage.derived}",
-        note=f"DRAM bytes of the activations that a prefill of {MODEL} loads, shared exponents and bursts included.",
+        note=f"DRAM bytes of the activations that a prefill of {MODEL} loads, shared exponents and bursts included: "
+        "arithmetic on the format, which is an input.",
     )
 
 
