@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from sim import plugins, program
-from sim.commands import catalogue, models, report, reproduction, simulation, streaming, sweep
+from sim.commands import catalogue, explain, models, report, reproduction, simulation, streaming, sweep
 from sim.errors import InputError
 
 COMMANDS: plugins.Seam[typer.Typer] = plugins.Seam("commands", "command")
@@ -63,6 +63,7 @@ app.command("compare")(simulation.compare)
 app.command("stream")(streaming.stream)
 app.command("list")(catalogue.list_)
 app.command("schema")(catalogue.schema)
+app.command("explain")(explain.explain)
 app.command("report")(report.report)
 app.command("reproduce")(reproduction.reproduce)
 app.command("trace")(models.trace)

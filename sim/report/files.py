@@ -87,8 +87,10 @@ def _compare(results: Sequence[Result], folder: Path, baseline: int) -> list[dic
     return rows
 
 
-def write_page(results: Sequence[Result], path: Path, overwrite: bool = False, baseline: int = 0) -> None:
-    """Write a page alone; `overwrite` replaces nothing but such a page.
+def write_page(
+    results: Sequence[Result], path: Path, overwrite: bool = False, baseline: int = 0, sections: Sequence[Html] = ()
+) -> None:
+    """Write a page alone, `sections` among the others; `overwrite` replaces nothing but such a page.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def write_page(results: Sequence[Result], path: Path, overwrite: bool = False, b
                 "allowed": "another file, or --overwrite" if own else "another file",
             }
             raise InputError("exists", place=Place(str(path)), field="--out", facts=facts)
-        written = page(results, datetime.now(UTC), baseline, sections_of(page_sections(), results))
+        written = page(results, datetime.now(UTC), baseline, [*sections, *sections_of(page_sections(), results)])
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as partial:
             _write_text(partial, written)

@@ -69,6 +69,11 @@ def print_comparison(results: Sequence[Result], console: Console, baseline: int 
     console.print()
 
 
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int], console: Console) -> None:
+    """A table whose columns numbered in `words` are text, the others figures."""
+    _show(_table({name: LEFT if n in words else RIGHT for n, name in enumerate(columns)}, rows), console)
+
+
 def _totals(result: Result) -> Table:
     totals, bounds = result.totals, result.bounds
     return _pairs(

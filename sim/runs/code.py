@@ -17,6 +17,7 @@ WITHOUT_INFLUENCE = frozenset(
         "cli.py",
         "commands",
         "report",
+        "explain",
         "reproduce",
         "sweep",
         "precision_search",
