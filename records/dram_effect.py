@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
+from records.dram_paper import means
+from records.dram_streams import MIXES, cards, reached, shares
 from records.record import ROOT, Record, Sample
 from sim.arch.load import load_arch
 from sim.result import Result
+from sim.runs.code import made_by
 from sim.simulation import simulate
-from sim.units.dram.banks.mapping import BankMapping
-from sim.units.dram.banks.policy import BankSettings
-from sim.units.dram.banks.rows import RowChannel
-from sim.units.dram.banks.standards import standards
-from sim.units.dram.banks.timings import BankTimings, at_pin_rate
+from sim.units.dram import model_of
+from sim.units.dram.banks import Banks
 from sim.workload.load import load_workload
 
 PAGE = ROOT / "docs" / "dram.md"
@@ -53,6 +53,14 @@ class EffectRow:
         """Of the shipped machine with these keys changed."""
         return _result(self, overrides)
 
+    @property
+    def efficiency(self) -> str:
+        """What streams reach on the banks, for the channel."""
+        model = model_of(load_arch(self.arch, [f"dram={self.dram}"]))
+        assert isinstance(model, Banks)
+        found = (f"{mix}: {reached(model.keys.standard, model.pin_rate, mix):.3f}" for mix in MIXES)
+        return f"dram.efficiency={{{', '.join(found)}}}"
+
 
 @cache
 def _result(row: EffectRow, overrides: tuple[str, ...]) -> Result:
@@ -74,23 +82,21 @@ TIMES = (
 )
 HEADLINE = TIMES[:2]
 COMMANDS, DOWN = "dram.energy=commands", "dram.idle=power_down"
-CARDS = (("A100", "HBM2E", 2039, 5, 1779), ("H100", "HBM3", 3350, 5, 3084), ("H200", "HBM3E", 4800, 6, 4254))
-"""Card, standard, gigabytes a second of its pins, stacks, and the most that was measured: data sheets, and GeMVs above
-600 MB of the recorded measurements of the GPU comparison."""
 
 
 def times() -> list[str]:
     """Cycles with a channel and with banks."""
     lines = [
-        "| work | channel | banks | change | rows found open | refreshes in the way |",
-        "|---|---|---|---|---|---|",
+        "| work | channel | at its efficiency | banks | over the channel | rows found open | refreshes in the way |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in TIMES:
         flat, banked = row.result(), row.result(f"dram={row.dram}")
+        slower = row.result(row.efficiency, "dram.time_quantum=64")
         hits, misses, conflicts = (banked.counters[f"dram.row_{name}"] for name in ("hits", "misses", "conflicts"))
         change = banked.totals.cycles / flat.totals.cycles - 1
         found, stops = hits / (hits + misses + conflicts), banked.counters["dram.refresh_stops"]
-        cycles = f"{flat.totals.cycles:,} | {banked.totals.cycles:,} | {change:+.2%}"
+        cycles = " | ".join(f"{one.totals.cycles:,}" for one in (flat, slower, banked)) + f" | {change:+.2%}"
         lines.append(f"| {row.text} | {cycles} | {found:.1%} | {stops:,} |")
     return lines
 
@@ -115,42 +121,20 @@ def headline() -> list[str]:
     return lines
 
 
-def cards() -> list[str]:
-    """Share of the pins' rate that a stream of reads has, beside what cards reach."""
-    lines = ["| card | standard | pins, GB/s | model, reads | measured | of the pins |", "|---|---|---|---|---|---|"]
-    for card, name, pins, stacks, measured in CARDS:
-        row = standards()[name]
-        share = streaming(name, 8 * pins / (stacks * row.channels * row.channel_bits))
-        lines.append(f"| {card} | {name} | {pins:,} | {share:.1%} | {measured:,} | {measured / pins:.1%} |")
-    return lines
-
-
-def shares() -> list[str]:
-    """The same of every standard at its own pin rate."""
-    lines = ["| standard | pins, Gb/s | model, reads |", "|---|---|---|"]
-    for name, row in standards().items():
-        rate = row.pin_gigabits_per_second
-        lines.append(f"| {name} | {rate:g} | {streaming(name, rate):.1%} |")
-    return lines
-
-
-def streaming(name: str, rate: float, bursts: int = 200_000) -> float:
-    """Share of the pins' rate of an endless stream of reads."""
-    row = standards()[name]
-    timings = BankTimings(**at_pin_rate(row.clocks, round(rate, 3), row.pin_gigabits_per_second))
-    sizes = {"row": row.rows, "bank": row.banks, "column": row.columns, "group": row.groups, "channel": 1}
-    mapping = BankMapping("row bank column group channel", sizes)
-    channel = RowChannel(BankSettings(timings, mapping, 40, False, row.act_slots, row.cas_slots))
-    for first in range(0, bursts, 128):
-        channel.serve(first, 128, 0, False)
-    return bursts * timings.CCDS / channel.end
-
-
-PARTS = {"times": times, "headline": headline, "cards": cards, "shares": shares}
+PARTS: dict[str, Callable[[], list[str]]] = {
+    "times": times,
+    "paper": partial(means, HBM2),
+    "headline": headline,
+    "cards": cards,
+    "shares": shares,
+}
+LONG = {"paper"}
+"""Parts that simulate for half a minute."""
 TEXTS = {
     "times": "Cycles, the shipped machines:",
     "headline": "Anda over FP-FP, LLaMA-13B, prefill of 2,048 tokens, M = 6:",
-    "shares": "The share of the pins' rate to put into tools that want one number, streams of reads:",
+    "paper": "The paper's means over its models, over FP-FP, as `sim.py reproduce` compares them:",
+    "shares": "The shares of the pins' rate to put into `dram.efficiency`, and into tools that want one number:",
     "cards": "A stream of reads, beside the largest that cards were measured to reach:",
 }
 
@@ -158,7 +142,7 @@ TEXTS = {
 def drawn() -> str:
     """What stands between the marks."""
     parts = [f"{TEXTS[name]}\n\n" + "\n".join(make()) for name, make in PARTS.items()]
-    return f"{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}"
+    return f"{BEGIN}\n\n" + "\n\n".join([*parts, f"Made by {made_by()}."]) + f"\n\n{END}"
 
 
 class DramEffect(Record):
@@ -172,6 +156,6 @@ class DramEffect(Record):
 
     def samples(self, random: Random) -> Iterator[Sample]:
         text = PAGE.read_text(encoding="utf-8")
-        name = random.choice(list(PARTS))
+        name = random.choice(sorted(PARTS.keys() - LONG))
         made = "\n".join(PARTS[name]())
         yield Sample(name, made if made in text else text, made)

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar
 
+from records.dram_effect import COMMANDS, HBM2
 from records.record import RESULTS, ROOT, Record, Sample, unversioned
 from sim.arch.load import load_arch
 from sim.report.comparison import Standing, standings
@@ -20,6 +21,7 @@ from sim.workload.load import load_workload
 MACHINES = ("fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8", "anda-hpca25")
 README, PICTURE = ROOT / "README.md", RESULTS / "llama-13b.svg"
 MARKERS = ("<!-- comparison:begin -->", "<!-- comparison:end -->")
+BANKS = (f"dram={HBM2}", COMMANDS)
 BAR, GAP, LEFT, WIDTH = 16, 8, 110, 300
 
 
@@ -88,6 +90,10 @@ def assumptions() -> str:
         "values of 8 bits on both machines):",
         *whole_models(),
         "",
+        "With banks of HBM2 in place of the flat channel ([docs/dram.md](docs/dram.md)); energy at 3.9 pJ a bit, and",
+        "with what commands, refresh and standby cost beside the pins:",
+        *with_banks(),
+        "",
         f"Made by {made_by()}.",
     )
     return "\n".join(lines)
@@ -115,6 +121,25 @@ def whole_models() -> tuple[str, ...]:
             [_, anda] = standings(simulate_all(machines, works[title]))
             cells += [f"{anda.speedup:.2f}", f"{anda.energy_efficiency:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
+    return tuple(lines)
+
+
+def with_banks() -> tuple[str, ...]:
+    """The table's machines with banks for DRAM, line by line of a table."""
+    titles = (
+        "machine",
+        "cycles, channel",
+        "cycles, banks",
+        "speedup",
+        "energy efficiency, bits",
+        "commands and standby",
+    )
+    lines = ["", f"| {' | '.join(titles)} |", "|---|--:|--:|--:|--:|--:|"]
+    found = [{one.label: one for one in ranked(MACHINES, more)} for more in ((), BANKS[:1], BANKS)]
+    for label in found[0]:
+        flat, bits, commands = (ranking[label] for ranking in found)
+        cycles = f"{flat.result.totals.cycles:,} | {bits.result.totals.cycles:,} | {bits.speedup:.2f}"
+        lines.append(f"| {label} | {cycles} | {bits.energy_efficiency:.2f} | {commands.energy_efficiency:.2f} |")
     return tuple(lines)
 
 

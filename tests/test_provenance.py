@@ -52,6 +52,6 @@ def _frames(path: Path) -> bool:
     return "</html>" in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", ["README.md", "docs/microarchitecture.md", "results/llama-13b.svg"])
+@pytest.mark.parametrize("path", ["README.md", "docs/dram.md", "docs/microarchitecture.md", "results/llama-13b.svg"])
 def test_documents_that_programs_write_name_the_version(path: str) -> None:
     assert NAMED.search((ROOT / path).read_text(encoding="utf-8"))
