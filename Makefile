@@ -37,7 +37,7 @@ soak-machines: $(READY)
 soak-banks: $(READY)
 	$(BIN)/python -m tests.soak_banks
 
-# Thousands of random programs: GeMMs that follow one another without draining.
+# Thousands of random programs: work that follows one another without draining.
 soak-programs: $(READY)
 	$(BIN)/python -m tests.soak_programs
 

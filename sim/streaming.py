@@ -1,107 +1,156 @@
-"""The weight GeMMs of a model as one program: layers follow one another through units that do not drain."""
+"""A model as programs: its passes, layer by layer, through units that do not drain, beside its pieces one by one."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sim.arch.schema import Arch, Schedule
+from sim.arch.schema import Arch
 from sim.engine.activity import State
 from sim.errors import InputError
+from sim.laws.program import ProgramExpectation
 from sim.machine.assembly import SimulationOptions
 from sim.machine.machine import Machine
-from sim.machine.streaming import run_program
-from sim.mapping.program import Needs
-from sim.workload.gemm import Gemm, Phase, Workload
+from sim.mapping.program import LayerProgram, Needs, ProgramStep
+from sim.runs.runs import Runs
+from sim.workload.gemm import LayerList, Phase, Workload
 
-CHAIN = ("qkv", "o", "up", "down")
-"""Modules of a layer, each of which reads what the one before has stored."""
+STALLS = (State.WEIGHTS, State.ACTIVATIONS, State.OUTPUT_SPACE, State.DEPENDENCY)
 
 
 @dataclass(frozen=True)
 class StreamedModule:
-    """The GeMMs of one module in all layers: their cycles one by one, and as part of the program."""
+    """All work of one module: its cycles one by one, and as part of the program.
+
+    Parameters
+    ----------
+    streamed_cycles
+        In which the MXU works for it, or waits for what it needs; 0 of work of the vector unit, done beside.
+    busy_cycles, stall_cycles
+        Of these, and of stalls by cause.
+    vector_cycles
+        In which the vector unit works for it.
+    """
 
     module: str
     alone_cycles: int
     streamed_cycles: int
+    busy_cycles: int
+    stall_cycles: dict[str, int]
+    vector_cycles: int
+    dram_bytes: int
 
 
 @dataclass(frozen=True)
 class StreamedPhase:
-    """A phase as a program, beside the same GeMMs one by one, each from an empty pipeline to its last write."""
+    """A phase as programs, beside the same work one by one, each piece from an empty pipeline to its last write.
+
+    Parameters
+    ----------
+    passes
+        Through the model.
+    programs
+        One after the other: each ends where passes begin to differ.
+    """
 
     machine: str
     phase: str
-    layers: int
+    passes: int
+    programs: int
     alone_cycles: int
     streamed_cycles: int
     skipped_cycles: int
+    alone_picojoules: float
+    streamed_picojoules: float
+    dram_bytes: int
     modules: tuple[StreamedModule, ...]
 
 
 def stream(
-    arch: Arch, workload: Workload, options: SimulationOptions = SimulationOptions()
+    arch: Arch, workload: Workload, options: SimulationOptions = SimulationOptions(), runs: Runs | None = None
 ) -> tuple[StreamedPhase, ...]:
-    """Run each phase of a workload as a program.
+    """Run each phase of a workload as programs.
 
-    A row tile of q, k and v waits for its rows of the layer before, o for all of q, k and v (attention, which takes no
-    time here, stands between), gate and up for their rows of o, down for those of up.
+    Parameters
+    ----------
+    runs
+        Where pieces and programs that have been simulated are kept.
 
     Raises
     ------
     InputError
-        Where a phase is no chain of such GeMMs, or does not fit the machine.
+        Where nobody knows what follows what, or work does not fit the machine.
     """
-    if not isinstance(arch.schedule, Schedule):
-        raise arch.refuse("schedule", f"found {arch.schedule}: a program needs blocks", allowed="blocks of its own")
-    machine = Machine(arch)
-    return tuple(_stream(machine, phase, options) for phase in workload.phases)
+    machine, kept = Machine(arch), runs or Runs(options=options)
+    return tuple(_stream(machine, phase, kept) for phase in workload.phases)
 
 
-def _stream(machine: Machine, phase: Phase, options: SimulationOptions) -> StreamedPhase:
-    layer, layers = chain_of(phase)
-    run = run_program(machine.program(layer, layers), options)
+def programs_of(machine: Machine, phase: Phase) -> Iterator[LayerProgram]:
+    """The programs of a phase.
+
+    Raises
+    ------
+    InputError
+        Where it has none.
+    """
+    if phase.course is None:
+        facts = {"found": "a list of work", "needed": "a model, whose layers say what they read"}
+        raise InputError(f"{phase.name} cannot stream: nobody knows what follows what", facts=facts)
+    for number, passage in enumerate(phase.course()):
+        stacks = [(_steps(one), one.layers) for one in passage.lists]
+        yield machine.program(stacks, passage.times, f"{machine.arch.name} {phase.name} {number + 1}")
+
+
+def _steps(layer: LayerList) -> Iterator[ProgramStep]:
+    for task in layer.tasks:
+        yield ProgramStep(task.item, Needs(task.back, "rows" if task.by_rows else "all"), task.rows)
+
+
+def _stream(machine: Machine, phase: Phase, runs: Runs) -> StreamedPhase:
+    programs = list(programs_of(machine, phase))
+    runs.prepare(programs)
     alone: Counter[str] = Counter()
-    for gemm, _ in layer:
-        alone[gemm.module] += layers * machine.run(gemm, options).cycles
-    modules = tuple(StreamedModule(name, alone[name], _cycles(run.counters, name)) for name in CHAIN if name in alone)
-    skipped = sum(skip.cycles for skip in run.skips)
-    return StreamedPhase(machine.arch.name, phase.name, layers, alone.total(), run.cycles, skipped, modules)
-
-
-def _cycles(counters: Mapping[str, int], module: str) -> int:
-    return sum(counters[f"mxu.{module}.{state.name.lower()}_cycles"] for state in State)
-
-
-def chain_of(phase: Phase) -> tuple[list[tuple[Gemm, Needs | None]], int]:
-    """The GeMMs of a layer with what they wait for, and how many layers there are, all steps of decoding counted.
-
-    Raises
-    ------
-    InputError
-        Where the phase holds other work, experts, or layers that differ.
-    """
-    gemms = [item for item in phase.items if isinstance(item, Gemm) and item.module in CHAIN]
-    if len(gemms) < len(phase.items):
-        other = next(item.name for item in phase.items if item not in gemms)
-        raise _refused(phase, f"{other} does not stream yet", "weight GeMMs: --scope fp-int")
-    if not gemms:
-        raise _refused(phase, "there is no GeMM in it", "weight GeMMs")
-    names, layers = [gemm.name for gemm in gemms], min(gemm.count for gemm in gemms)
-    if len(set(names)) < len(names) or any(gemm.count != layers for gemm in gemms):
-        raise _refused(phase, "layers or steps differ", "one list of GeMMs for all of them")
-    places = [CHAIN.index(gemm.module) for gemm in gemms]
-    if places != sorted(places) or len({gemm.m for gemm in gemms}) > 1:
-        raise _refused(phase, "a layer is no chain", f"{', '.join(CHAIN)} in this order, with equal rows")
-    seen: Counter[str] = Counter()
-    layer: list[tuple[Gemm, Needs | None]] = []
-    for gemm in gemms:
-        seen[gemm.module] += 1
-        layer.append((gemm, Needs(seen[gemm.module], "all" if gemm.module == "o" else "rows")))
-    return layer, layers
-
-
-def _refused(phase: Phase, found: str, allowed: str) -> InputError:
-    return InputError(f"{phase.name} cannot stream: {found}", facts={"allowed": allowed})
+    spent: Counter[tuple[str, State]] = Counter()
+    vector: Counter[str] = Counter()
+    moved: Counter[str] = Counter()
+    cycles = skipped = 0
+    energy = alone_energy = 0.0
+    for item in phase.items:
+        run = runs[machine.piece(item)]
+        alone[item.module] += item.count * run.cycles
+        alone_energy += item.count * sum(machine.costs.energy_picojoules(run.counters, run.cycles).values())
+    for program in programs:
+        run, expected = runs[program], ProgramExpectation(program)
+        cycles += run.cycles
+        skipped += sum(skip.cycles for skip in run.skips)
+        energy += sum(machine.costs.energy_picojoules(run.counters, run.cycles).values())
+        vector.update(expected.vector_busy)
+        moved.update(expected.moved_bytes)
+        for label in expected.busy_cycles:
+            spent.update({(label, state): run.counters[f"mxu.{label}.{state.name.lower()}_cycles"] for state in State})
+    modules = tuple(
+        StreamedModule(
+            name,
+            alone[name],
+            sum(spent[name, state] for state in State),
+            spent[name, State.BUSY],
+            {state.name.lower(): spent[name, state] for state in STALLS},
+            vector[name],
+            moved[name],
+        )
+        for name in alone
+    )
+    return StreamedPhase(
+        machine=machine.arch.name,
+        phase=phase.name,
+        passes=sum(program.rounds for program in programs),
+        programs=len(programs),
+        alone_cycles=alone.total(),
+        streamed_cycles=cycles,
+        skipped_cycles=skipped,
+        alone_picojoules=alone_energy,
+        streamed_picojoules=energy,
+        dram_bytes=moved.total(),
+        modules=modules,
+    )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sim.arch.load import load_arch
 from sim.errors import InputError
 from sim.machine.machine import Machine
-from sim.streaming import stream
+from sim.streaming import StreamedPhase, stream
 from sim.workload.load import load_workload
 from tests.test_cli import Console, console
 
@@ -19,7 +20,8 @@ __all__ = ["console"]
 
 PAGE = Path(__file__).parent.parent / "docs" / "programs.md"
 ROW = re.compile(
-    r"\| ([\w-]+) \| ([\w-]+) \| (\w+), (?:batch (\d+)|[\d,]+ tokens) \| ([\d,]+) \| ([\d,]+) \| ([-+.\d]+) % \|"
+    r"\| ([\w-]+) \| ([\w-]+) \| (\w+), (?:batch (\d+)|[\d,]+ tokens) "
+    r"\| (fp-int|all)(?:, (\w+))? \| ([\d,]+) \| ([\d,]+) \| ([-+.\d]+) % \|"
 )
 
 
@@ -29,9 +31,10 @@ def number(text: str) -> int:
 
 def test_the_page_shows_what_the_command_gives() -> None:
     rows = ROW.findall(PAGE.read_text())
-    assert len(rows) == 4
-    for machine, model, phase, batch, alone, streamed, change in rows:
-        work = load_workload(model, phase=phase, **({"batch": int(batch)} if batch else {}))
+    assert len(rows) == 9
+    for machine, model, phase, batch, scope, kv, alone, streamed, change in rows:
+        asked = {"batch": int(batch)} if batch else {}
+        work = load_workload(model, phase=phase, scope=scope, **asked, **({"kv": kv} if kv else {}))
         [found] = stream(load_arch(machine), work)
         assert (found.alone_cycles, found.streamed_cycles) == (number(alone), number(streamed))
         assert f"{100 * (found.streamed_cycles / found.alone_cycles - 1):+.2f}" == change
@@ -40,7 +43,7 @@ def test_the_page_shows_what_the_command_gives() -> None:
 def test_modules_add_up_and_pieces_are_those_of_run() -> None:
     work = load_workload("llama3-8b", phase="decode", batch=4, steps=3)
     [phase] = stream(arch := load_arch("anda-datacenter"), work)
-    assert phase.layers == 32 * 3
+    assert phase.passes == 3
     assert sum(one.streamed_cycles for one in phase.modules) == phase.streamed_cycles
     assert sum(one.alone_cycles for one in phase.modules) == phase.alone_cycles
     machine = Machine(arch)
@@ -59,15 +62,60 @@ def test_the_command_prints_a_table_or_json(console: Console) -> None:
 @pytest.mark.parametrize(
     ("arch", "model", "asked", "told"),
     [
-        ([], "llama-7b", {"scope": "all"}, "attention.norm does not stream yet"),
-        ([], "mixtral-8x7b", {"phase": "decode"}, "layers or steps differ"),
-        ([], "pmpd-7b", {"phase": "decode"}, "layers or steps differ"),
         (["schedule=best"], "llama-7b", {}, "a program needs blocks"),
+        ([], "examples/gemms.csv", {}, "nobody knows what follows what"),
+        ([], "mixtral-8x7b", {"phase": "decode", "steps": 500, "overrides": ("run.routing=zipf:1",)}, "told apart"),
     ],
 )
-def test_what_does_not_stream_is_refused_by_name(arch: list[str], model: str, asked: dict[str, str], told: str) -> None:
+def test_what_does_not_stream_is_refused(
+    arch: list[str], model: str, asked: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    if model.endswith(".csv"):
+        path = tmp_path / "gemms.csv"
+        path.write_text("name,m,k,n\none,16,64,64\n")
+        model = str(path)
     with pytest.raises(InputError, match=told):
         stream(load_arch("anda-hpca25", arch), load_workload(model, **asked))
+
+
+def test_integer_pes_are_refused_with_what_they_need() -> None:
+    with pytest.raises(InputError, match="their inputs are quantised between"):
+        stream(load_arch("int8"), load_workload("llama-7b", phase="decode"))
+
+
+def whole(arch: str, model: str, *overrides: str, **asked: Any) -> StreamedPhase:
+    [phase] = stream(load_arch(arch, overrides), load_workload(model, scope="all", **asked))
+    return phase
+
+
+def test_cycles_and_bytes_are_told_apart_by_module() -> None:
+    phase = whole("anda-hpca25", "llama-7b", phase="decode", batch=2, steps=2)
+    [work] = load_workload("llama-7b", phase="decode", batch=2, steps=2, scope="all").phases
+    machine = Machine(load_arch("anda-hpca25"))
+    assert sum(one.streamed_cycles for one in phase.modules) == phase.streamed_cycles
+    assert sum(one.dram_bytes for one in phase.modules) == phase.dram_bytes
+    for one in phase.modules:
+        alone = 0
+        for item in (item for item in work.items if item.module == one.module):
+            counters = machine.run(item).counters
+            alone += item.count * sum(counters[f"dram.{side}_bytes"] for side in ("weight", "activation", "output"))
+        assert one.dram_bytes == alone, one.module
+        # What is neither work nor a wait is the fill, at the start of the first GeMM, or the drain, of the last.
+        spent = one.busy_cycles + sum(one.stall_cycles.values())
+        assert one.streamed_cycles == spent or one.module == "head", one.module
+
+
+@pytest.mark.parametrize(("arch", "kv", "wanted"), [
+    # facts: analytic, all vector work under the MXU.
+    ("anda-hpca25", "int8", 12.34e9), ("anda-hpca25", "int4", 11.85e9), ("fp-fp", "fp16", 26.24e9),
+])  # fmt: skip
+def test_a_whole_prefill_is_within_a_percent_of_what_its_busiest_unit_takes(arch: str, kv: str, wanted: float) -> None:
+    phase = whole(arch, "llama-13b", phase="prefill", kv=kv)
+    assert abs(phase.streamed_cycles / wanted - 1) < 0.01
+    vector = [one for one in phase.modules if not one.streamed_cycles]
+    assert {one.module for one in vector} >= {"norm", "rotary", "activation"}
+    waits = sum(sum(one.stall_cycles.values()) for one in phase.modules)
+    assert waits < 0.002 * phase.streamed_cycles < sum(one.vector_cycles for one in vector)
 
 
 def test_a_grain_that_is_none_is_refused(console: Console) -> None:

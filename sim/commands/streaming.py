@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from sim.commands import options as shared
 
 if TYPE_CHECKING:
-    from sim.streaming import StreamedPhase
+    from sim.streaming import StreamedModule, StreamedPhase
+
+SLOWER = (
+    "Slower than its pieces: loads that run ahead hold up what is written or needed sooner. Try "
+    "--set dram.arbitration=round_robin or fewer dram.outstanding_loads."
+)
 
 
 @shared.grouped
@@ -22,7 +27,7 @@ def stream(
     grain: shared.Grain = "tile",
     json_: shared.Json = False,
 ) -> None:
-    """Simulate the weight GeMMs of a model as one program, beside the same GeMMs one by one."""
+    """Simulate a model as programs, layers in a row through units that do not drain, beside its pieces one by one."""
     from sim.arch.load import load_arch
     from sim.commands.simulation import checked_grain
     from sim.machine.assembly import SimulationOptions
@@ -38,24 +43,40 @@ def stream(
 
 
 def _show(name: str, phases: Sequence[StreamedPhase]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
     for phase in phases:
-        console.print(f"{phase.machine}, {name}, {phase.phase}: {phase.layers} layers in a row")
-        table = Table()
+        passes = "1 pass" if phase.passes == 1 else f"{phase.passes:,} passes"
+        console.print(f"{phase.machine}, {name}, {phase.phase}: {passes} through the model")
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("module")
-        for column in ("one by one", "streamed", "change"):
+        for column in ("one by one", "streamed", "change", "waits", "vector unit"):
             table.add_column(column, justify="right")
         for one in phase.modules:
-            alone, streamed = one.alone_cycles, one.streamed_cycles
-            table.add_row(one.module, f"{alone:,}", f"{streamed:,}", _change(alone, streamed))
+            table.add_row(one.module, *_row(one))
         table.add_section()
         total = phase.alone_cycles, phase.streamed_cycles
-        table.add_row("cycles", f"{total[0]:,}", f"{total[1]:,}", _change(*total))
+        waits, vector = (sum(each) for each in zip(*map(_beside, phase.modules), strict=True))
+        table.add_row("cycles", f"{total[0]:,}", f"{total[1]:,}", _change(*total), f"{waits:,}", f"{vector:,}")
         console.print(table)
-    console.print("Weight GeMMs alone: attention and vector work take no time here.")
+        if phase.streamed_cycles > phase.alone_cycles:
+            console.print(SLOWER)
+
+
+def _row(one: StreamedModule) -> tuple[str, ...]:
+    waits, vector = _beside(one)
+    if not one.streamed_cycles:
+        return f"{one.alone_cycles:,}", "beside", "", "", f"{vector:,}"
+    alone, streamed = one.alone_cycles, one.streamed_cycles
+    return f"{alone:,}", f"{streamed:,}", _change(alone, streamed), f"{waits:,}", f"{vector:,}"
+
+
+def _beside(one: StreamedModule) -> tuple[int, int]:
+    """Cycles that the MXU waits, and that the vector unit works, for a module."""
+    return sum(one.stall_cycles.values()), one.vector_cycles
 
 
 def _change(before: int, after: int) -> str:

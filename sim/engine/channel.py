@@ -8,7 +8,7 @@ item = channel.pop()
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from simpy.events import Event
 
@@ -86,3 +86,7 @@ class Credits:
         """The event of the next return; for the producer, when there are too few."""
         self._given = Event(self._environment)
         return self._given
+
+    def relative_state(self) -> tuple[Any, ...]:
+        """What is left, and who waits."""
+        return (self.available,)

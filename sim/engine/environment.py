@@ -1,6 +1,7 @@
 """Simulated time: SimPy's event queue, integer cycles, and a phase after all other events of a cycle.
 
 normal events   units act, in any order: what they do must not depend on it
+claims          what several units ask for in a cycle is given to them (sim/engine/sharing.py); they go on in it
 end of cycle    arbiters decide, knowing every request of the cycle
 """
 
@@ -11,7 +12,9 @@ from collections.abc import Callable
 import simpy
 from simpy.events import Event, EventPriority
 
-END_OF_CYCLE = EventPriority(2)
+CLAIMS = EventPriority(2)
+END_OF_CYCLE = EventPriority(3)
+AFTER_ARBITRATION = EventPriority(4)
 
 
 class Environment(simpy.Environment):
@@ -22,6 +25,10 @@ class Environment(simpy.Environment):
     def at_end_of_cycle(self, callback: Callable[[Event], None], delay: int = 0) -> None:
         """Call back after every normal event of the cycle `delay` cycles from now."""
         self._call(callback, delay, END_OF_CYCLE)
+
+    def at_claims(self, callback: Callable[[Event], None]) -> None:
+        """Call back in this cycle, after all that units do in it of themselves."""
+        self._call(callback, 0, CLAIMS)
 
     def after(self, callback: Callable[[Event], None], delay: int) -> None:
         """Call back among the normal events of the cycle `delay` cycles from now."""

@@ -18,15 +18,12 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from simpy.events import EventPriority
-
-from sim.engine.environment import Environment
+from sim.engine.environment import AFTER_ARBITRATION, Environment
 
 NEAR_EVENTS = 4
 """Ticks of a slow clock between two states that count as alike though its phase differs."""
 REMEMBERED = 256
 """Different states kept for one loop; a loop that shows more has no period worth finding."""
-AFTER_ARBITRATION = EventPriority(3)
 
 State = tuple[Any, ...]
 
@@ -65,6 +62,10 @@ class Cursor(Protocol):
 
     def runs_over(self, level: int) -> bool:
         """Whether this cursor moves with the level at all."""
+        ...
+
+    def follows(self, leader: Any, level: int) -> bool:
+        """Whether it goes through a loop of its own as the leader, elsewhere, does through this one."""
         ...
 
     def jump(self, level: int, iterations: int) -> None: ...
@@ -134,6 +135,9 @@ class FastForwarder:
         All that is counted, cycles first.
     add
         Adds n times a difference of totals to the machine's.
+    most
+        How often a difference may be added while these cursors jump and the others stand still; None: as often as
+        there are periods.
     slow
         The phase of the machine's slow clock, if it has one.
     verify
@@ -148,12 +152,13 @@ class FastForwarder:
         parts: Callable[[], list[tuple[str, State]]],
         totals: Callable[[], tuple[int, ...]],
         add: Callable[[tuple[int, ...], int], None],
+        most: Callable[[tuple[int, ...], Sequence[Cursor]], int | None],
         slow: Callable[[], SlowPhase | None],
         *,
         verify: bool = False,
     ) -> None:
         self._environment, self._leader, self._followers = environment, leader, followers
-        self._parts, self._totals, self._add, self._slow = parts, totals, add, slow
+        self._parts, self._totals, self._add, self._most, self._slow = parts, totals, add, most, slow
         self._verify = verify
         self._levels = leader.levels
         self._sightings: list[dict[State, _Sighting]] = [{} for _ in self._levels]
@@ -205,6 +210,8 @@ class FastForwarder:
             if period is None:
                 continue
             periods = self._room(level) // period.iterations
+            most = self._most(period.delta, self._moving_along(level)) if periods > 0 else None
+            periods = periods if most is None else min(periods, most)
             if periods > 0:
                 self._skip(level, period, periods)
                 return
@@ -214,17 +221,17 @@ class FastForwarder:
         states: list[State] = []
         for cursor in self._followers:
             position = cursor.position
+            ahead = tuple(p - q for p, q in zip(position[:level], mine[:level], strict=True))
             if self._moves_along(cursor, level):
                 behind_in_first = position[level] == 0 < mine[level]  # which is unlike the others
-                states.append((True, position[level] - mine[level], position[level + 1 :], behind_in_first))
+                states.append((ahead, position[level] - mine[level], position[level + 1 :], behind_in_first))
             else:
-                ahead = tuple(p - q for p, q in zip(position[:level], mine[:level], strict=True))
-                states.append((False, ahead, position[level:], cursor.done or cursor.kind))
+                states.append((ahead, position[level:], cursor.done or cursor.kind))
         return tuple(states)
 
     def _moves_along(self, cursor: Cursor, level: int) -> bool:
         same_block = cursor.position[:level] == self._leader.position[:level]
-        return not cursor.done and cursor.runs_over(level) and same_block
+        return not cursor.done and (cursor.runs_over(level) if same_block else cursor.follows(self._leader, level))
 
     def _near_period(self, level: int, key: State) -> _Period | None:
         """A period between states that are equal but for a little of the slow phase."""
@@ -266,16 +273,23 @@ class FastForwarder:
         self._confirmed[level][key] = period
         return period
 
+    def _moving_along(self, level: int) -> list[Cursor]:
+        return [cursor for cursor in self._followers if self._moves_along(cursor, level)]
+
     def _room(self, level: int) -> int:
         """Iterations that every cursor can jump and still stand in a body like the present one."""
-        moving = [cursor for cursor in self._followers if self._moves_along(cursor, level)]
         # The last iteration is unlike the others, and each cursor has begun the one it stands in.
-        return max(min(cursor.count(level) - 2 - cursor.position[level] for cursor in (self._leader, *moving)), 0)
+        return max(
+            min(
+                cursor.count(level) - 2 - cursor.position[level]
+                for cursor in (self._leader, *self._moving_along(level))
+            ),
+            0,
+        )
 
     def _skip(self, level: int, period: _Period, periods: int) -> None:
         iterations = periods * period.iterations
-        moving = [cursor for cursor in self._followers if self._moves_along(cursor, level)]
-        for cursor in (*moving, self._leader):
+        for cursor in (*self._moving_along(level), self._leader):
             cursor.jump(level, iterations)
         self._add(period.delta, periods)
         self.slip_cycles += periods * period.slip_cycles

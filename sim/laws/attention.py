@@ -133,6 +133,40 @@ class AttentionExpectation:
         return self._sum(lambda one: self.column_tiles(one) * self.groups(one) * self.group_cycles(one))
 
     @cached_property
+    def words(self) -> int:
+        """Words that the MXU takes."""
+        return self._sum(lambda one: self.column_tiles(one) * self.groups(one) * self.pace(one).words)
+
+    @cached_property
+    def ports(self) -> dict[str, int]:
+        """Cycles in which the ports make the MXU take no word."""
+        port_bits = self.hardware.activation_dispatcher.port_bits
+        words = self._sum(
+            lambda one: (
+                self.column_tiles(one)
+                * self.groups(one)
+                * self.pace(one).words
+                * ceil_div(one.rows * self.pace(one).word_bits, port_bits)
+            )
+        )
+        return {
+            "activation_port": words - self.words,
+            "exponent_port": self.port_cycles - words,
+            "weight_port": self.weight_port_cycles,
+        }
+
+    @property
+    def first_block(self) -> int:
+        """Cycles of the weight port for its first group."""
+        return self._first_block(next(self._stream(1)))
+
+    @cached_property
+    def last_group(self) -> int:
+        """Cycles of the activation port for its last group."""
+        *_, last = self._stream(1)
+        return self.group_cycles(last)
+
+    @cached_property
     def weight_port_cycles(self) -> int:
         """Cycles that it waits for the port of the weights: from the second head on, each waits as long."""
         heads, ones = self.work.heads, [one for one, _ in self.stretches]
@@ -350,19 +384,9 @@ class AttentionExpectation:
         BrokenLawError
             Where they and the busy cycles do not add up to the run's.
         """
-        counters, ports, busy = run.counters, self.hardware.activation_dispatcher, run.states["mxu"][State.BUSY]
-        words = self._sum(
-            lambda one: (
-                self.column_tiles(one)
-                * self.groups(one)
-                * self.pace(one).words
-                * ceil_div(one.rows * self.pace(one).word_bits, ports.port_bits)
-            )
-        )
+        counters, busy = run.counters, run.states["mxu"][State.BUSY]
         stalls = {
-            "activation_port": words - busy,
-            "exponent_port": self.port_cycles - words,
-            "weight_port": self.weight_port_cycles,
+            **self.ports,
             "fill_and_drain": counters["mxu.fill_cycles"] + run.states["mxu"][State.IDLE],
             "softmax": sum(counters[name] for name in _waits(("dependency", "output_space"))),
         }

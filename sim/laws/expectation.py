@@ -97,16 +97,21 @@ class VectorExpectation:
         That does it.
     a_cycle
         Operations of its blocks that it does in a cycle.
+
+    Parameters
+    ----------
+    blocks
+        Of vector work in programs, which cut it by rows.
     """
 
-    def __init__(self, piece: Piece) -> None:
+    def __init__(self, piece: Piece, blocks: Blocks | None = None) -> None:
         assert isinstance(piece.work, VectorWork | Quantisation)
         self.hardware, self.work = piece.hardware, piece.work
         room = piece.hardware.buffers.activation.bytes
         self.unit: Literal["vector", "quantiser"] = "vector"
         self.a_cycle = piece.hardware.vector.fpus
         if isinstance(piece.work, VectorWork):
-            self.blocks: Blocks = cut(piece.work, room)
+            self.blocks: Blocks = blocks or cut(piece.work, room)
         else:
             assert piece.hardware.quantiser is not None
             self.unit, self.a_cycle = "quantiser", 1

@@ -14,9 +14,11 @@ from sim.engine.activity import Recorder, State
 from sim.engine.environment import Environment
 from sim.engine.fast_forward import Cursor, FastForwarder, Skip
 from sim.laws.conservation import BrokenLawError, require_equal
+from sim.mapping.stream import Lane
 from sim.units.buffer import Buffer
 from sim.units.controller import Controller
 from sim.units.dram import model_of
+from sim.units.progress import Progress
 from sim.units.unit import Bench, Grain, Unit
 from sim.units.vector import Vector
 from sim.units.weight_dispatcher import WeightDispatcher
@@ -78,13 +80,14 @@ class Assembly:
         self.controller = Controller(self.bench, hardware.controller.launch_cycles)
         self.dram = model_of(hardware).unit(self.bench)
         self.activation_buffer = Buffer(self.bench, "activation_buffer", hardware.buffers.activation)
+        self.progress = Progress(self.bench.environment)
         self.units: list[Unit] = [self.controller, self.activation_buffer]
         self.fast_forward: FastForwarder | None = None
         self.skipped: list[int] = []
 
-    def add_writer(self, blocks: int) -> Writer:
+    def add_writer(self, blocks: int, *, shared: bool = False) -> Writer:
         slots = self.hardware.writer.blocks
-        self.writer = Writer(self.bench, self.dram, slots=slots, blocks=blocks)
+        self.writer = Writer(self.bench, self.dram, slots=slots, blocks=blocks, progress=self.progress, shared=shared)
         self.units.append(self.writer)
         return self.writer
 
@@ -99,6 +102,7 @@ class Assembly:
             lambda: [(unit.name, unit.relative_state()) for unit in (*self.units, self.dram)],
             self._totals,
             self._skip,
+            lambda delta, moved: self.progress.room(delta[self._ledgers_end : self._ledgers_end + len(Lane)], moved),
             self.dram.slow_phase,
             verify=self.options.verify,
         )
@@ -110,25 +114,32 @@ class Assembly:
         return counters
 
     def _totals(self) -> tuple[int, ...]:
-        """Cycles, then the ledgers of the units in order, then all counters; what was skipped is counted in."""
+        """Cycles, the ledgers of the units in order, outputs by lane, all counters; what was skipped is counted in."""
         ledgers: list[int] = []
         for unit in self.units:
             unit.activity.settle()
             ledgers += unit.activity.cycles
-        local = (self.bench.now, *ledgers, *self._counters().values())
+        local = (self.bench.now, *ledgers, *self.progress.simulated, *self._counters().values())
         if not self.skipped:
             return local
         return tuple(here + skipped for here, skipped in zip(local, self.skipped, strict=True))
+
+    @property
+    def _ledgers_end(self) -> int:
+        """Where in the totals the outputs begin."""
+        return 1 + len(self.units) * len(State)
 
     def _skip(self, delta: tuple[int, ...], times: int) -> None:
         self.skipped = [so_far + times * d for so_far, d in zip(self.skipped or [0] * len(delta), delta, strict=True)]
         if self.recorder is not None:
             start = self.bench.now + self.skipped[0] - times * delta[0]
             self.recorder.span("fast_forward", f"{times} periods skipped", start, start + times * delta[0])
-        counters = dict(zip(self._counters(), delta[1 + len(self.units) * len(State) :], strict=True))
+        outputs, counted = self._ledgers_end, self._ledgers_end + len(Lane)
+        counters = dict(zip(self._counters(), delta[counted:], strict=True))
         self.writer.skip(times * counters["writer.blocks"])
-        # Loaders run a block ahead at most, and the last iterations of a loop are never skipped.
-        require_equal("writer", "a skip passes no output that a load waits for", self.writer.is_late, False)
+        self.progress.skip([times * more for more in delta[outputs:counted]])
+        # What waits is moved along, or waits for what is not skipped.
+        require_equal("writer", "a skip passes no output that a unit waits for", self.progress.is_late, False)
 
     def _standstill(self) -> BrokenLawError:
         """All processes wait for one another: who, and for what."""
@@ -157,6 +168,8 @@ class Assembly:
         totals = self._totals()
         cycles, rest = totals[0], iter(totals[1:])
         states = {unit.name: {state: next(rest) for state in State} for unit in self.units}
+        for _ in Lane:
+            next(rest)
         counters = dict(zip(self._counters(), rest, strict=True))
         busy = self.dram.busy_in(counters)
         states["dram"] = dict.fromkeys(State, 0) | {State.BUSY: busy, State.IDLE: cycles - busy}

@@ -16,7 +16,7 @@ from sim.mapping.attention import AttentionPace
 from sim.mapping.operands import Fp16Activations, TokenHeads
 from sim.mapping.pace import Pace
 from sim.mapping.piece import Piece, Pieces
-from sim.mapping.program import GemmProgram, Needs, Operation
+from sim.mapping.program import LayerProgram, LayerStack, Needs, Operation, ProgramStep
 from sim.mapping.split import check_split
 from sim.units import processing_element
 from sim.units.dram import model_of
@@ -150,8 +150,10 @@ class Machine:
             raise self.arch.refuse("mxu.pe", problem)
         return self._made.of_gemm(item, self.pace(item))
 
-    def program(self, steps: Iterable[tuple[Gemm, Needs | None]], layers: int = 1) -> GemmProgram:
-        """GeMMs that follow one another through the units, `layers` times; each as `piece` makes it.
+    def program(
+        self, stacks: Iterable[tuple[Iterable[ProgramStep], int]], rounds: int = 1, name: str = ""
+    ) -> LayerProgram:
+        """Work that follows one another through the units: stacks of equal layers, all of them `rounds` times.
 
         Raises
         ------
@@ -164,11 +166,22 @@ class Machine:
                 f"GeMMs on PEs of kind {self.pe.kind} do not follow one another: their inputs are quantised between"
             )
             raise self.arch.refuse("mxu.pe", problem, needed="PEs that take what a GeMM leaves")
-        operations = []
-        for gemm, needs in steps:
-            piece = self._made.whole(self.piece(gemm))
-            operations.append(Operation(piece, gemm.module, needs))
-        return GemmProgram(tuple(operations), layers)
+        if not isinstance(self.arch.schedule, Schedule):
+            problem = f"found {self.arch.schedule}: a program needs blocks"
+            raise self.arch.refuse("schedule", problem, allowed="blocks of its own")
+        sections = [
+            LayerStack(tuple(self._operation(*step, self.arch.schedule.token_block) for step in steps), layers)
+            for steps, layers in stacks
+        ]
+        return LayerProgram(tuple(sections), rounds, name)
+
+    def _operation(self, item: Item, needs: Needs | None, rows: int, rows_a_block: int) -> Operation:
+        piece = self.piece(item)
+        if isinstance(piece.work, Gemm):
+            return Operation(self._made.whole(piece), item.module, needs, piece.work.m)
+        if isinstance(piece.work, FusedAttention):
+            return Operation(piece, item.module, needs)
+        return Operation(piece, item.module, needs, rows, rows_a_block)
 
     def _attention_pace(self, attention: FusedAttention) -> AttentionPace:
         scores, context = products(attention)

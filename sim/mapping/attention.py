@@ -21,7 +21,7 @@ from sim.arch.schema import Hardware
 from sim.formats.widths import FP16_BITS
 from sim.mapping.operands import Fp16Activations, ceil_div
 from sim.mapping.pace import Pace
-from sim.mapping.stream import Stream
+from sim.mapping.stream import Lane, Stream
 from sim.workload.gemm import FusedAttention
 
 LARGEST_KEY_BLOCK = 512
@@ -174,14 +174,17 @@ class AttentionPlan:
     @cached_property
     def streams(self) -> AttentionStreams:
         """A key's scale stands at the weight port; those of the values are in the softmax's weights."""
-        scores, context = self.pace.scores, self.pace.context
+        scores, context, label = self.pace.scores, self.pace.context, self.work.module
         encoded = not isinstance(context.activations, Fp16Activations)
         return AttentionStreams(
-            Stream(scores.words, self.step_bits, self.work.cache.side_bits(self.group)),
-            Stream(context.words, self.step_bits),
+            Stream(scores.words, self.step_bits, self.work.cache.side_bits(self.group), label=label, attention=True),
+            Stream(context.words, self.step_bits, label=label, attention=True),
             Stream(compressed_rows=context.words if encoded else 0),
             Stream(
-                output=context.output, output_group=context.output_group, compressed_rows=context.compressed_rows or 0
+                output=context.output,
+                output_group=context.output_group,
+                compressed_rows=context.compressed_rows or 0,
+                lane=Lane.FP16_ATTENTION if context.compressed_rows is None else Lane.ENCODED_ATTENTION,
             ),
         )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 from sim.mapping.attention import DIVIDE_ROW_OPERATIONS, AttentionPlan
-from sim.mapping.nest import Chunk, TileOp
+from sim.mapping.nest import Chunk, InOneOperation, TileOp
 from sim.mapping.operands import ceil_div
 
 ATTENTION_LEVELS = ("heads", "segments", "row blocks", "key blocks", "row tiles")
@@ -39,7 +39,7 @@ class BlockView(NamedTuple):
     """Whether this row block is the last to use them."""
 
 
-class AttentionCursor:
+class AttentionCursor(InOneOperation):
     """A position in the loops."""
 
     __slots__ = (
@@ -48,7 +48,7 @@ class AttentionCursor:
     )
     levels: ClassVar = ATTENTION_LEVELS
     kind: ClassVar = 0
-    needed: ClassVar = 0
+    holds_heads: ClassVar = False
     view: BlockView
     """Of the present product."""
 
@@ -61,6 +61,17 @@ class AttentionCursor:
     @property
     def position(self) -> tuple[int, ...]:
         return self.head, self.segment, self.block, self.key_block, self.row, self.product, self.column
+
+    def restart(self) -> None:
+        """From the end to the start."""
+        self.head = self.segment = self.block = self.key_block = self.product = self.row = self.column = 0
+        self.done = False
+        self._look()
+
+    @property
+    def begins(self) -> bool:
+        """Whether this is the very first position."""
+        return not any(self.position)
 
     def _look(self) -> None:
         """What the products of the present key block are of; find the first there is."""
@@ -206,7 +217,16 @@ class AttentionTileCursor(AttentionCursor):
     def present(self) -> TileOp:
         """The operation at this position."""
         last_row = self.row == self.view.row_tiles - 1
-        key = (self.product, self.view, self.rows, self.row == 0, last_row, self.column, self.key_block == 0)
+        key = (
+            self.product,
+            self.view,
+            self.rows,
+            self.row == 0,
+            last_row,
+            self.column,
+            self.key_block == 0,
+            self.begins,
+        )
         op = self._cache.get(key)
         if op is None:
             op = self._cache[key] = self._describe(last_row)
@@ -240,6 +260,7 @@ class AttentionTileCursor(AttentionCursor):
             tiles=ceil_div(columns, plan.tile_columns),
             tile_columns=plan.tile_columns,
             takes_place=self.column == 0,
+            alone=self.begins,
             of_made=context,
         )
 
@@ -253,9 +274,14 @@ class KeyValueCursor(AttentionCursor):
     """The chunks of K and V: of each key block the keys, and a block later the values, that are not there yet."""
 
     __slots__ = ()
+    holds_heads: ClassVar = True
 
     def __init__(self, plan: AttentionPlan) -> None:
         super().__init__(plan)
+        self._find()
+
+    def restart(self) -> None:
+        super().restart()
         self._find()
 
     def _find(self) -> None:
@@ -301,7 +327,8 @@ class QueryCursor(AttentionCursor):
         return level < 3
 
     def present(self) -> Chunk:
-        return Chunk(*self.plan.query_bytes(self.view.rows))
+        held, _ = self.plan.held_bytes
+        return Chunk(*self.plan.query_bytes(self.view.rows), held if self.begins else 0)
 
     def step(self) -> None:
         self.next_row_block()
@@ -344,6 +371,12 @@ class SoftmaxCursor(AttentionCursor):
         if self.product == SCORES:
             return 1 + ceil_div(self.view.keys, self.plan.group)
         return ceil_div(self.plan.work.value_size, self.plan.group) if self.view.closes else 1
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing comes after the present part."""
+        last = self._ended and self.product == CONTEXT and self.row == self.view.row_tiles - 1
+        return last and self.column == self._parts - 1
 
     def present(self) -> SoftmaxStep:
         key = (self.product, self.view.keys, self.rows, self.column, self.view.closes, self.view.several)

@@ -21,6 +21,10 @@ class Chunk(NamedTuple):
 
     data_bytes: int
     side_bytes: int
+    held_bytes: int = 0
+    """Of the buffer, taken with it for what an attention makes, and kept until that ends."""
+    vector: bool = False
+    """For the vector unit, where the MXU takes chunks too."""
 
 
 class TileOp(NamedTuple):
@@ -55,6 +59,8 @@ class TileOp(NamedTuple):
     """Of each of several column tiles but the last."""
     takes_place: bool = False
     """Waits for a place where its run of column tiles may lie until it is worked on."""
+    alone: bool = False
+    """Waits until all output registers are free: the column tiles of attention follow one another from there on."""
     of_made: bool = False
     """Its activations are made on the chip, and it frees a row tile of them: the softmax's weights of attention."""
     idle: int = 0
@@ -70,12 +76,22 @@ class TileOp(NamedTuple):
         return self.stream.parts - (self.idle // self.stream.passes if step >= self.groups - self.stream.passes else 0)
 
 
-class LoopCursor:
+class InOneOperation:
+    """A cursor that has no other operation to follow the leader from."""
+
+    __slots__ = ()
+
+    def follows(self, leader: object, level: int) -> bool:
+        return False
+
+
+class LoopCursor(InOneOperation):
     """A position in the loop nest outer > inner > row > column > chunk."""
 
     __slots__ = ("_chunk_count", "chunk", "column", "columns", "inner", "outer", "plan", "row", "rows")
     levels: ClassVar = LEVELS
     kind: ClassVar = 0
+    holds_heads: ClassVar = False
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -207,11 +223,6 @@ class LoadCursor(LoopCursor):
         """Tokens up to the end of the present row tile."""
         block = self.outer if self.plan.order == "tokens_outer" else self.inner
         return block * self.plan.tokens.block + min((self.row + 1) * self.plan.tokens.tile, self.tokens)
-
-    @property
-    def needed(self) -> int:
-        """Output blocks that must have been stored before the present chunk may be asked for: see `ProgramLoads`."""
-        return 0
 
     def present(self) -> Chunk:
         """The chunk at this position."""

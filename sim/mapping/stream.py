@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
 
 from sim.mapping.operands import Operand, RawBytes
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Plan
 
 BYTES = RawBytes()
+
+
+class Lane(IntEnum):
+    """A way that outputs take; on each they finish in the order of the program."""
+
+    GEMM = 0
+    ENCODED_ATTENTION = 1
+    FP16_ATTENTION = 2
+    VECTOR = 3
+    IN_PLACE = 4
+    """Vector work that moves no bytes: it is done when its unit is."""
+
+
+class Awaited(NamedTuple):
+    """So many outputs of a lane, from the start of the program; nothing is waited for where they are none."""
+
+    lane: Lane = Lane.GEMM
+    outputs: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +59,10 @@ class Stream:
         MXUs that outputs leave from; 0: all.
     mxu_rows
         Rows of one of several MXUs that split the rows of a tile; 0: they do not.
+    lane
+        That the output takes.
+    attention
+        Whether it is of attention, whose heads take a smaller part of the weight buffer than blocks do.
     """
 
     words: int = 0
@@ -54,6 +78,8 @@ class Stream:
     passes: int = 1
     roots: int = 0
     mxu_rows: int = 0
+    lane: Lane = Lane.GEMM
+    attention: bool = False
 
     def fullest(self, rows: int) -> int:
         """Rows of a tile in the MXU that has the most of them."""

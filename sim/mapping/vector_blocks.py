@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from sim.mapping.nest import Chunk
+from sim.mapping.nest import Chunk, InOneOperation
 from sim.mapping.operands import Fp16Activations, TokenActivations, ceil_div
 from sim.workload.gemm import Quantisation, VectorWork
 
@@ -49,6 +49,22 @@ def cut(work: VectorWork, buffer_bytes: int) -> Blocks:
     return Blocks(count, body, last)
 
 
+def cut_rows(work: VectorWork, rows: int, rows_a_block: int, buffer_bytes: int) -> tuple[Blocks, int]:
+    """Blocks of whole rows, and the rows of each, at most so many; the last takes the remainders.
+
+    Work that is less than an operation or a byte a row is one block.
+    """
+    amounts = (work.operations, work.read_bytes, work.write_bytes)
+    most = buffer_bytes // (BLOCKS_IN_BUFFER * max(1, ceil_div(max(amounts[1:]), rows)))
+    each = min(rows_a_block, max(1, most), rows)
+    if any(0 < amount < rows for amount in amounts):
+        each = rows
+    count = ceil_div(rows, each)
+    body = VectorBlock(*(amount // rows * each for amount in amounts))
+    last = VectorBlock(*(amount - amount // rows * each * (count - 1) for amount in amounts))
+    return Blocks(count, body, last), each
+
+
 TOKEN_DIVISION_CYCLES = 40
 """Of a token's scale and its reciprocal, a bit a cycle (sim/rtl/modules/quantiser.sv)."""
 
@@ -71,13 +87,13 @@ def cut_tokens(work: Quantisation, lanes: int, buffer_bytes: int) -> Blocks:
     return Blocks(count, block(most), block(work.tokens - most * (count - 1)))
 
 
-class BlockCursor:
+class BlockCursor(InOneOperation):
     """Walks over vector blocks, or the operands of them."""
 
     __slots__ = ("blocks", "index")
     levels: ClassVar = ("vector blocks",)
     kind: ClassVar = 0
-    needed: ClassVar = 0
+    holds_heads: ClassVar = False
 
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
@@ -121,3 +137,7 @@ class BlockCursor:
 
     def step(self) -> None:
         self.index += 1
+
+    def restart(self) -> None:
+        """From the end to the start."""
+        self.index = 0

@@ -1,4 +1,4 @@
-"""Runs of pieces of work: whoever needs one asks `runs[piece]`, and each different piece is simulated once.
+"""Runs of pieces of work, and of programs: whoever needs one asks `runs[piece]`, and each is simulated once.
 
     piece.key -> memory -> store on disk -> simulation, here or on workers
 
@@ -18,7 +18,9 @@ from sim.engine.activity import Recorder
 from sim.errors import InputError
 from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.execution import run_piece
+from sim.machine.streaming import run_program
 from sim.mapping.piece import Piece
+from sim.mapping.program import LayerProgram
 from sim.runs.best_schedule import blocks_of
 from sim.runs.pieces import StoredRuns
 from sim.runs.store import Store
@@ -26,6 +28,7 @@ from sim.runs.store import Store
 if TYPE_CHECKING:
     from sim.runs.workers import LocalWorkers
 
+Work = Piece | LayerProgram
 Progress = Callable[[int, int, str], None]
 """Called with pieces done, pieces in all, and the name of the last one."""
 
@@ -66,11 +69,11 @@ class Runs:
         self._store = None if store is None else StoredRuns(store)
         self._remembered = remembered
         self._memory: OrderedDict[str, Run] = OrderedDict()
-        self._workers: LocalWorkers[Piece, Run] | None = None
+        self._workers: LocalWorkers[Work, Run] | None = None
         self.simulated = 0
         """Pieces that were neither remembered nor in the store."""
 
-    def __getitem__(self, piece: Piece) -> Run:
+    def __getitem__(self, piece: Work) -> Run:
         """The run of a piece.
 
         Raises
@@ -81,7 +84,7 @@ class Runs:
         found = self._known(piece)
         return self._keep(piece, simulated(piece, self.options)) if found is None else found
 
-    def prepare(self, pieces: Iterable[Piece], progress: Progress | None = None) -> None:
+    def prepare(self, pieces: Iterable[Work], progress: Progress | None = None) -> None:
         """Have the runs of all of these at hand, simulating what is missing on all processes."""
         missing = [piece for piece in dict.fromkeys(pieces) if self._known(piece) is None]
         report = progress or (lambda done, total, name: None)
@@ -101,7 +104,7 @@ class Runs:
             self._keep(piece, run)
             report(done, len(missing), piece.name)
 
-    def _prepare_here(self, missing: list[Piece], report: Progress) -> None:
+    def _prepare_here(self, missing: list[Work], report: Progress) -> None:
         offset = 0
         for done, piece in enumerate(missing, start=1):
             if self._tracer is not None:
@@ -109,7 +112,7 @@ class Runs:
             offset += self._keep(piece, simulated(piece, self.options, self._tracer)).cycles
             report(done, len(missing), piece.name)
 
-    def _known(self, piece: Piece) -> Run | None:
+    def _known(self, piece: Work) -> Run | None:
         run = self._memory.get(piece.key)
         if run is not None:
             self._memory.move_to_end(piece.key)
@@ -119,13 +122,13 @@ class Runs:
                 self._remember(piece, run)
         return run
 
-    def _keep(self, piece: Piece, run: Run) -> Run:
+    def _keep(self, piece: Work, run: Run) -> Run:
         self.simulated += 1
         if self._store is not None:
             self._store.put(piece.key, self.options, run)
         return self._remember(piece, run)
 
-    def _remember(self, piece: Piece, run: Run) -> Run:
+    def _remember(self, piece: Work, run: Run) -> Run:
         self._memory[piece.key] = run
         if self._remembered is not None and len(self._memory) > self._remembered:
             self._memory.popitem(last=False)
@@ -139,6 +142,8 @@ class Runs:
             self._workers.close()
 
 
-def simulated(piece: Piece, options: SimulationOptions, recorder: Recorder | None = None) -> Run:
-    """Simulate a piece, its schedule searched first where it names no blocks."""
+def simulated(piece: Work, options: SimulationOptions, recorder: Recorder | None = None) -> Run:
+    """Simulate a program, or a piece, its schedule searched first where it names no blocks."""
+    if isinstance(piece, LayerProgram):
+        return run_program(piece, options, recorder)
     return run_piece(blocks_of(piece), options, recorder)

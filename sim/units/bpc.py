@@ -12,6 +12,7 @@ RTL: sim/rtl/modules/bpc.sv; timing diagram and checks: docs/microarchitecture.m
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -22,11 +23,11 @@ from sim.cost.scaling import check_process, further_stages, registers
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
+from sim.engine.sharing import CreditPort, SharedCredits
 from sim.mapping.operands import ceil_div
-from sim.units.collector import OutputBlock
+from sim.units.collector import OutputBlock, Sink
 from sim.units.mxu import MadeActivations
 from sim.units.unit import Bench, Steps, Unit
-from sim.units.writer import Writer
 
 GATHER_SETS = 1
 
@@ -42,6 +43,8 @@ class Bpc(Unit):
         Of one of them; none: all of them take every run.
     made
         Where blocks go that the MXU takes again.
+    shared
+        Whether collector and vector unit both bring runs, each through an inlet of its own.
     """
 
     names = ("bpc",)
@@ -74,19 +77,20 @@ class Bpc(Unit):
     def __init__(
         self,
         bench: Bench,
-        writer: Writer,
+        writer: Sink,
         *,
         lanes: int,
         group_size: int,
         own_lanes: int = 0,
         made: MadeActivations | None = None,
+        shared: bool = False,
     ) -> None:
         super().__init__(bench, "bpc")
         self.made = made
         self.writer, self.lanes, self.own_lanes, self.group_size = writer, lanes, own_lanes, group_size
         self.emitting = False
         self._emptied: Event | None = None
-        self.space = Credits(bench.environment, GATHER_SETS)
+        self.space = (SharedCredits if shared else Credits)(bench.environment, GATHER_SETS)
         self.blocks: Channel[OutputBlock] = Channel(bench.environment)
         self.block = OutputBlock(0, 0)
         self.groups_left = self.rows_left = 0
@@ -116,6 +120,11 @@ class Bpc(Unit):
             if self.empty and self._emptied is not None:
                 event, self._emptied = self._emptied, None
                 event.succeed()
+
+    def inlet(self, number: int) -> CompressorInlet:
+        """The way in of one of several units."""
+        assert isinstance(self.space, SharedCredits)
+        return CompressorInlet(self, self.space.port(number))
 
     @property
     def empty(self) -> bool:
@@ -153,7 +162,28 @@ class Bpc(Unit):
         yield self.activity.work(self.emit_cycles(self.block))
 
     def in_hand(self) -> tuple[Any, ...]:
-        return (self.block, tuple(self.blocks.items), self.space.available)
+        return (self.block, tuple(self.blocks.items), *self.space.relative_state())
 
     def counters(self) -> dict[str, int]:
         return {"bpc.rows": self.rows, "bpc.groups": self.groups}
+
+
+@dataclass(frozen=True)
+class CompressorInlet:
+    """One unit's way into the compressors; there is one set of gather registers, so that runs never meet."""
+
+    bpc: Bpc
+    space: CreditPort
+
+    @property
+    def blocks(self) -> Channel[OutputBlock]:
+        return self.bpc.blocks
+
+    @property
+    def empty(self) -> bool:
+        """As of the compressors."""
+        return self.bpc.empty
+
+    def emptied(self) -> Event:
+        """As of the compressors."""
+        return self.bpc.emptied()

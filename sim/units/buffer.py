@@ -8,7 +8,9 @@ A chunk of b bytes occupies the fill port for
     ceil(8 b / fill_port_bits)  cycles
 
 and is readable afterwards. Space is taken by the loader before it asks DRAM, so data never waits for space. A double
-buffer holds chunks of two blocks at most, the one in use and the next; a single one those of one block.
+buffer holds chunks of two blocks at most, the one in use and the next; a single one those of one block. Of attention
+the weight buffer holds three heads, or row blocks where nothing stays: of one the last values, of one the keys, and the
+next.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from sim.cost.memory import Memory, memory
 from sim.cost.scaling import registers
 from sim.cost.terms import CostTerms
 from sim.engine.channel import Channel, Credits
+from sim.mapping.attention import HEADS_IN_BUFFER
 from sim.mapping.nest import Chunk
 from sim.mapping.operands import ceil_div
 from sim.units.unit import Bench, Steps, Unit
@@ -33,8 +36,8 @@ class Buffer(Unit):
 
     Parameters
     ----------
-    blocks
-        Whose chunks may be in it at a time; the one in use, and the next where double buffered, unless told.
+    attention
+        Whether it holds heads of keys and values, too.
     """
 
     names = ("weight_buffer", "activation_buffer")
@@ -46,13 +49,17 @@ class Buffer(Unit):
         """Writes into both buffers and their area; the leakage of both is a component of its own, as is no logic's."""
         return (*_weight_costs(arch), *_activation_costs(arch))
 
-    def __init__(self, bench: Bench, name: str, config: BufferConfig, blocks: int | None = None) -> None:
+    def __init__(self, bench: Bench, name: str, config: BufferConfig, *, attention: bool = False) -> None:
         super().__init__(bench, name)
         self.config = config
         self.arrivals: Channel[Chunk] = Channel(bench.environment)
         self.ready: Channel[Chunk] = Channel(bench.environment)
+        self.for_vector: Channel[Chunk] = Channel(bench.environment)
         self.space = Credits(bench.environment, config.bytes)
-        self.blocks = Credits(bench.environment, blocks or (2 if config.double_buffered else 1))
+        held = 2 if config.double_buffered else 1
+        # So many parts that blocks, and heads, take whole ones.
+        self._head_parts, self._block_parts = (held, HEADS_IN_BUFFER) if attention else (0, 1)
+        self.blocks = Credits(bench.environment, held * self._block_parts)
         self.chunk = Chunk(0, 0)
         self.bits_left = 0
         self.filled_bytes = self.filled_side_bytes = 0
@@ -67,7 +74,11 @@ class Buffer(Unit):
             yield from self._fill()
             self.filled_bytes += self.chunk.data_bytes
             self.filled_side_bytes += self.chunk.side_bytes
-            self.ready.put(self.chunk)
+            (self.for_vector if self.chunk.vector else self.ready).put(self.chunk)
+
+    def parts(self, attention: bool) -> int:
+        """Of `blocks`, of a block of a GeMM or of vector work, or of a head of attention."""
+        return self._head_parts if attention else self._block_parts
 
     def beat_fill(self) -> Steps:
         self.bits_left = 8 * self.chunk.data_bytes
@@ -86,6 +97,7 @@ class Buffer(Unit):
             self.chunk,
             tuple(self.arrivals.items),
             tuple(self.ready.items),
+            tuple(self.for_vector.items),
             self.space.available,
             self.blocks.available,
         )

@@ -43,6 +43,12 @@ class OutputBlock(NamedTuple):
     """Is the last part of its row tile."""
 
 
+class Inbox(Protocol):
+    """Takes gathered outputs."""
+
+    def put(self, item: OutputBlock, /) -> None: ...
+
+
 class Gathering(Protocol):
     """Where gathered outputs go."""
 
@@ -52,15 +58,19 @@ class Gathering(Protocol):
         ...
 
     @property
-    def blocks(self) -> Channel[OutputBlock]: ...
+    def blocks(self) -> Inbox: ...
 
 
 class Sink(Protocol):
     """Where outputs go that ask for room."""
 
-    space: Credits
-    """Gather registers, each for one run."""
-    blocks: Channel[OutputBlock]
+    @property
+    def space(self) -> Credits:
+        """Gather registers, each for one run."""
+        ...
+
+    @property
+    def blocks(self) -> Inbox: ...
 
 
 class Compressor(Sink, Protocol):
@@ -75,7 +85,13 @@ class Compressor(Sink, Protocol):
 
 
 class Collector(Unit):
-    """Drains tiles one after the other, to the compressor where there is one and their GeMM's outputs are encoded."""
+    """Drains tiles one after the other: of GeMMs to the compressor where outputs are encoded, else to the writer.
+
+    Parameters
+    ----------
+    softmax
+        Takes row tiles of scores and of partial outputs.
+    """
 
     names = ("collector",)
     flow = 60
@@ -100,8 +116,9 @@ class Collector(Unit):
         bench: Bench,
         pipeline: Channel[FinishedTile],
         registers: Credits,
-        sink: Gathering,
+        sink: Sink,
         compressor: Compressor | None = None,
+        softmax: Gathering | None = None,
         *,
         port_bits: int,
         mxu_columns: int,
@@ -109,7 +126,8 @@ class Collector(Unit):
     ) -> None:
         super().__init__(bench, "collector")
         self.pipeline, self.registers, self.sink, self.compressor = pipeline, registers, sink, compressor
-        self.target = sink
+        self.softmax = softmax
+        self.target: Gathering = sink
         self.port_bits, self.mxu_columns = port_bits, mxu_columns
         self.reduces = reduces
         self.tile = FinishedTile(0, 0, run_opens=False, run_columns=0)
@@ -139,12 +157,15 @@ class Collector(Unit):
 
     def _turn(self) -> Steps:
         """Towards the sink of the next run; what goes round the compressor overtakes nothing that is inside."""
+        if self.tile.stream.attention and self.softmax is not None:
+            self.target = self.softmax
+            return
+        self.target = self.sink
         if self.compressor is None:
             return
         if self.tile.stream.compressed_rows:
             self.target = self.compressor
             return
-        self.target = self.sink
         while not self.compressor.empty:
             yield self.activity.wait(self.compressor.emptied(), State.OUTPUT_SPACE)
 

@@ -18,16 +18,22 @@ from sim.engine.activity import State
 from sim.engine.channel import Credits
 from sim.mapping.attention_nest import KeyValueCursor, QueryCursor
 from sim.mapping.nest import Chunk, LoadCursor
-from sim.mapping.program import ProgramLoads
+from sim.mapping.program_nest import ProgramLoads
 from sim.mapping.vector_blocks import BlockCursor
 from sim.units.buffer import Buffer
 from sim.units.dram import Dram, Port
+from sim.units.progress import Progress
 from sim.units.unit import Bench, Steps, Unit
-from sim.units.writer import Writer
 
 
 class Loader(Unit):
-    """Fetches one operand."""
+    """Fetches one operand.
+
+    Parameters
+    ----------
+    progress
+        Of the outputs that it reads, in programs.
+    """
 
     names = ("weight_loader", "activation_loader")
     flow = 20
@@ -55,11 +61,11 @@ class Loader(Unit):
         port: Port,
         dram: Dram,
         buffer: Buffer,
-        producer: Writer | None = None,
+        progress: Progress | None = None,
     ):
         super().__init__(bench, name)
         self.cursor, self.launched, self.port, self.dram, self.buffer = cursor, launched, port, dram, buffer
-        self.producer = producer
+        self.progress = progress
         self.outstanding = Credits(bench.environment, dram.config.outstanding_loads)
         self.chunk = Chunk(0, 0)
         self.in_transit: deque[Chunk] = deque()
@@ -70,16 +76,17 @@ class Loader(Unit):
         yield self.activity.rest(self.launched)
         while not self.cursor.done:
             self.chunk = self.cursor.present()
-            if self.producer is not None:
-                while self.producer.progress < self.cursor.needed:
-                    yield self.activity.wait(self.producer.reached(self._needed), State.DEPENDENCY)
+            if self.progress is not None:
+                assert isinstance(self.cursor, ProgramLoads)
+                while not self.progress.met(self.cursor):
+                    yield self.activity.wait(self.progress.reached(self.cursor), State.DEPENDENCY)
             if self.cursor.opens_block:
-                while not self.buffer.blocks.available:
+                while self.buffer.blocks.available < self.buffer.parts(self.cursor.holds_heads):
                     yield self.activity.wait(self.buffer.blocks.given(), State.BUFFER_SPACE)
-                self.buffer.blocks.take()
-            while self.buffer.space.available < self.chunk.data_bytes:
+                self.buffer.blocks.take(self.buffer.parts(self.cursor.holds_heads))
+            while self.buffer.space.available < self.chunk.data_bytes + self.chunk.held_bytes:
                 yield self.activity.wait(self.buffer.space.given(), State.BUFFER_SPACE)
-            self.buffer.space.take(self.chunk.data_bytes)
+            self.buffer.space.take(self.chunk.data_bytes + self.chunk.held_bytes)
             while not self.outstanding.available:
                 yield self.activity.wait(self.outstanding.given(), State.DRAM)
             self.outstanding.take()
@@ -90,10 +97,6 @@ class Loader(Unit):
             self.requested_bytes += self.dram.bus_bytes(self.chunk.data_bytes + self.chunk.side_bytes)
             self.dram.read(self.port, self.chunk.data_bytes + self.chunk.side_bytes, self._arrived)
         self.activity.enter(State.IDLE)
-
-    def _needed(self) -> int:
-        """Of the present chunk, wherever a skip has moved it."""
-        return self.cursor.needed
 
     def _arrived(self) -> None:
         """DRAM serves the requests of a port in order."""

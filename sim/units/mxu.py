@@ -66,18 +66,21 @@ class MadeActivations:
 
     Parameters
     ----------
-    row_tiles
-        That there is room for.
     places
         For row tiles that what makes them has not worked on yet.
     """
 
-    def __init__(self, bench: Bench, row_tiles: int, places: int) -> None:
-        self.space = Credits(bench.environment, row_tiles)
+    def __init__(self, bench: Bench, places: int) -> None:
+        self._environment = bench.environment
+        self.space = Credits(bench.environment, 0)
         """Taken before the first part of a row tile is made; the MXU gives it back."""
         self.places = Credits(bench.environment, places)
         """For row tiles of scores and partial outputs: taken before the MXU begins one, given back by its reader."""
         self.ready: Channel[None] = Channel(bench.environment)
+
+    def make_room(self, row_tiles: int) -> None:
+        """For so many row tiles at a time, as an attention begins: none is in use then."""
+        self.space = Credits(self._environment, row_tiles)
 
     def store(self, *, closes: bool) -> None:
         """A part of a row tile is there; with the last all of it is."""
@@ -197,7 +200,7 @@ class Mxu(Unit):
                     yield self._wait(self.made.places.given(), State.OUTPUT_SPACE)
                 self.made.places.take()
             if self.op.opens_tile:
-                while not self.registers.available:
+                while self.registers.available < (self.registers.capacity if self.op.alone else 1):
                     yield self._wait(self.registers.given(), State.OUTPUT_SPACE)
                 self.registers.take()
             self.weights.shadow.pop()
@@ -252,7 +255,7 @@ class Mxu(Unit):
         if op.frees_activations:
             self._source.space.give(op.frees_activations)
         if op.closes_activations:
-            self.activation_buffer.blocks.give()
+            self.activation_buffer.blocks.give(self.activation_buffer.parts(False))
         if self.ledgers:
             self._book()
         self.computing = False

@@ -8,7 +8,7 @@ far. A part of n operations takes
 
     ceil(n / fpus)  cycles
 
-and its outputs leave when it is done.
+and its outputs leave when it is done. With the last of an attention goes what was held of the buffer for it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from sim.engine.channel import Channel
 from sim.mapping.attention_nest import SoftmaxCursor, SoftmaxStep
 from sim.mapping.operands import ceil_div
 from sim.mapping.stream import Stream
-from sim.units.bpc import Bpc
-from sim.units.collector import OutputBlock
+from sim.units.buffer import Buffer
+from sim.units.collector import OutputBlock, Sink
 from sim.units.mxu import MadeActivations
 from sim.units.unit import Bench, Steps, Unit
-from sim.units.writer import Writer
 
 
 class Softmax(Unit):
@@ -34,6 +33,8 @@ class Softmax(Unit):
     ----------
     made
         Takes the softmax's weights, and has the places of scores and partial outputs.
+    buffer
+        That holds all of these.
     compressor
         Encodes them, and outputs, where activations are not FP16.
     """
@@ -46,13 +47,14 @@ class Softmax(Unit):
         bench: Bench,
         cursor: SoftmaxCursor,
         made: MadeActivations,
-        writer: Writer,
-        compressor: Bpc | None,
+        buffer: Buffer,
+        writer: Sink,
+        compressor: Sink | None,
         *,
         fpus: int,
     ) -> None:
         super().__init__(bench, "vector")
-        self.cursor, self.made, self.writer, self.compressor = cursor, made, writer, compressor
+        self.cursor, self.made, self.buffer, self.writer, self.compressor = cursor, made, buffer, writer, compressor
         self.fpus = fpus
         self.space = None
         self.blocks: Channel[OutputBlock] = Channel(bench.environment)
@@ -62,25 +64,37 @@ class Softmax(Unit):
 
     def run(self) -> Steps:
         while not self.cursor.done:
-            self.part = self.cursor.present()
-            if self.part.takes:
-                while not self.blocks.items:
-                    yield self.activity.rest(self.blocks.filled())
-                self.blocks.pop()
-            if self.part.opens_weights:
-                while not self.made.space.available:
-                    yield self.activity.wait(self.made.space.given(), State.OUTPUT_SPACE)
-                self.made.space.take()
-            yield from self._compute()
-            self.operations += self.part.operations
-            self.read_bits += self.part.read_bits
-            self.written_bits += self.part.written_bits
-            if self.part.columns:
-                yield from self._hand_on()
-            if self.part.gives:
-                self.made.places.give()
+            yield from self._step()
             self.cursor.step()
         self.activity.enter(State.IDLE)
+
+    def _attention(self) -> SoftmaxCursor:
+        """Where the present attention stands."""
+        return self.cursor
+
+    def _step(self) -> Steps:
+        """The present part."""
+        if self._attention().begins:
+            self.made.make_room(self._attention().plan.weight_tiles)
+        self.part = self._attention().present()
+        if self.part.takes:
+            while not self.blocks.items:
+                yield self.activity.rest(self.blocks.filled())
+            self.blocks.pop()
+        if self.part.opens_weights:
+            while not self.made.space.available:
+                yield self.activity.wait(self.made.space.given(), State.OUTPUT_SPACE)
+            self.made.space.take()
+        yield from self._compute(self.part.operations)
+        self.operations += self.part.operations
+        self.read_bits += self.part.read_bits
+        self.written_bits += self.part.written_bits
+        if self.part.columns:
+            yield from self._hand_on()
+        if self.part.gives:
+            self.made.places.give()
+        if self._attention().ends:
+            self.buffer.space.give(self._attention().plan.held_bytes[0])
 
     def _hand_on(self) -> Steps:
         assert self.part is not None
@@ -105,20 +119,18 @@ class Softmax(Unit):
     @property
     def _stream(self) -> Stream:
         assert self.part is not None
-        streams = self.cursor.plan.streams
+        streams = self._attention().plan.streams
         return streams.weights if self.part.weights else streams.outputs
 
-    def beat_compute(self) -> Steps:
-        assert self.part is not None
-        self.operations_left = self.part.operations
+    def beat_compute(self, operations: int) -> Steps:
+        self.operations_left = operations
         while self.operations_left > 0:
             yield self.activity.work(1)
             self.operations_left -= self.fpus
 
-    def tile_compute(self) -> Steps:
-        assert self.part is not None
-        if self.part.operations:
-            yield self.activity.work(ceil_div(self.part.operations, self.fpus))
+    def tile_compute(self, operations: int) -> Steps:
+        if operations:
+            yield self.activity.work(ceil_div(operations, self.fpus))
 
     def in_hand(self) -> tuple[Any, ...]:
         return (self.part, tuple(self.blocks.items))

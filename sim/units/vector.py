@@ -133,7 +133,7 @@ class Vector(Unit):
         self.read_bits += 8 * block.read_bytes
         if self.cursor.blocks.reads:
             self.buffer.space.give(block.read_bytes)
-            self.buffer.blocks.give()
+            self.buffer.blocks.give(self.buffer.parts(False))
         if block.write_bytes:
             self.sink.blocks.put(OutputBlock(1, block.write_bytes))
         self.cursor.step()

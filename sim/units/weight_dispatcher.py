@@ -29,7 +29,7 @@ from sim.engine.fast_forward import FastForwarder
 from sim.mapping.attention_nest import AttentionTileCursor
 from sim.mapping.nest import TileCursor, TileOp
 from sim.mapping.operands import ceil_div
-from sim.mapping.program import ProgramTiles
+from sim.mapping.program_nest import ProgramTiles
 from sim.units.buffer import Buffer, weight_memory
 from sim.units.unit import Bench, Loss, Steps, Unit
 
@@ -115,7 +115,7 @@ class WeightDispatcher(Unit):
         if self.op is not None and self.op.frees_weights:
             self.buffer.space.give(self.op.frees_weights)
             if self.op.closes_weights:
-                self.buffer.blocks.give()
+                self.buffer.blocks.give(self.buffer.parts(self.op.stream.attention))
 
     def beat_first(self) -> Steps:
         assert self.op is not None

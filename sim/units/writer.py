@@ -2,12 +2,12 @@
 
     compressor or collector --> blocks --> writer --> DRAM
 
-A block holds one of `space` slots from before it is gathered or compressed until its last burst has left.
+A block holds one of `space` slots from before it is gathered or compressed until its last burst has left. In programs
+several units bring blocks, each through an inlet of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from simpy.events import Event
@@ -17,10 +17,12 @@ from sim.cost.scaling import SQUARE_MILLIMETRES
 from sim.cost.terms import CostTerms
 from sim.engine.activity import State
 from sim.engine.channel import Channel, Credits
+from sim.engine.sharing import Inlet, SharedChannel, SharedCredits
 from sim.formats.widths import FP16_BITS
 from sim.mapping.operands import ceil_div
 from sim.units.collector import OutputBlock
 from sim.units.dram import Dram
+from sim.units.progress import Progress
 from sim.units.unit import Bench, Steps, Unit
 
 
@@ -31,6 +33,10 @@ class Writer(Unit):
     ----------
     blocks
         Output blocks of the whole run.
+    progress
+        Is told of each block that has been stored.
+    shared
+        Whether it has inlets.
     """
 
     names = ("writer",)
@@ -45,15 +51,22 @@ class Writer(Unit):
         area = bits * cost.block_square_micrometres_per_bit * SQUARE_MILLIMETRES
         return (CostTerms("controller", area_square_millimetres=area),)
 
-    def __init__(self, bench: Bench, dram: Dram, *, slots: int, blocks: int) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        dram: Dram,
+        *,
+        slots: int,
+        blocks: int,
+        progress: Progress | None = None,
+        shared: bool = False,
+    ) -> None:
         super().__init__(bench, "writer")
-        self.dram = dram
-        self.space = Credits(bench.environment, slots)
-        self.blocks: Channel[OutputBlock] = Channel(bench.environment)
+        self.dram, self.progress = dram, progress
+        self.space = (SharedCredits if shared else Credits)(bench.environment, slots)
+        self.blocks: Channel[OutputBlock] = (SharedChannel if shared else Channel)(bench.environment)
         self.blocks_left, self.blocks_stored = blocks, 0
-        self.progress = 0
-        """Blocks stored, those skipped included: what dependent loads wait for."""
-        self._awaited: tuple[Callable[[], int], Event] | None = None
+        self.block: OutputBlock | None = None
         self.finished = Event(bench.environment)
         self.stored: Event | None = None
         self.written_bytes = self.written_values = 0
@@ -65,36 +78,28 @@ class Writer(Unit):
         while self.blocks_left:
             while not self.blocks.items:
                 yield self.activity.rest(self.blocks.filled())
-            self._store(self.blocks.pop())
+            self.block = self.blocks.pop()
+            self._store(self.block)
             assert self.stored is not None
             yield self.activity.wait(self.stored, State.DRAM)
             self.space.give()
             self.blocks_left -= 1
             self.blocks_stored += 1
-            self._advance()
+            if self.progress is not None:
+                self.progress.advance(self.block.stream.lane)
+            self.block = None
         self.activity.enter(State.IDLE)
         self.finished.succeed()
 
-    def reached(self, needed: Callable[[], int]) -> Event:
-        """The event of so many blocks stored, for the one loader that depends on them."""
-        self._awaited = needed, Event(self.bench.environment)
-        return self._awaited[1]
-
-    def _advance(self) -> None:
-        self.progress += 1
-        if self._awaited is not None and self.progress >= self._awaited[0]():
-            event, self._awaited = self._awaited[1], None
-            event.succeed()
+    def inlet(self, number: int) -> Inlet[OutputBlock]:
+        """The way in of one of several units."""
+        assert isinstance(self.space, SharedCredits)
+        assert isinstance(self.blocks, SharedChannel)
+        return Inlet(self.space.port(number), self.blocks.port(number))
 
     def skip(self, blocks: int) -> None:
         """Take so many blocks as stored."""
         self.blocks_left -= blocks
-        self.progress += blocks
-
-    @property
-    def is_late(self) -> bool:
-        """Whether what a load waits for has been stored without its being told."""
-        return self._awaited is not None and self.progress >= self._awaited[0]()
 
     def _store(self, block: OutputBlock) -> None:
         self.stored = Event(self.bench.environment)
@@ -114,7 +119,7 @@ class Writer(Unit):
         return output.data_bytes(*shape) + output.side_bytes(*shape)
 
     def in_hand(self) -> tuple[Any, ...]:
-        return (tuple(self.blocks.items), self.space.available)
+        return (self.block, tuple(self.blocks.items), *self.space.relative_state())
 
     def counters(self) -> dict[str, int]:
         return {

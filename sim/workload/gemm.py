@@ -11,7 +11,7 @@ Items of equal shape and precision stand together under one `count`, so a list i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sim.errors import InputError, shortened
 from sim.formats.weight import WeightFormat
@@ -20,6 +20,8 @@ from sim.formats.weights.integer import IntegerWeights
 from sim.formats.widths import FP16_BITS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from sim.workload.precision_rules import PrecisionPlan
     from sim.workload.weight_bytes import StoredWeights
 
@@ -237,12 +239,54 @@ def products(attention: FusedAttention) -> tuple[Gemm, Gemm]:
     )  # fmt: skip
 
 
+class LayerTask(NamedTuple):
+    """A piece of work, once.
+
+    Parameters
+    ----------
+    back
+        The work before it that it reads outputs of, over the borders of layers and passes.
+    by_rows
+        Whether it reads them row by row, so that it may begin before they are complete.
+    rows
+        That it works on; 0 of attention.
+    """
+
+    item: Item
+    back: int
+    by_rows: bool
+    rows: int
+
+
+@dataclass(frozen=True)
+class LayerList:
+    """So many layers in a row that are alike."""
+
+    tasks: tuple[LayerTask, ...]
+    layers: int
+
+
+@dataclass(frozen=True)
+class Passage:
+    """So many passes in a row that are alike."""
+
+    lists: tuple[LayerList, ...]
+    times: int
+
+
 @dataclass(frozen=True)
 class Phase:
-    """The work of one phase of inference, in the order in which a layer does it."""
+    """The work of one phase of inference, in the order in which a layer does it.
+
+    Parameters
+    ----------
+    course
+        Makes the passes through the model that it consists of (sim/workload/passes.py); None where nobody knows them.
+    """
 
     name: str
     items: tuple[Item, ...]
+    course: Callable[[], Iterator[Passage]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

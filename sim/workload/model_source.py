@@ -13,6 +13,7 @@ from sim.source import Source
 from sim.workload.gemm import Workload
 from sim.workload.model import ALL_ONLY, TAKES, InferenceRun, Model, Weights
 from sim.workload.options import Options
+from sim.workload.passes import with_courses
 from sim.workload.phases import build_phases, check
 from sim.workload.precision import plan_of
 from sim.workload.precision_rules import PrecisionPlan
@@ -42,7 +43,7 @@ def workload_of(described: Source, options: Options) -> Workload:
     except InputError as error:
         raise error.at(place) from None
     try:
-        phases = build_phases(model, plan, routing)
+        phases = with_courses(build_phases(model, plan, routing), model, plan, routing)
     except InputError as error:
         raise error.at(Place(described.file)) from None
     return Workload(model.name, phases, plan.lengths, _resolved(model, plan), plan, of_model(model, plan))

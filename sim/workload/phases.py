@@ -67,16 +67,20 @@ class LayerStretch:
 
 def build_phases(model: Model, plan: PrecisionPlan, routing: Routing) -> tuple[Phase, ...]:
     """The phases that the model's `run` asks for."""
+    return tuple(_phase(model, plan, routing, forwards) for forwards in forwards_of(model, plan))
+
+
+def forwards_of(model: Model, plan: PrecisionPlan) -> list[list[Forward]]:
+    """The passes through the model that each phase consists of."""
     run, phases = model.run, []
     if run.phase in ("prefill", "both"):
         passes = chunked_passes(model.attention, run.tokens, run.tokens)
-        forward = Forward(Moment("prefill"), run.tokens * run.batch, run.batch, 1, ((passes, run.batch),))
-        phases.append(_phase(model, plan, routing, [forward]))
+        phases.append([Forward(Moment("prefill"), run.tokens * run.batch, run.batch, 1, ((passes, run.batch),))])
     if run.phase in ("decode", "both"):
-        phases.append(_phase(model, plan, routing, _decodes(model, plan)))
+        phases.append(_decodes(model, plan))
     if run.phase == "mixed":
-        phases += [_phase(model, plan, routing, [forward]) for forward in _mixed(model)]
-    return tuple(phases)
+        phases += [[forward] for forward in _mixed(model)]
+    return phases
 
 
 def check(model: Model, plan: PrecisionPlan) -> None:
@@ -144,16 +148,28 @@ def _phase(model: Model, plan: PrecisionPlan, routing: Routing, forwards: list[F
             own = plan.at(forward.moment, layers.start, model.layers)
             stretch = LayerStretch(layers, own, forward)
             named = f"layers {numbered(layers)}" if len(stretches) > 1 else ""
-            block = [*_attention_block(model, stretch), *_mlp_block(model, stretch, routing)]
+            block = layer_block(model, stretch, routing)
             items += _named(block, ", ".join(filter(None, (named, forward.name))))
-        head: list[Item] = [
-            vector.norm("head.norm", model.norm, forward.sequences, model.hidden_size, forward.passes),
-            _head(model, own.lengths, forward),
-        ]
-        items += _named(head, forward.name)
-    if model.run.scope == "fp-int":
-        items = [item for item in items if isinstance(item, Gemm) and item.module in MODULES]
-    return Phase(forwards[0].moment.phase, tuple(items))
+        items += _named(head_block(model, own.lengths, forward), forward.name)
+    return Phase(forwards[0].moment.phase, tuple(in_scope(model, items)))
+
+
+def in_scope(model: Model, items: list[Item]) -> list[Item]:
+    """What of them the run asks for."""
+    if model.run.scope == "all":
+        return items
+    return [item for item in items if isinstance(item, Gemm) and item.module in MODULES]
+
+
+def layer_block(model: Model, stretch: LayerStretch, routing: Routing) -> list[Item]:
+    """The work of these layers."""
+    return [*_attention_block(model, stretch), *_mlp_block(model, stretch, routing)]
+
+
+def head_block(model: Model, lengths: Precision | None, forward: Forward) -> list[Item]:
+    """What comes after the layers."""
+    norm = vector.norm("head.norm", model.norm, forward.sequences, model.hidden_size, forward.passes)
+    return [norm, _head(model, lengths, forward)]
 
 
 def _named(items: list[Item], where: str) -> list[Item]:

@@ -108,6 +108,8 @@ class Script:
 class LoadScript(Script):
     """Chunks to load, each with whether it opens a block."""
 
+    holds_heads = False
+
     def present(self) -> Chunk:
         return self.items[self.index][0]
 
