@@ -32,7 +32,7 @@ CLOSED_FORMS = [
 TILE_STEPS = [
     (WeightDispatcher, "tile_load"),
     (WeightDispatcher, "tile_rest"),
-    (ActivationDispatcher, "book_groups"),
+    (ActivationDispatcher, "book"),
     (Mxu, "tile_compute"),
     (Mxu, "tile_lag"),
     (Collector, "tile_drain"),
