@@ -13,9 +13,13 @@ import pytest
 from sim.errors import InputError
 from sim.formats.integer import IntegerTensor
 from sim.formats.weight import WEIGHTS, WeightFormat, make
+from sim.formats.weights.fp8 import Fp8E4M3, Fp8E5M2
 from sim.formats.weights.gguf import Q4_0, Q4_1, Q8_0
 from sim.formats.weights.half import Bf16Weights, Fp16Weights
 from sim.formats.weights.integer import IntegerWeights
+from sim.formats.weights.mx import MxFp4, MxFp6E2M3, MxFp6E3M2, MxFp8E4M3, MxFp8E5M2, MxInt8
+from sim.formats.weights.nf4 import Nf4
+from sim.formats.weights.nvfp4 import NvFp4
 from sim.formats.weights.planes import PlaneWeights
 from tests.formats import oracle
 
@@ -36,6 +40,8 @@ EVERY = [
     *(PlaneWeights(bits, size, **keys) for bits in (1, 4, 7) for size in (16, "channel") for keys in SCHEMES.values()),
     PlaneWeights(3, "tensor"),
     *(Q4_0(), Q4_1(), Q8_0(), Fp16Weights(), Bf16Weights()),
+    *(MxFp4(), MxFp6E2M3(), MxFp6E3M2(), MxFp8E4M3(), MxFp8E5M2(), MxInt8(), NvFp4(), Nf4()),
+    *(Fp8E4M3(), Fp8E4M3(64), Fp8E5M2("channel")),
 ]
 
 
@@ -93,7 +99,7 @@ def test_the_bytes_are_as_many_as_the_format_says_and_give_the_tensor_back(store
     weights = np.random.default_rng(0).normal(size=(8, length)).astype(np.float32)
     tensor = stored.encode(weights)
     image = stored.image(tensor)
-    register = 16 if getattr(stored, "group_size", None) == "tensor" else 0
+    register = 16 if getattr(stored, "group_size", None) == "tensor" else 32 if stored.kind == "nvfp4" else 0
     assert 8 * len(image) == 8 * stored.column_bits(length) + register
     again = stored.from_image(image, (8, length))
     assert again.shape == tensor.shape == (8, length)
@@ -269,7 +275,7 @@ def test_formats_are_found_by_name_and_take_their_own_keys_only():
     assert make("q8_0", {"bits": 8}) == Q8_0()
     for kind, keys, message in (
         ("q8_0", {"bits": 4}, "weights of format q8_0 have no bits to choose"),
-        ("int", {}, "no weight format 'int'; did you mean `integer`"),
+        ("intger", {}, "no weight format 'intger'; did you mean `integer`"),
         ("integer", {"bits": 9}, "integers of 9 bits"),
         ("integer", {"read_bits": 3}, "weights of format integer have no read_bits to choose"),
         ("planes", {"bits": 3, "read_bits": 4}, "4 planes read\n  allowed    1 to 3"),

@@ -1,0 +1,1 @@
+"""Codes that packages of others give: see make.py."""
