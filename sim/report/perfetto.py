@@ -1,6 +1,6 @@
 """Trace of every unit's busy and stalled spans, for ui.perfetto.dev or chrome://tracing.
 
-    one process a GeMM, one thread a unit, one span a state;  1 cycle is shown as 1 us
+    one process a GeMM, one thread a unit, one span a state, a curve where states are numbers;  1 cycle is shown as 1 us
 
 Spans are written as they come, so that memory does not grow with the run. Neighbouring spans of one unit in one state
 are one span. The file appears at its path when the trace is complete.
@@ -71,14 +71,14 @@ class PerfettoWriter:
         Parameters
         ----------
         state
-            `busy`, `idle` (which leaves a gap in the trace), or the cause of a stall.
+            `busy`, `idle` (which leaves a gap in the trace), or the cause of a stall; a number is a level, 0 elsewhere.
 
         Raises
         ------
         ValueError
             Where the span ends before it starts, or starts before the unit's last one has ended.
         """
-        if unit not in self._threads:
+        if unit not in self._threads and not state.isdecimal():
             self._threads[unit] = len(self._threads) + 1
             self._event(ph="M", name="thread_name", tid=self._threads[unit], args={"name": unit})
         last_state, last_start, last_end = self._open.get(unit, (state, start_cycle, start_cycle))
@@ -102,7 +102,10 @@ class PerfettoWriter:
     def _write(self, unit: str) -> None:
         """Write the unit's last span, which no later one can lengthen."""
         state, start, end = self._open[unit]
-        if state != "idle":
+        if state.isdecimal():
+            for cycle, level in ((start, int(state)), (end, 0)):
+                self._event(ph="C", name=unit, ts=self._offset + cycle, args={"": level})
+        elif state != "idle":
             self._event(
                 ph="X", name=state_words(state), tid=self._threads[unit], ts=self._offset + start, dur=end - start
             )

@@ -32,7 +32,7 @@ def key_figures(result: Result) -> Html:
         ),
         ("area", f"{totals.area_square_millimetres:.3f} mm²", ""),
         ("DRAM", si(totals.dram_bytes, "B"), f"{si(totals.dram_bytes / totals.seconds, 'B/s')} on average"),
-        *([("DRAM banks", "", rows)] if (rows := dram_rows(result.counters)) else []),
+        *([("DRAM banks", "", rows)] if (rows := dram_rows(result.counters, result.totals.cycles)) else []),
         ("SRAM", si(totals.sram_bytes, "B"), ""),
         *_weights(result.weights),
         ("simulated", "", skipped(result.fast_forward, totals.cycles, result.counters.get("dram.slip_cycles", 0))),

@@ -89,7 +89,7 @@ def _totals(result: Result) -> Table:
             ("MACs", si(totals.macs)),
             *_weights(result.weights),
             ("DRAM", si(totals.dram_bytes, "B")),
-            *([("", rows)] if (rows := dram_rows(result.counters)) else []),
+            *([("", rows)] if (rows := dram_rows(result.counters, result.totals.cycles)) else []),
             ("SRAM", si(totals.sram_bytes, "B")),
             ("energy", picojoules(totals.energy_picojoules)),
             ("area", f"{totals.area_square_millimetres:.3f} mm2"),

@@ -105,9 +105,13 @@ def label(name: str) -> str:
     return LABELS.get(name) or (loss_of()[name][1].label if name in loss_of() else "") or unit_label(name)
 
 
+DOING = ("busy", "idle", "reads", "writes")
+"""States that are no stalls."""
+
+
 def state_words(state: str) -> str:
-    """A state as it is read: `busy`, `idle`, skipped periods, or the cause of a stall, such as `waits for weights`."""
-    return state if state in ("busy", "idle") or "skipped" in state else f"waits for {label(state)}"
+    """A state as it is read: what a unit does, skipped periods, or what it waits for, such as `waits for weights`."""
+    return state if state in DOING or "skipped" in state else f"waits for {label(state)}"
 
 
 def limiting(limit: Limit) -> str:
@@ -115,13 +119,14 @@ def limiting(limit: Limit) -> str:
     return f"{label(limit.unit)}: {label(limit.cause)}"
 
 
-def dram_rows(counters: Mapping[str, int]) -> str:
+def dram_rows(counters: Mapping[str, int], cycles: int) -> str:
     """What bursts found in the banks, and what else took the bus; empty for a DRAM without banks."""
     found = [counters.get(f"dram.row_{name}", 0) for name in ("hits", "misses", "conflicts")]
     if not sum(found):
         return ""
     hits, misses, conflicts = (percent(n / sum(found)) for n in found)
-    rows = f"rows open {hits}, closed {misses}, another open {conflicts}"
+    rows = f"bursts find their row open {hits}, the bank closed {misses}, another row {conflicts}"
+    rows += f"; rows are open {percent(counters['dram.open_cycles'] / cycles)} of the time"
     return f"{rows}; {si(counters['dram.turns'])} turns, {si(counters['dram.refresh_stops'])} refreshes in the way"
 
 

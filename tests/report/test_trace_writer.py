@@ -56,6 +56,17 @@ def test_every_cycle_is_shown_in_the_state_it_was_told_in(tmp_path_factory, gemm
     assert names == [f"gemm {process}" for process in range(1, len(gemms) + 1)]
 
 
+def test_states_that_are_numbers_are_a_curve(tmp_path):
+    with PerfettoWriter(tmp_path / "trace.json") as trace:
+        trace.begin("a", 100)
+        for level, start, end in (("7", 0, 5), ("7", 5, 6), ("12", 6, 9), ("3", 20, 25)):
+            trace.span("dram banks open", level, start, end)
+    curve = {event["ts"]: event["args"][""] for event in events_of(tmp_path / "trace.json", "C")}
+    assert curve == {100: 7, 106: 12, 109: 0, 120: 3, 125: 0}
+    assert not events_of(tmp_path / "trace.json", "X")
+    assert not [event for event in events_of(tmp_path / "trace.json", "M") if event["name"] == "thread_name"]
+
+
 def test_neighbours_in_one_state_are_one_span(tmp_path):
     with PerfettoWriter(tmp_path / "trace.json") as trace:
         trace.begin("q", 1000)

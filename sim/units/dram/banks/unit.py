@@ -96,6 +96,8 @@ class BanksUnit(Dram):
         self.origin, self.asleep = 0, True
         self.open_cycles = self.busy_cycles = self.busy_until = self.transactions = 0
         self.issued = dict.fromkeys(("ACT", "PRE", "RD", "WR", "REF"), 0)
+        self._open = 0, 0
+        """For a recorder: since when how many banks are open."""
         self._armed: int | None = None
         self._ending: Event | None = None
 
@@ -163,8 +165,10 @@ class BanksUnit(Dram):
     def _wake(self) -> None:
         if not self._rests:
             return
+        self._record_banks(self.origin + self._open_stretch())
         self.open_cycles += self._open_stretch()
         self.origin, self.asleep = self.bench.now, False
+        self._open = self.bench.now, 0
         self.channel.restart()
         self.writes.restart()
         self.placement.restart()
@@ -194,12 +198,14 @@ class BanksUnit(Dram):
         if due:
             self.writes.drain(due)
             self._settle_writes()
-        else:
-            self._read(self.arbiter.choose(waiting, self.queues))
+        moved = due or self._read(self.arbiter.choose(waiting, self.queues))
         until, since = self._cycle(self.channel.end), max(self.busy_until, self.bench.now)
         if self.bench.recorder and until > since:
+            rate = moved * self.parts.stripe_bytes // (until - since)
             self.bench.recorder.span(self.name, "writes" if due else "reads", since, until)
-        self.busy_cycles += max(0, until - max(self.busy_until, self.bench.now))
+            self.bench.recorder.span(f"{self.name} bytes a cycle", str(rate), since, until)
+            self._record_banks(since)
+        self.busy_cycles += max(0, until - since)
         self.busy_until = max(self.busy_until, until)
         if isinstance(self.channel, CommandChannel):
             for command in self.channel.issued:
@@ -207,7 +213,17 @@ class BanksUnit(Dram):
                 self.bench.environment.after(partial(self._issue, command), wait)
             self.channel.issued.clear()
 
-    def _read(self, port: Port) -> None:
+    def _record_banks(self, cycle: int) -> None:
+        """Tell the recorder how many banks were open until this cycle, and note how many are from it on."""
+        if self.bench.recorder is None:
+            return
+        since, count = self._open
+        if cycle > since:
+            self.bench.recorder.span(f"{self.name} banks open", str(count), since, cycle)
+        self._open = cycle, sum(row >= 0 for row in self.channel.rows)
+
+    def _read(self, port: Port) -> int:
+        """Move the next transaction of a port; its bursts."""
         request = self.queues[port][0]
         n = min(request.bytes_left, self.parts.transaction_bursts)
         last = self.channel.serve(request.first, n, self._clock(request.arrival), False)
@@ -218,6 +234,7 @@ class BanksUnit(Dram):
             self.queues[port].popleft()
             data = self._cycle(request.last + self.t.CL + self.t.BL) + self.parts.latency_cycles
             self._complete_at(port, data, request.done)
+        return n
 
     def _settle_writes(self) -> None:
         """Say of writes when they are done, where that has come to be known."""
@@ -257,6 +274,7 @@ class BanksUnit(Dram):
         self._ending = None
 
     def _end(self, ending: Event, _: object) -> None:
+        self._record_banks(self.bench.now)
         ending.succeed()
 
     # --- what is counted
