@@ -80,6 +80,9 @@ def _sections(results: Sequence[Result], names: Sequence[str], baseline: int, ad
     else:
         colour = colours(names, {names[baseline]: BASELINE})
         yield from _several(standings(results, baseline), baseline, colour)
+    yield tag("h2", "Tokens, time and power")
+    yield tables.rates(names, results)
+    yield tag("p", "A MAC is two operations; watts are of chip and DRAM.", class_="note")
     yield tag("h2", "Where the multipliers' time goes")
     yield drawn(
         waterfall(names, results),

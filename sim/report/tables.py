@@ -8,7 +8,9 @@ from dataclasses import asdict
 from sim.report.comparison import Standing
 from sim.report.markup import Html, join, table, tag
 from sim.report.quantities import percent, picojoules, ratio, si
+from sim.report.rates import RATES, rates_by_phase
 from sim.report.vocabulary import MODULES, dram_rows, explained, label, limiting, ordered, skipped
+from sim.report.work import scope
 from sim.result import DramFloor, LayerSchedule, Limit, Result, WeightBytes
 
 
@@ -102,6 +104,16 @@ def phases(names: Sequence[str], results: Sequence[Result]) -> Html:
             rows.append([name, phase, si(one.seconds, "s"), percent(one.utilisation), *shares, _limit(one.limit)])
     columns = ("machine", "phase", "time", "utilisation", *map(label, ports), "limit")
     return table(columns, rows, words=(0, 1, len(columns) - 1))
+
+
+def rates(names: Sequence[str], results: Sequence[Result]) -> Html:
+    """One row a phase of a machine: what its user feels and its owner pays."""
+    rows = [
+        [name, phase, *figures]
+        for name, result in zip(names, results, strict=True)
+        for phase, figures in rates_by_phase(result).items()
+    ]
+    return table(("machine", scope(results[0]), *RATES), rows, words=(0, 1))
 
 
 def modules(result: Result) -> Html:

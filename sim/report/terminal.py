@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from sim.report.comparison import Standing, labels, module_names, standings
 from sim.report.quantities import percent, picojoules, ratio, si
+from sim.report.rates import RATES, rates_by_phase
 from sim.report.vocabulary import COMPONENTS, MODULES, dram_rows, explained, label, limiting, ordered, skipped
 from sim.report.waterfall import columns, key, largest, shares
-from sim.report.work import work_details
+from sim.report.work import scope, work_details
 from sim.result import Result, WeightBytes
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def print_run(result: Result, console: Console) -> None:
     console.print(_text(work_details(result), "dim"))
     console.print()
     console.print(_totals(result))
+    _show(_rates(result), console)
     waterfall = _waterfall(result)
     if _needed(waterfall, console).maximum > console.width:  # the sentence above names the key
         waterfall.columns.pop()
@@ -96,6 +98,13 @@ def _totals(result: Result) -> Table:
             ("simulated", skipped(result.fast_forward, totals.cycles, result.counters.get("dram.slip_cycles", 0))),
         ]
     )
+
+
+def _rates(result: Result) -> Table:
+    rows = [(phase, *figures) for phase, figures in rates_by_phase(result).items()]
+    kept = [n for n, _ in enumerate(RATES, start=1) if any(row[n] for row in rows)]
+    columns = dict.fromkeys((RATES[n - 1] for n in kept), RIGHT)
+    return _table({scope(result): LEFT, **columns}, [[row[0], *(row[n] for n in kept)] for row in rows])
 
 
 def _weights(stored: WeightBytes | None) -> list[tuple[str, str]]:

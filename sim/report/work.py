@@ -34,3 +34,8 @@ def settings(result: Result) -> dict[str, str]:
         key: " ".join(map(str, value)) if isinstance(value, list) else str(value)
         for key, value in result.workload.get("run", {}).items()
     }
+
+
+def scope(result: Result) -> str:
+    """Which part of a model was simulated, in words."""
+    return {"fp-int": "weight GeMMs alone", "all": "whole model"}.get(settings(result).get("scope", ""), "phase")

@@ -31,6 +31,7 @@ __all__ = [
     "Module",
     "Peak",
     "Phase",
+    "PhaseRates",
     "Provenance",
     "Result",
     "Totals",
@@ -39,7 +40,7 @@ __all__ = [
     "WeightBytes",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # Figures that the reports divide by.
 Count = Annotated[int, Field(gt=0)]
@@ -163,6 +164,24 @@ class WeightBytes:
 
 
 @dataclass(frozen=True)
+class PhaseRates:
+    """A phase as its user feels it and its owner pays for it; all of the simulated scope alone.
+
+    Tokens are those of the prompts (prefill) or the decoded ones (decode), of all sequences; a step is a whole prefill,
+    which is the time to the first token, or one decoded token of each sequence, the time per output token. A workload
+    that is no model, and a mixed phase, have neither. A MAC is two operations.
+    """
+
+    tokens: int | None
+    tokens_per_second: float | None
+    seconds_per_step: float | None
+    joules_per_token: float | None
+    watts: float
+    dram_gigabytes_per_second: float
+    tera_operations_per_second: float
+
+
+@dataclass(frozen=True)
 class PhaseTotals:
     """The layers of one phase (prefill, decode) together; of each port, the share of its bits that it moved."""
 
@@ -176,6 +195,7 @@ class PhaseTotals:
     limit: Limit
     waterfall: Waterfall
     ports: Mapping[str, float]
+    rates: PhaseRates
 
 
 @dataclass(frozen=True)

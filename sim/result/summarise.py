@@ -45,7 +45,7 @@ def summarise(machine: Machine, workload: Workload, runs: Runs) -> Result:
         fast_forward=whole.fast_forward(),
         peak=whole.peak(),
         bounds=whole.bounds(),
-        phases={name: Sum(machine, own).phase() for name, own in phases.items()},
+        phases={name: Sum(machine, own).phase(name, workload.resolved.get("run", {})) for name, own in phases.items()},
         modules={name: Sum(machine, own).module() for name, own in modules.items()},
         weights=_weights(workload.stored),
         layers=tuple(one.layer for one in done),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sim.cost.terms import Group
 from sim.engine.activity import State
@@ -13,6 +13,7 @@ from sim.limits import Limit, limit_of
 from sim.machine.machine import Machine
 from sim.result import FastForward, Module, Peak, PhaseTotals, Totals, UnitTime
 from sim.result.layer import Done
+from sim.result.rates import rates
 from sim.result.times import unit_times
 from sim.units.dram import model_of
 
@@ -92,18 +93,22 @@ class Sum:
             waterfall=self.waterfall,
         )
 
-    def phase(self) -> PhaseTotals:
+    def phase(self, name: str, run: Mapping[str, Any]) -> PhaseTotals:
+        """Of the layers of one phase; `run` is what was asked of the model, empty where the workload is none."""
+        seconds, energy = float(self._cycles / self._arch.clock.hertz), sum(self.energy.values())
+        moved = self._moved_bytes("dram")
         return PhaseTotals(
             cycles=self._cycles,
-            seconds=float(self._cycles / self._arch.clock.hertz),
+            seconds=seconds,
             macs=self._macs,
-            dram_bytes=self._moved_bytes("dram"),
-            energy_picojoules=sum(self.energy.values()),
+            dram_bytes=moved,
+            energy_picojoules=energy,
             utilisation=self.waterfall.utilisation,
             share_of_what_ports_allow=self._peak_cycles / self._cycles,
             limit=self.limit(),
             waterfall=self.waterfall,
             ports=self.ports(),
+            rates=rates(run, name, seconds=seconds, picojoules=energy, dram_bytes=moved, macs=self._macs),
         )
 
     def ports(self) -> dict[str, float]:
