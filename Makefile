@@ -54,7 +54,7 @@ soak-kills: $(READY)
 soak-kernels: $(READY)
 	$(BIN)/python -m tests.gpu_ref.soak
 
-# Speed by size and grain, and against SCALE-Sim and ZigZag in environments of their own; some ten minutes.
+# Speed by size and grain, and against SCALE-Sim and ZigZag, each in its own virtual environment; about ten minutes.
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 

@@ -15,7 +15,7 @@ from benchmarks.measure import CommandError
 from benchmarks.peers.compare import run_contests
 from benchmarks.plot import svg
 from benchmarks.speed import run_speed
-from benchmarks.table import PARTS, RESULTS, render
+from benchmarks.table import PAGE, PARTS, README, RESULTS, page, render, with_summary
 
 BEGUN = time.perf_counter()
 RUN: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
@@ -45,6 +45,8 @@ def main(chosen: list[str]) -> int:
         except CommandError as error:
             failures += 1
             say(f"{part}: {error}; what was recorded before stays")
+    PAGE.write_text(page())
+    README.write_text(with_summary(README.read_text()))
     print(render(), end="")
     return 1 if failures else 0
 

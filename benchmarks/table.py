@@ -1,7 +1,4 @@
-"""The recorded results as Markdown: what the README shows between its `benchmarks` marks.
-
-Links are those of a page at the top of the repository.
-"""
+"""The recorded results as Markdown: docs/benchmarks.md, and what the README shows between its `benchmarks` marks."""
 
 from __future__ import annotations
 
@@ -17,9 +14,9 @@ RESULTS = ROOT / "results" / "benchmarks"
 PARTS = ("peers", "jobs", "speed")
 Row = dict[str, Any]
 NOTE = (
-    "All machines do 256 MACs a cycle on paper; wall times in brackets. Ours are medians of five processes with cold "
-    "caches, each peer ran once. SCALE-Sim steps every cycle; ZigZag is analytic and searches a mapping. Equal GeMMs "
-    "of the layer are simulated once here; ZigZag evaluates all seven."
+    "All machines do 256 MACs a cycle on paper. Times are CPU seconds, wall seconds in brackets; ours are medians of "
+    "five processes with cold caches, each peer ran once. SCALE-Sim steps every cycle; ZigZag is analytic and searches "
+    "a mapping. Equal GeMMs of the layer are simulated once here; ZigZag evaluates all seven."
 )
 
 
@@ -35,6 +32,41 @@ def render(folder: Path = RESULTS) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
+BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+HEADING = """# How fast
+
+`make bench` runs all of it again, each peer in its own virtual environment, and writes this page.
+
+"""
+
+
+def page(folder: Path = RESULTS) -> str:
+    """docs/benchmarks.md."""
+    return HEADING + render(folder)
+
+
+def with_summary(readme: str, folder: Path = RESULTS) -> str:
+    """The README with what is recorded in five lines."""
+    before, _, rest = readme.partition(BEGIN)
+    return before + BEGIN + "\n" + "\n".join(_summary(folder)) + "\n" + END + rest.partition(END)[2]
+
+
+def _summary(folder: Path) -> Iterator[str]:
+    jobs, peers = (json.loads((folder / f"{part}.json").read_text())["rows"] for part in ("jobs", "peers"))
+    for row in jobs:
+        if row["limit"] and row["limit"]["clock"] == "simulation":
+            yield f"- {row['title']}: {_clocks(row['simulation'])} s to simulate"
+    for row in jobs:
+        if row["title"].startswith("LLaMA-2-70B"):
+            yield f"- {row['title']}: {_clocks(row['shell'])} s from the shell, {row['shell']['peak_megabytes']:.0f} MB"
+    for contest in peers:
+        for row in contest["peers"]:
+            if row.get("limit_times"):
+                faster = next(iter(row["times"].values()))["simulation_cpu"]
+                yield f"- {contest['title']}: {faster:,.0f} times faster than {row['tool']} on the same array"
+
+
 def _host(host: Row) -> str:
     return (
         f"{host['processor']}, {host['cores']} cores, Python {host['python']}, {host['date']}, "
@@ -43,7 +75,7 @@ def _host(host: Row) -> str:
 
 
 def _peers(contests: Sequence[Row]) -> Iterator[str]:
-    yield "| GeMMs | tool | cycles | simulation, CPU s (wall) | shell, CPU s (wall) | peak MB | times the same array |"
+    yield "| GeMMs | tool | cycles | simulated | from the shell | peak MB | times the same array |"
     yield "|---|---|--:|--:|--:|--:|---|"
     for contest in contests:
         for row in (*contest["ours"], *contest["peers"]):
@@ -66,7 +98,7 @@ def _times(row: Row) -> str:
         return ""
     times, limit = next(iter(row["times"].values())), row["limit_times"]
     met = {clock: "yes" if limit and times[f"simulation_{clock}"] >= limit else "no" for clock in ("cpu", "wall")}
-    verdict = f"; meant {limit:,}: {met['cpu']} ({met['wall']})" if limit else ""
+    verdict = f"; limit {limit:,}, met: {met['cpu']} ({met['wall']})" if limit else ""
     simulation, shell = (
         f"{times[f'{part}_cpu']:,.0f} ({times[f'{part}_wall']:,.0f})" for part in ("simulation", "shell")
     )
@@ -74,7 +106,7 @@ def _times(row: Row) -> str:
 
 
 def _jobs(rows: Sequence[Row]) -> Iterator[str]:
-    yield "| work | simulation, CPU s (wall) | shell, CPU s (wall) | peak MB | memory busy | limit | met, CPU (wall) |"
+    yield "| work | simulated | from the shell | peak MB | memory busy | limit | met, CPU (wall) |"
     yield "|---|--:|--:|--:|--:|---|---|"
     for row in rows:
         if "failed" in row:
@@ -111,7 +143,7 @@ def _speed(rows: Sequence[Row]) -> Iterator[str]:
         cells = [f"{_seconds(row[g]['cpu_seconds'])} ({row[g]['events']:,})" if g in row else "" for g in grains]
         yield f"| {size:,} | {row['fast-forward']['cycles']:,} | " + " | ".join(cells) + " |"
     yield ""
-    yield "![simulation time against size](results/benchmarks/speed.svg)"
+    yield "![simulation time against size](../results/benchmarks/speed.svg)"
     yield ""
     yield "anda-hpca25, M = 7. Time grows with MACs to the power of " + ", ".join(
         f"{exponent(squares, grain):.2f} ({grain})" for grain in grains

@@ -12,7 +12,7 @@ from benchmarks.jobs import Bar, BenchmarkJob, met, run_job
 from benchmarks.measure import CommandError, measure
 from benchmarks.peers import compare
 from benchmarks.plot import svg
-from benchmarks.table import exponent, render
+from benchmarks.table import PAGE, README, exponent, page, render, with_summary
 from sim.arch.load import load_arch
 from sim.units.dram import model_of
 from sim.units.processing_element import make
@@ -125,6 +125,12 @@ def test_what_is_recorded_can_be_shown() -> None:
     table = render()
     assert table.count("SCALE-Sim 3.0.0") == 1
     assert all(len(set(map(_cells, block))) == 1 for block in _tables(table))
+
+
+def test_the_page_and_the_readme_show_what_is_recorded() -> None:
+    assert PAGE.read_text() == page()
+    assert README.read_text() == with_summary(README.read_text())
+    assert with_summary(README.read_text()).count("SCALE-Sim 3.0.0") == 1
 
 
 def _cells(line: str) -> int:

@@ -40,16 +40,16 @@ AnyWeights = Annotated[
 ]
 SchemeName = Annotated[str, typer.Option("--scheme", help="INT4 weights made here: zero-point or symmetric.")]
 WindowSize = Annotated[
-    int | None, typer.Option("--context", help="Tokens of a window; 2,048, or what the model has, unless told.")
+    int | None, typer.Option("--context", help="Tokens of a window (default: 2,048, or as many as the model has).")
 ]
 USUAL_CONTEXT, USUAL_MACHINE = 2048, "anda-hpca25"
 """Tokens of a window, as perplexities of language models are usually quoted."""
-Stride = Annotated[int | None, typer.Option(help="Tokens from window to window; the context unless told.")]
+Stride = Annotated[int | None, typer.Option(help="Tokens from window to window (default: the context).")]
 Machine = Annotated[
     str, typer.Option("--arch", help="The machine whose groups and conversion count; see `list`.", metavar="ARCH")
 ]
 SetMachine = Annotated[list[str] | None, typer.Option("--set", help="Override a key of it: --set mxu.conversion=fp16.")]
-TextTokens = Annotated[int | None, typer.Option("--tokens", help="Tokens of the text to use; all unless told.")]
+TextTokens = Annotated[int | None, typer.Option("--tokens", help="Tokens of the text to use (default: all).")]
 
 
 def trace(
@@ -63,7 +63,7 @@ def trace(
     ] = None,
     weights: Weights = None,
     scheme: SchemeName = "zero-point",
-    layers: Annotated[str | None, typer.Option(help="Layers to keep: 0,3,5 or 0-3; all unless told.")] = None,
+    layers: Annotated[str | None, typer.Option(help="Layers to keep: 0,3,5 or 0-3 (default: all).")] = None,
     modules: Annotated[str | None, typer.Option(help="Modules to keep: qkv,o,up,down,head,router,other.")] = None,
 ) -> None:
     """Record the GeMMs of a model's prefill and decode steps."""
@@ -126,7 +126,7 @@ def search(
     confidence: Annotated[
         float | None,
         typer.Option(
-            help="Accept only what stays within the tolerance at this confidence: 0.95; as measured unless told."
+            help="Accept only what stays within the tolerance at this confidence, such as 0.95 (default: as measured)."
         ),
     ] = None,
     weights: Weights = None,

@@ -15,7 +15,7 @@ def reproduce(
     out: Annotated[Path, typer.Option(help="Folder of reproduction.json, reproduction.csv and report.html.")] = Path(
         "runs/reproduction"
     ),
-    cache: Annotated[Path | None, typer.Option(help="File of runs to reuse; in your cache folder unless told.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="File of runs to reuse (default: in your cache folder).")] = None,
     jobs: shared.Jobs = None,
 ) -> None:
     """Run the paper's evaluation again and lay it beside the published numbers."""

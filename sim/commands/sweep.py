@@ -41,7 +41,7 @@ app = typer.Typer(cls=FileFirst, no_args_is_help=True, help="Run a design-space 
 @app.command("run")
 def run(
     file: Annotated[str, typer.Argument(help="A shipped sweep, or a YAML file.", metavar="FILE")],
-    jobs: Annotated[int | None, typer.Option(help="Processes; as many as cores unless told.", min=1)] = None,
+    jobs: Annotated[int | None, typer.Option(help="Processes (default: one per core).", min=1)] = None,
     ray: Annotated[str | None, typer.Option(help="Use a Ray cluster: its HOST:PORT, or auto.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a sweep that is in the store, or help a process that is at it.")
@@ -49,7 +49,7 @@ def run(
     store: StorePath = STORE,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a key of the file: mode=random.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Run more than a million points.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of report and tables; runs/sweep_NAME unless told.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of report and tables (default: runs/sweep_NAME).")] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html and tables.")] = True,
 ) -> None:
     """Run a sweep: grid, random or search, as its file says."""

@@ -30,7 +30,7 @@ def key_figures(result: Result) -> Html:
         (
             "energy",
             picojoules(totals.energy_picojoules),
-            f"{totals.energy_picojoules / totals.macs:.3g} pJ a MAC" if totals.macs else "",
+            f"{totals.energy_picojoules / totals.macs:.3g} pJ per MAC" if totals.macs else "",
         ),
         ("area", f"{totals.area_square_millimetres:.3f} mm²", ""),
         ("DRAM", si(totals.dram_bytes, "B"), f"{si(totals.dram_bytes / totals.seconds, 'B/s')} on average"),

@@ -14,9 +14,9 @@ Out = Annotated[Path | None, typer.Option(help="JSON file to write the results t
 
 @app.command()
 def check(
-    unit: Annotated[list[str] | None, typer.Option("--unit", help="Only checks whose name holds this.")] = None,
+    unit: Annotated[list[str] | None, typer.Option("--unit", help="Run only checks whose names contain this.")] = None,
     cases: Annotated[
-        int | None, typer.Option(help="Random cases a check; as many as recorded unless told.", min=1)
+        int | None, typer.Option(help="Random cases per check (default: as many as recorded).", min=1)
     ] = None,
     mutations: Annotated[bool, typer.Option("--mutations", help="Also put faults in and see them caught.")] = False,
     out: Out = None,
