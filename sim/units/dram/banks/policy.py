@@ -155,21 +155,19 @@ class BankChannel(ABC):
     def _between_refreshes(self, piece: BankPiece, arrival: int, write: bool) -> int:
         last, left = NEVER, piece
         while True:
-            start = self._start(left, arrival)
-            while start >= self.due:
+            sight = max(arrival, self._sight())
+            # A burst alone may have a place before the end of the schedule.
+            start = sight if left.bursts == 1 else max(sight, self.end)
+            if start >= self.due:
                 self._refresh()
-                start = self._start(left, arrival)
+                continue
             before = -((start - self.due) // self.step)
             now = left if before >= left.bursts else left._replace(bursts=before)
-            last = max(last, self._placed(now, max(arrival, self._sight()), write))
+            last = max(last, self._placed(now, sight, write))
             if now is left:
                 return last
             group = (left.group + before) % self.groups
             left = left._replace(group=group, bursts=left.bursts - before)
-
-    def _start(self, piece: BankPiece, arrival: int) -> int:
-        """Not before it a piece begins; where it is due by then, the refresh is first."""
-        return max(arrival, self._sight() if piece.bursts == 1 else self.end)
 
     def _placed(self, piece: BankPiece, sight: int, write: bool) -> int:
         end = self.end

@@ -332,20 +332,29 @@ class BanksUnit(Dram):
         waiting = [request for port in (Port.WEIGHTS, Port.ACTIVATIONS) for request in self.queues[port]]
         since = min([clock, *(self._clock(request.arrival) for request in waiting)])
         since = min([since, *(arrival for *_, arrival in self.writes.waiting)])
+        # What was before a place was last found in the queue matters no more, and of arrivals only their order.
+        since = max(since, self.channel.seen)
+        order = sorted({request.arrival for request in waiting})
         assert isinstance(self.channel, RowChannel)
         return (
             flying,
             self.arbiter.relative_state(),
             tuple(
-                (r.arrival - now, r.bytes_left, max(r.last, since) - clock, self.placement.behind(port, r.first))
+                (
+                    order.index(r.arrival),
+                    max(self._clock(r.arrival), since) - clock,
+                    r.bytes_left,
+                    max(r.last, since) - clock,
+                    self.placement.behind(port, r.first),
+                )
                 for port in (Port.WEIGHTS, Port.ACTIVATIONS)
                 for r in self.queues[port]
             ),
             tuple(self.placement.behind(Port.OUTPUTS, first) for first, *_ in self.writes.waiting),
             tuple(map(len, self.queues)),
-            tuple((arrival - now, self.writes.taken - mark) for arrival, mark, _ in self.posted),
+            tuple(self.writes.taken - mark for _, mark, _ in self.posted),
             tuple(max(at - now, 0) for at in self.latest),
             self.placement.offsets(),
-            self.writes.relative_state(clock),
+            self.writes.relative_state(clock, since),
             self.channel.relative_state(clock, since, self.placement.relative_row),
         )

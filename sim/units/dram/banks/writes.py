@@ -75,13 +75,15 @@ class WriteBuffer:
         after, last, _ = self._leaving[0]
         return last - (after - index) * self.channel.step
 
-    def relative_state(self, now: int) -> tuple[Any, ...]:
-        """What the future depends on, clocks from `now`; addresses left out."""
+    def relative_state(self, now: int, since: int) -> tuple[Any, ...]:
+        """What the future depends on, clocks from `now`; addresses left out, and arrivals before `since` are alike."""
         return (
-            tuple((bursts, arrival - now) for _, bursts, arrival in self.waiting),
+            tuple((bursts, max(arrival, since) - now) for _, bursts, arrival in self.waiting),
+            self.taken - self.left,
+            # A place that is free by now is free.
             tuple(
                 (self.taken - after, last - now, n)
                 for after, last, n in self._leaving
-                if self.taken - after < self.places
+                if last > now and self.taken - after < self.places
             ),
         )
