@@ -62,7 +62,7 @@ class RowChannel(BankChannel):
             self.stream_row[bank] == row
             and n >= groups
             and group == self.next_group
-            and not self.gaps
+            and (not self.gaps or self.gaps[-1][1] <= sight)
             and self.end > self.turn_limit
             and self.end >= self.stream[bank][0]
         ):

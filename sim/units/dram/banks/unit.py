@@ -88,6 +88,8 @@ class BanksUnit(Dram):
         self.arbiter: Arbiter = ARBITRATION.parts()[parts.arbitration]()
         self.ratio = parts.clocks_per_cycle.numerator, parts.clocks_per_cycle.denominator
         self.queues: tuple[deque[BankRequest], ...] = tuple(deque() for _ in PORTS)
+        self.asked: tuple[list[BankRequest], ...] = tuple([] for _ in PORTS)
+        """Reads that have no address yet."""
         self.posted: deque[tuple[int, int, Callable[[], None]]] = deque()
         """Writes that are not done: arrival, mark, whom to tell."""
         self.in_flight: list[tuple[int, Port]] = []
@@ -122,7 +124,9 @@ class BanksUnit(Dram):
     def read(self, port: Port, size: int, done: Callable[[], None]) -> None:
         bursts = ceil_div(size, self.parts.stripe_bytes)
         self.bytes_moved[port] += self.bus_bytes(size)
-        self.queues[port].append(BankRequest(self.bench.now, -1, bursts, done))
+        request = BankRequest(self.bench.now, -1, bursts, done)
+        self.queues[port].append(request)
+        self.asked[port].append(request)
         self._arm(self.bench.now)
 
     def write(self, size: int, done: Callable[[], None]) -> None:
@@ -177,9 +181,9 @@ class BanksUnit(Dram):
         """Give the requests of this cycle their addresses, reads first, and take the writes into the buffer."""
         now = self.bench.now
         for port in (Port.WEIGHTS, Port.ACTIVATIONS):
-            for request in self.queues[port]:
-                if request.first < 0:
-                    request.first = self.placement.place(port, request.bytes_left)
+            for request in self.asked[port]:
+                request.first = self.placement.place(port, request.bytes_left)
+            self.asked[port].clear()
         outputs = self.queues[Port.OUTPUTS]
         while outputs:
             request = outputs.popleft()
