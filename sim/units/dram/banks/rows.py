@@ -281,5 +281,5 @@ class RowChannel(BankChannel):
             after(self.command_end),
             self.next_group,
             tuple(rows(row) for row in self.stream_row),
-            tuple((after(clock), group, after(last, t.write_to_precharge), wait) for clock, group, last, wait in self.stream),
+            tuple((after(at), group, after(last, t.write_to_precharge), wait) for at, group, last, wait in self.stream),
         )
