@@ -1,5 +1,7 @@
 """Thousands of random machines with banks for DRAM, and of random channels, at both grains and fast-forwarded.
 
+Some 0.3 s of a core each: half an hour of one core for all.
+
     python -m tests.soak_banks [--cases N] [--seed S] [--jobs J]
 
 Ends with 1 where two differ by more than the slip that the result tells.
