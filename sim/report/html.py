@@ -15,6 +15,7 @@ import yaml
 from sim.report import tables
 from sim.report.comparison import Standing, labels, standings
 from sim.report.document import document, drawn, fold
+from sim.report.figures.bandwidth import bandwidth
 from sim.report.figures.roofline import roofline
 from sim.report.figures.speedups import speedups
 from sim.report.figures.stacked import stacked
@@ -101,6 +102,11 @@ def _sections(results: Sequence[Result], names: Sequence[str], baseline: int, ad
         roofline(names, results, colour),
         "One mark a GeMM (equal ones together); lines are what the DRAM and the arithmetic allow at each mantissa "
         "length that occurs. GeMMs without DRAM traffic have no place here.",
+    )
+    yield tag("h2", "DRAM over time")
+    yield drawn(
+        bandwidth(names, results, colour),
+        "Means over a layer of what moves, as a share of what the pins could move.",
     )
     yield from added
     yield tag("h2", "Layers")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.report.comparison import labels
+from sim.report.figures.bandwidth import bandwidth
 from sim.report.figures.roofline import roofline
 from sim.report.figures.stacked import stacked
 from sim.report.figures.stalls import cycles_by_state, stalls
@@ -43,6 +44,18 @@ def test_units_stand_in_the_order_in_which_data_flows(anda):
 def test_states_of_a_unit_are_all_of_its_cycles(anda):
     for unit in anda.units.values():
         assert sum(cycles_by_state(unit).values()) == anda.totals.cycles
+
+
+def test_the_area_under_the_bandwidth_is_what_the_layers_move(paper):
+    names = labels(paper)
+    figure = bandwidth(names, paper, dict.fromkeys(names, "#000"))
+    for trace, result in zip(figure["data"], paper, strict=True):
+        peak = result.peak.dram_bytes_per_cycle * result.clock_hertz
+        widths = [end - start for start, end in pairwise(trace["x"])]
+        moved = sum(width * share / 100 * peak for width, share in zip(widths, trace["y"], strict=False))
+        assert moved == pytest.approx(sum(layer.dram_bytes for layer in result.layers))
+        assert trace["x"][-1] == pytest.approx(sum(layer.cycles for layer in result.layers) / result.clock_hertz)
+        assert all(0 <= share <= 100 for share in trace["y"])
 
 
 def test_stacked_bars_hold_every_part_of_every_machine(paper):

@@ -219,7 +219,7 @@ def test_plotly_knows_every_key_of_the_figures(paper, count):
     from plotly.graph_objects import Figure
 
     figures = read(paper[:count]).figures
-    assert len(figures) == (6 if count == 1 else 7)
+    assert len(figures) == (7 if count == 1 else 8)
     for figure in figures:
         Figure(figure)  # raises on a key or a value that it does not know
         axes = {key: value for key, value in figure["layout"].items() if re.fullmatch(r"[xy]axis\d*", key)}
