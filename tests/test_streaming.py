@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from sim.arch.load import load_arch
 from sim.errors import InputError
 from sim.machine.machine import Machine
+from sim.runs.runs import Runs
+from sim.runs.store import Store
 from sim.streaming import StreamedPhase, stream
 from sim.workload.load import load_workload
 from tests.test_cli import Console, console
@@ -29,14 +32,20 @@ def number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
+@cache
+def streamed(machine: str, model: str, phase: str, batch: str, scope: str, kv: str) -> StreamedPhase:
+    asked: dict[str, Any] = {"phase": phase, "scope": scope}
+    asked |= ({"batch": int(batch)} if batch else {}) | ({"kv": kv} if kv else {})
+    [found] = stream(load_arch(machine), load_workload(model, **asked))
+    return found
+
+
 def test_the_page_shows_what_the_command_gives() -> None:
     rows = ROW.findall(PAGE.read_text())
     assert len(rows) == 9
-    for machine, model, phase, batch, scope, kv, alone, streamed, change in rows:
-        asked = {"batch": int(batch)} if batch else {}
-        work = load_workload(model, phase=phase, scope=scope, **asked, **({"kv": kv} if kv else {}))
-        [found] = stream(load_arch(machine), work)
-        assert (found.alone_cycles, found.streamed_cycles) == (number(alone), number(streamed))
+    for *asked, alone, shown, change in rows:
+        found = streamed(*asked)
+        assert (found.alone_cycles, found.streamed_cycles) == (number(alone), number(shown))
         assert f"{100 * (found.streamed_cycles / found.alone_cycles - 1):+.2f}" == change
 
 
@@ -107,10 +116,10 @@ def test_cycles_and_bytes_are_told_apart_by_module() -> None:
 
 @pytest.mark.parametrize(("arch", "kv", "wanted"), [
     # facts: analytic, all vector work under the MXU.
-    ("anda-hpca25", "int8", 12.34e9), ("anda-hpca25", "int4", 11.85e9), ("fp-fp", "fp16", 26.24e9),
+    ("anda-hpca25", "int8", 12.34e9), ("anda-hpca25", "int4", 11.85e9), ("fp-fp", "int8", 26.24e9),
 ])  # fmt: skip
 def test_a_whole_prefill_is_within_a_percent_of_what_its_busiest_unit_takes(arch: str, kv: str, wanted: float) -> None:
-    phase = whole(arch, "llama-13b", phase="prefill", kv=kv)
+    phase = streamed(arch, "llama-13b", "prefill", "", "all", kv)
     assert abs(phase.streamed_cycles / wanted - 1) < 0.01
     vector = [one for one in phase.modules if not one.streamed_cycles]
     assert {one.module for one in vector} >= {"norm", "rotary", "activation"}
@@ -122,3 +131,35 @@ def test_a_grain_that_is_none_is_refused(console: Console) -> None:
     code, _, told = console("stream", "anda-hpca25", "llama-7b", "--grain", "tilee")
     assert code == 2
     assert "did you mean `tile`?" in told
+
+
+def test_a_comparison_shows_both_figures_and_keeps_them(console: Console, tmp_path: Path) -> None:
+    folder = tmp_path / "both"
+    asked = ["--workload", "llama-7b", "--phase", "decode", "--stream", "--out", str(folder)]
+    _, shown, _ = console("compare", "fp-fp", "anda-hpca25", *asked)
+    kept = json.loads((folder / "streamed.json").read_text())
+    assert [one["machine"] for one in kept] == ["fp-fp", "anda-hpca25"]
+    page = (folder / "report.html").read_text()
+    for one in kept:
+        for cycles in (one["alone_cycles"], one["streamed_cycles"]):
+            assert f"{cycles:,}" in shown
+            assert f"{cycles:,}" in page
+
+
+def test_what_cannot_stream_is_refused_before_anything_is_written(console: Console, tmp_path: Path) -> None:
+    folder = tmp_path / "none"
+    code, _, told = console("run", "int8", "llama-7b", "--phase", "decode", "--stream", "--out", str(folder))
+    assert code == 2
+    assert "their inputs are quantised between" in " ".join(told.split())
+    assert not folder.exists()
+
+
+def test_a_program_is_simulated_once_and_kept(tmp_path: Path) -> None:
+    arch, work = load_arch("anda-datacenter"), load_workload("llama-7b", phase="decode")
+    found = []
+    for _ in range(2):
+        with Store(tmp_path / "runs.sqlite", make=True) as store, Runs(store=store) as runs:
+            found.append((stream(arch, work, runs=runs), runs.simulated))
+    (first, simulated), (again, none) = found
+    assert first == again
+    assert simulated > none == 0

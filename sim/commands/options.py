@@ -44,6 +44,9 @@ SetWork = Annotated[list[str] | None, typer.Option("--set-workload", help="Overr
 Grain = Annotated[str, typer.Option(help="tile: one event an operation; beat: one event a port beat. Equal counters.")]
 FastForward = Annotated[bool, typer.Option(help="Skip loop iterations that repeat. Changes no counter.")]
 Verify = Annotated[bool, typer.Option("--verify", help="Skip only after two equal periods in a row.")]
+Streamed = Annotated[
+    bool, typer.Option("--stream", help="Also as programs, whose units do not drain: docs/programs.md.")
+]
 Jobs = Annotated[int | None, typer.Option(help="Processes (default: one per core).", min=1)]
 Out = Annotated[Path | None, typer.Option(help="Folder of the results (default: a new folder under runs/).")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result in that folder.")]
@@ -81,6 +84,7 @@ class How:
     fast_forward: FastForward = True
     verify: Verify = False
     jobs: Jobs = None
+    stream: Streamed = False
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,10 @@ def _simulate(
     formats = exporters([*usual, *(["trace"] if trace else []), *(kept.export or ())])
     plugged = [*page_sections(), *([_asked_for("gpu", *gpu)] if gpu != (None, None) else [])]
     machines = _scheduled(machines, how.schedule)
+    if how.stream:
+        from sim.report.streamed import StreamedSection
+
+        plugged.append(StreamedSection(machines, work, options))
     if values:
         processing_element.make(machines[0]).require_values()
     if dump:

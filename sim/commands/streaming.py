@@ -12,11 +12,6 @@ from sim.commands import options as shared
 if TYPE_CHECKING:
     from sim.streaming import StreamedModule, StreamedPhase
 
-SLOWER = (
-    "Slower than its pieces: loads that run ahead hold up what is written or needed sooner. Try "
-    "--set dram.arbitration=round_robin or fewer dram.outstanding_loads."
-)
-
 
 @shared.grouped
 def stream(
@@ -46,6 +41,8 @@ def _show(name: str, phases: Sequence[StreamedPhase]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+
+    from sim.report.streamed import SLOWER
 
     console = Console()
     for phase in phases:

@@ -37,7 +37,7 @@ class PageSection(ABC):
     asked_for: ClassVar[bool] = False
 
     def __init__(self, *asked: str | None) -> None:
-        """MadeActivations before time is spent on simulation: the place to refuse what is asked."""
+        """Made before time is spent on simulation: the place to refuse what is asked."""
         self.asked = asked
 
     @abstractmethod
