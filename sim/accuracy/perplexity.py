@@ -1,5 +1,7 @@
 """Perplexity of a causal language model whose activations a format converts on their way into every weight GeMM.
 
+Attention stays as the model computes it, in binary32, or is that of a machine (sim/accuracy/attention.py).
+
 windows of `context` tokens start every `stride` tokens; each scores the tokens that no window before it has scored,
 but for its first, which it has nothing to predict from
 perplexity = exp(mean negative log-likelihood a token)
@@ -18,6 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from sim.accuracy.attention import attention_as
+from sim.accuracy.attention_format import AttentionFormat
 from sim.accuracy.convert import Rounding, to_block_float, to_fp16
 from sim.accuracy.grouped import grouped_linear
 from sim.accuracy.likelihood import log_likelihoods
@@ -51,6 +55,8 @@ class Format:
         Planes of the weights of [qkv, o, up, down] that are read; None: all.
     rules
         Where other lengths and planes hold.
+    attention
+        How attention is computed; None: as the model does.
     """
 
     lengths: Precision | None
@@ -59,6 +65,7 @@ class Format:
     conversion: Conversion = "fp32"
     weight_bits: Precision | None = None
     rules: tuple[PrecisionRule, ...] = ()
+    attention: AttentionFormat | None = None
 
     @property
     def plan(self) -> PrecisionPlan:
@@ -104,6 +111,8 @@ class Evaluator:
 
     Attributes
     ----------
+    context
+        Tokens of a window.
     formats
         Of the weights, by the name of their layer: what they are, or would be quantised to.
     fingerprint
@@ -140,7 +149,7 @@ class Evaluator:
         self.formats = loaded.formats
         self.experts_used, self._orders = loaded.experts_used, loaded.orders
         self._tensors = weights.tensors if weights else {}
-        self._context, self._positions = context, context
+        self.context = self._positions = context
         self._tokens = torch.tensor(tokens)
         self._device = next(loaded.model.parameters()).device
         self._windows = list(windows(len(tokens), context, stride))
@@ -160,13 +169,15 @@ class Evaluator:
         Raises
         ------
         InputError
-            For Inf or NaN in activations, with the layer; for a precision that the model or its weights do not have.
+            For Inf or NaN in activations, with the layer; for a precision that the model or its weights do not have,
+            or an attention that has no contract.
         """
-        parts = parts_of(format.plan, self.sites, self._context)
+        parts = parts_of(format.plan, self.sites, self.context)
         replaced = self._replace(format, parts)
         handles = self._convert(format, parts)
         try:
-            return np.concatenate([one for batch in self._batches() for one in self._log_likelihoods(batch)])
+            with attention_as(self.model, format.attention):
+                return np.concatenate([one for batch in self._batches() for one in self._log_likelihoods(batch)])
         finally:
             for handle in handles:
                 handle.remove()

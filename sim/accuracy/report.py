@@ -26,6 +26,8 @@ class MeasuredPerplexity:
             "format": self.name,
             "precision": self.format.lengths and list(self.format.lengths),
             "weight_bits": self.format.weight_bits and list(self.format.weight_bits),
+            "kv": self.format.attention and self.format.attention.cache,
+            "attention_precision": self.format.attention and list(self.format.attention.lengths),
             "rules": self.format.plan.written().get("rules", []),
             "perplexity": self.perplexity,
             "bits_per_token": math.log2(self.perplexity),

@@ -17,11 +17,15 @@ from sim.commands import options as shared
 from sim.errors import InputError, Place, nearest_name
 
 if TYPE_CHECKING:
+    from sim.accuracy.attention_format import AttentionFormat
     from sim.accuracy.perplexity import Evaluator, Format
     from sim.formats.int4 import Scheme
+    from sim.machine.machine import Machine
     from sim.trace.load import Loaded
     from sim.units.processing_element import ProcessingElement
+    from sim.workload.attention_precision import AttentionLengths
     from sim.workload.gemm import GemmModule
+    from sim.workload.precision_rules import PrecisionPlan
 
 STORED, INT4, FP16 = "stored", "int4", "fp16"
 Model = Annotated[
@@ -45,7 +49,11 @@ WindowSize = Annotated[
 USUAL_CONTEXT, USUAL_MACHINE = 2048, "anda-hpca25"
 """Tokens of a window, as perplexities of language models are usually quoted."""
 Stride = Annotated[int | None, typer.Option(help="Tokens from window to window (default: the context).")]
-Machine = Annotated[
+CacheName = Annotated[
+    str | None,
+    typer.Option("--kv", help="Attention as the machine does it, with keys and values so: int8, int4, int3 or fp16."),
+]
+Architecture = Annotated[
     str, typer.Option("--arch", help="The machine whose groups and conversion count; see `list`.", metavar="ARCH")
 ]
 SetMachine = Annotated[list[str] | None, typer.Option("--set", help="Override a key of it: --set mxu.conversion=fp16.")]
@@ -96,19 +104,29 @@ def perplexity(
     context: WindowSize = None,
     stride: Stride = None,
     tokens: TextTokens = None,
-    arch: Machine = USUAL_MACHINE,
+    kv: CacheName = None,
+    attention_precision: shared.AttentionLengths = None,
+    arch: Architecture = USUAL_MACHINE,
     set_: SetMachine = None,
     json_: shared.Json = False,
 ) -> None:
     """Perplexity of a model with converted activations, against FP16 activations."""
     _require_extra()
+    from sim.accuracy.attention_format import attention_format
     from sim.accuracy.report import measure, print_measured
+    from sim.workload.model import InferenceRun
+    from sim.workload.precision import plan_of
 
-    pe = _encoding(arch, set_)
+    machine = _encoding(arch, set_)
+    plan = plan_of(precision or "fp16", {}, Place("--precision"))
+    lengths = _attention_lengths(attention_precision, plan)
     evaluator = _evaluator(model, text, weights, (STORED, INT4, FP16), scheme, context, stride, tokens)
-    formats = _formats(precision, compare, _format_of(pe))
+    attention = None
+    if kv or attention_precision:
+        attention = attention_format(machine, evaluator.model, evaluator.context, kv or InferenceRun().kv, lengths)
+    formats = _formats(precision, plan, compare, _format_of(machine.pe), attention)
     if len(formats) > 1 and weights != FP16:
-        _refuse_unmultiplied(evaluator, pe)
+        _refuse_unmultiplied(evaluator, machine.pe)
     measured = measure(evaluator, formats)
     if json_:
         json.dump([one.row() for one in measured], sys.stdout)
@@ -137,23 +155,30 @@ def search(
     context: WindowSize = None,
     stride: Stride = None,
     tokens: TextTokens = None,
-    arch: Machine = USUAL_MACHINE,
+    kv: CacheName = None,
+    arch: Architecture = USUAL_MACHINE,
     set_: SetMachine = None,
     json_: shared.Json = False,
 ) -> None:
     """Find the mantissa lengths with the fewest bit operations that keep a model's perplexity."""
     _require_extra()
+    from sim.accuracy.attention_format import attention_format
     from sim.precision_search.run import run
     from sim.report.search import print_outcome, search_page
     from sim.scratch import whole_file
+    from sim.workload.precision import LONGEST
 
     if confidence is not None and not 0.5 < confidence < 1:
         raise InputError(f"found {confidence}", field="--confidence", facts={"allowed": "above 0.5, below 1"})
-    pe = _encoding(arch, set_)
+    machine = _encoding(arch, set_)
     evaluator = _evaluator(model, text, weights, (STORED, INT4), scheme, context, stride, tokens)
-    _refuse_unmultiplied(evaluator, pe)
+    _refuse_unmultiplied(evaluator, machine.pe)
+    like = _format_of(machine.pe)
+    if kv:
+        attention = attention_format(machine, evaluator.model, evaluator.context, kv, (LONGEST, LONGEST))
+        like = replace(like, attention=attention)
     with _bar("evaluating", iterations) as advance:
-        outcome = run(evaluator, out, tolerance, iterations, confidence, _format_of(pe), advance, planes=planes)
+        outcome = run(evaluator, out, tolerance, iterations, confidence, like, advance, planes=planes)
     with whole_file(out / "report.html") as partial:
         partial.write_text(search_page(outcome), encoding="utf-8")
     if json_:
@@ -207,17 +232,30 @@ def _with_weights(loaded: Loaded, weights: str | None, allowed: tuple[str, ...])
     return as_format(loaded, USUAL) if weights == INT4 and loaded.method else loaded
 
 
-def _encoding(arch: str, overrides: list[str] | None) -> ProcessingElement:
-    """The PEs of a machine, which must take activations in the Anda format."""
+def _encoding(arch: str, overrides: list[str] | None) -> Machine:
+    """A machine whose PEs take activations in the Anda format."""
     from sim.arch.load import load_arch
-    from sim.units import processing_element
+    from sim.machine.machine import Machine
 
-    machine = load_arch(arch, overrides or ())
-    pe = processing_element.make(machine)
-    if not pe.encoded:
-        facts = {"found": f"{machine.name}, PEs of kind {pe.kind}", "allowed": "machines with the Anda format"}
+    machine = Machine(load_arch(arch, overrides or ()))
+    if not machine.pe.encoded:
+        found = f"{machine.arch.name}, PEs of kind {machine.pe.kind}"
+        facts = {"found": found, "allowed": "machines with the Anda format"}
         raise InputError("its activations have no mantissa lengths to choose", field="--arch", facts=facts)
-    return pe
+    return machine
+
+
+def _attention_lengths(asked: str | None, plan: PrecisionPlan) -> AttentionLengths:
+    """Of queries and of the softmax's weights: as asked, as the precision file has them, or as usual."""
+    from sim.workload.attention_precision import attention_lengths
+    from sim.workload.model import InferenceRun
+
+    if asked is None:
+        return plan.attention or InferenceRun().attention_lengths
+    try:
+        return attention_lengths(asked)
+    except ValueError as error:
+        raise InputError(str(error), field="--attention-precision") from None
 
 
 def _format_of(pe: ProcessingElement) -> Format:
@@ -242,18 +280,22 @@ def _refuse_unmultiplied(evaluator: Evaluator, pe: ProcessingElement) -> None:
             ) from None
 
 
-def _formats(precision: str | None, compare: bool, like: Format) -> dict[str, Format]:
+def _formats(
+    precision: str | None, plan: PrecisionPlan, compare: bool, like: Format, attention: AttentionFormat | None
+) -> dict[str, Format]:
     from sim.precision_search.search import lengths as written
-    from sim.workload.precision import plan_of
 
     formats = {"fp16": like}
-    plan = plan_of(precision or "fp16", {}, Place("--precision"))
     lengths = plan.lengths
     if not plan.plain:
         own = replace(like, lengths=lengths, weight_bits=plan.weight_bits, rules=plan.rules)
         formats[Path(str(precision)).stem] = own
     elif lengths is not None:
         formats["anda " + written(lengths)] = replace(like, lengths=lengths)
+    if attention is not None:
+        told = f"kv {attention.cache}, attention " + ",".join(map(str, attention.lengths))
+        both = {f"{name}, {told}": replace(own, attention=attention) for name, own in formats.items() if name != "fp16"}
+        formats |= {told: replace(like, attention=attention)} | both
     if compare:
         formats["figna 13"] = replace(like, lengths=(13, 13, 13, 13))
         if lengths is not None:

@@ -28,6 +28,12 @@ ExpertRouting = Annotated[
 ]
 Scope = Annotated[str | None, typer.Option(help="fp-int: GeMMs with INT4 weights; all: attention and the rest too.")]
 KeyValues = Annotated[str | None, typer.Option("--kv", help="Keys and values in scope all: int8, int4, int3 or fp16.")]
+AttentionLengths = Annotated[
+    str | None,
+    typer.Option(
+        "--attention-precision", help="Mantissa lengths in attention: one, or 6,8 for queries and the softmax."
+    ),
+]
 Precision = Annotated[
     str | None,
     typer.Option(
@@ -70,6 +76,7 @@ class Asked:
     routing: ExpertRouting = None
     scope: Scope = None
     kv: KeyValues = None
+    attention_precision: AttentionLengths = None
     precision: Precision = None
     overrides: SetWork = None
 

@@ -1,7 +1,8 @@
 """The softmax's contract: every bit of what the vector unit makes of scores and partial outputs in fused attention.
 
-Scores s are FP16 and count in powers of two: the queries hold log2 e / sqrt(head size) (`LOG2_E`, binary32) before they
-are rounded to FP16. Key blocks j follow one another; of a row, from m = -65504, l = +0 and outputs so far O = +0:
+Scores s are FP16 and count in powers of two: queries are multiplied by log2 e / sqrt(head size) (`query_factor`,
+binary32) as they are rotated, and then rounded to FP16. Key blocks follow one another; of a row, from m = -65504,
+l = +0 and outputs so far O = +0:
 
     m'  = max(m, s_k of the keys that the row sees)             r = 2^fl(m - m')
     e_k = 2^fl(s_k - m'), 0 of other keys                       exact in binary32
@@ -37,7 +38,12 @@ LEAST = 32
 """From -LEAST on a power of two is 0."""
 LOWEST = np.float32(-65504)
 """Where maxima begin: the lowest FP16 number."""
-LOG2_E = np.float32(1.4426950408889634)
+LOG2_E = 1.4426950408889634
+
+
+def query_factor(scaling: float) -> np.float32:
+    """What queries are multiplied by, for scores that a model scales so: usually by 1 / sqrt(head size)."""
+    return np.float32(LOG2_E * scaling)
 
 
 def _table() -> NDArray[np.int64]:

@@ -21,6 +21,9 @@ from sim.formats.weight import WeightTensor
 from sim.formats.weights.half import Fp16Weights
 from sim.functional.product import Float32, Half
 
+PAGES_AT_ONCE = 4
+"""Pages of queries that are done together: more of them multiply more masked scores."""
+
 
 class AttentionMultiplier(Protocol):
     """What computes both products: a processing element (sim/units/processing_element.py)."""
@@ -155,8 +158,8 @@ class AttentionArithmetic:
     def attend_by_pages(self, queries: Half, head: CachedHead, visible: NDArray[np.bool_], page_tokens: int) -> Half:
         """Outputs (query heads, tokens, value size) of neighbouring tokens of a sequence, in pages as they run.
 
-        Key blocks begin with the oldest page that a query of the page sees: neighbouring pages with one beginning are
-        done at once, which changes no value.
+        Key blocks begin with the oldest page that a query of the page sees: some neighbouring pages with one beginning
+        are done at once, which changes no value.
         """
         heads, tokens, _ = queries.shape
         outputs = np.empty((heads, tokens, head.value_size), np.float16)
@@ -167,7 +170,7 @@ class AttentionArithmetic:
         page = 0
         while page < len(begins):
             last = page
-            while last + 1 < len(begins) and begins[last + 1] == begins[page]:
+            while last + 1 < len(begins) and begins[last + 1] == begins[page] and last - page < PAGES_AT_ONCE - 1:
                 last += 1
             rows = slice(page * page_tokens, min((last + 1) * page_tokens, tokens))
             keys = slice(begins[page], int(np.flatnonzero(visible[rows].any(axis=0)).max(initial=0)) + 1)

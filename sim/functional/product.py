@@ -172,6 +172,9 @@ def _share(block: Callable[[slice], None], columns: int) -> None:
     from threadpoolctl import threadpool_limits
 
     slices = [slice(first, min(first + COLUMNS, columns)) for first in range(0, columns, COLUMNS)]
+    if len(slices) == 1:
+        block(slices[0])
+        return
     threads = min(len(os.sched_getaffinity(0)), len(slices))
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         list(pool.map(block, slices))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.arch.schema import Hardware
-from sim.formats.widths import EXPONENT_BITS
+from sim.formats.widths import EXPONENT_BITS, FP16_BITS
 from sim.laws.bounds import (
     Traffic,
     bursts,
@@ -92,10 +92,12 @@ def vector_counters(arch: Hardware, work: VectorWork, blocks: Blocks) -> dict[st
 
 def quantiser_counters(arch: Hardware, work: Quantisation, blocks: Blocks) -> dict[str, int]:
     """Counters of tokens that are quantised, by name, those of DRAM's timing left out."""
+    values = work.tokens * work.values
     return {
         "quantiser.tokens": work.tokens,
-        "quantiser.values": work.operations,
-        "quantiser.read_bits": 2 * 8 * work.read_bytes,
+        "quantiser.values": values,
+        "quantiser.read_bits": 2 * FP16_BITS * values,
+        **({"quantiser.written_bits": FP16_BITS * values} if work.cached else {}),
         **_streamed(arch, work.read_bytes, work.write_bytes, blocks),
     }
 

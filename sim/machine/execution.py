@@ -56,6 +56,7 @@ def _gemm(expected: GemmExpectation) -> Walk:
         word_bits=pace.word_bits,
         encodes=pace.compressed_rows is not None,
         reduces=plan.split.k > 1,
+        token_scale_bits=pace.token_scale_bits,
     )
 
 

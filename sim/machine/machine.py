@@ -66,9 +66,8 @@ class Machine:
         if (arch.buffers.activation.exponent_bytes > 0) != encoded:
             problem = f"must be {'above 0' if encoded else '0'} with PEs of kind {self.pe.kind}"
             raise arch.refuse("buffers.activation.exponent_bytes", problem)
-        if (arch.quantiser is not None) != self.pe.quantised:
-            needs = "needs" if self.pe.quantised else "has no"
-            raise arch.refuse("quantiser", f"a machine with PEs of kind {self.pe.kind} {needs} it")
+        if self.pe.quantised and arch.quantiser is None:
+            raise arch.refuse("quantiser", f"a machine with PEs of kind {self.pe.kind} needs it")
         if arch.bpc is not None and arch.bpc.group_size != arch.mxu.dot_length:
             raise arch.refuse(
                 "bpc.group_size",
@@ -108,8 +107,17 @@ class Machine:
         return gemm.weights != FP16 or self.pe.multiplies_fp16
 
     def steps(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The items as this machine does them: where its PEs take integers, each GeMM of theirs after its input's."""
+        """The items as this machine does them.
+
+        Where its PEs take integers, each GeMM of theirs comes after its input's quantisation; beside others a quantiser
+        does keys and values, in place of the vector unit.
+        """
         for item in items:
+            if isinstance(item, VectorWork) and item.quantised and self.arch.quantiser and not self.pe.quantised:
+                for one in item.quantised:
+                    sizes = (one.tokens, one.values, one.bits)
+                    yield Quantisation(item.name, item.module, *sizes, item.count, cached=True)
+                continue
             if isinstance(item, Gemm) and self.pe.quantised and self.runs_on_mxu(item):
                 bits = self.pe.activation_bits(item.mantissa_bits)
                 name = f"{item.name} input"
@@ -133,6 +141,8 @@ class Machine:
             item = as_vector_work(item)
         if isinstance(item, Quantisation):
             self._check_quantisation(item)
+        if isinstance(item, VectorWork):
+            item = replace(item, quantised=())
         if isinstance(item, VectorWork | Quantisation):
             return self._made.of_vector_work(item)
         if isinstance(item, FusedAttention):
@@ -159,7 +169,7 @@ class Machine:
         ------
         InputError
             Where one does not fit the machine, or waits for what will not be there; on a machine with integer PEs,
-            whose inputs are quantised between GeMMs.
+            whose inputs are quantised between GeMMs, and for keys and values that a quantiser takes.
         """
         if self.pe.quantised:
             problem = (
@@ -176,6 +186,11 @@ class Machine:
         return LayerProgram(tuple(sections), rounds, name)
 
     def _operation(self, item: Item, needs: Needs | None, rows: int, rows_a_block: int) -> Operation:
+        if isinstance(item, VectorWork) and item.quantised and self.arch.quantiser is not None:
+            problem = f"{item.name} in a quantiser does not follow what it reads through the units"
+            raise self.arch.refuse(
+                "quantiser", problem, needed="a machine whose vector unit does it, such as anda-hpca25"
+            )
         piece = self.piece(item)
         if isinstance(piece.work, Gemm):
             return Operation(self._made.whole(piece), item.module, needs, piece.work.m)
@@ -195,8 +210,10 @@ class Machine:
         return AttentionPace(self.pace(scores), self.pace(context))
 
     def _check_quantisation(self, work: Quantisation) -> None:
-        if not self.pe.quantised:
+        if not self.pe.quantised and not work.cached:
             raise self.arch.refuse("quantiser", f"{work.name} is to be quantised; PEs of kind {self.pe.kind} take FP16")
+        if self.arch.quantiser is None:
+            raise self.arch.refuse("quantiser", f"{work.name} is to be quantised, and there is none")
         token, room = Fp16Activations().data_bytes(1, 1, work.values), self.arch.buffers.activation.bytes
         if token > room:
             raise self.arch.refuse(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sim.formats.widths import FP16_BITS
 from sim.laws.expectation import VectorExpectation
 from sim.machine.assembly import Assembly
 from sim.mapping.attention import WAITING_TILES
@@ -49,6 +48,8 @@ class Walk:
         Whether anything leaves the MXU or the vector unit encoded.
     reduces
         Whether MXUs split K anywhere.
+    token_scale_bits
+        Of a token's scale, where activations are integers.
     vector
         Of the vector unit, where it has something to do.
     labels
@@ -64,6 +65,7 @@ class Walk:
     word_bits: int
     encodes: bool
     reduces: bool = False
+    token_scale_bits: int = 0
     vector: SoftmaxCursor | ProgramVector | None = None
     labels: Iterable[str] = ()
     dependent: bool = False
@@ -74,8 +76,7 @@ def add_units(assembly: Assembly, walk: Walk) -> None:
     arch, bench, dram = assembly.hardware, assembly.bench, assembly.dram
     weight_buffer = Buffer(bench, "weight_buffer", arch.buffers.weight, attention=walk.vector is not None)
     activation_buffer = assembly.activation_buffer
-    scale_bits = FP16_BITS if arch.quantiser is not None else 0
-    activations = ActivationDispatcher(bench, arch.activation_dispatcher, walk.word_bits, scale_bits)
+    activations = ActivationDispatcher(bench, arch.activation_dispatcher, walk.word_bits, walk.token_scale_bits)
     weights = WeightDispatcher(
         bench,
         walk.tiles,

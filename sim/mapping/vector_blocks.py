@@ -75,7 +75,13 @@ def token_cycles(values: int, lanes: int) -> int:
 
 
 def cut_tokens(work: Quantisation, lanes: int, buffer_bytes: int) -> Blocks:
-    """Blocks of whole tokens, whose operations are the quantiser's cycles; the last takes what is left."""
+    """Blocks of whole tokens, whose operations are the quantiser's cycles; the last takes what is left.
+
+    Keys and values on their way to the cache are one block, of which nothing goes to DRAM or comes from it.
+    """
+    if work.cached:
+        block_of_all = VectorBlock(work.tokens * token_cycles(work.values, lanes), 0, 0)
+        return Blocks(1, block_of_all, block_of_all)
     token, stored = Fp16Activations().data_bytes(1, 1, work.values), TokenActivations(work.bits)
     most = max(1, buffer_bytes // (BLOCKS_IN_BUFFER * token))
 

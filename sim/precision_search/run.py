@@ -12,16 +12,15 @@ from typing import Any
 
 import yaml
 
+from sim.accuracy.attention_format import AttentionShape
 from sim.accuracy.loss import CONFIDENCE, quantile
 from sim.accuracy.perplexity import FP16, Evaluator, Format
 from sim.errors import InputError, Place
 from sim.precision_search.memory import MEMORY, REFERENCE, Evaluation, Remembered
-from sim.precision_search.search import MODULES as MODULE_COUNT
-from sim.precision_search.search import BitOperations, Choice, Visit, best_of, search
+from sim.precision_search.search import BitOperations, Choice, Visit, best_of, parts, search
 from sim.scratch import whole_file
 from sim.trace.linears import Site
 from sim.workload.precision import MODULES
-from sim.workload.precision_rules import Precision, four
 
 PRECISION, REPORT = "precision.yaml", "search.json"
 
@@ -38,6 +37,8 @@ class SearchOutcome:
         Perplexity with FP16 activations.
     evaluations
         Of the visited precisions.
+    kv
+        How keys and values were kept; None: attention was the model's own.
     """
 
     model: str
@@ -48,6 +49,7 @@ class SearchOutcome:
     visits: list[Visit]
     evaluations: Mapping[Choice, Evaluation]
     seconds: float
+    kv: str | None = None
 
     @property
     def best(self) -> Visit | None:
@@ -72,6 +74,8 @@ class SearchOutcome:
             "confidence": self.confidence,
             "reference_perplexity": self.reference,
             "macs_a_token": dict(zip(MODULES, self.cost.macs, strict=True)),
+            "kv": self.kv,
+            "attention_macs_a_token": self.cost.attention and list(self.cost.attention),
             "best": best and self._row(best),
             "evaluations": len(self.visits),
             "seconds": self.seconds,
@@ -96,19 +100,18 @@ class SearchOutcome:
 
 def _written(choice: Choice) -> dict[str, list[int]]:
     """As a precision file holds it."""
-    written = {"precision": list(choice[:MODULE_COUNT])}
-    return written | ({"weight_bits": list(choice[MODULE_COUNT:])} if len(choice) > MODULE_COUNT else {})
+    lengths, widths, attention = parts(choice)
+    named = {"precision": lengths, "weight_bits": widths, "attention_precision": attention}
+    return {name: list(part) for name, part in named.items() if part is not None}
 
 
 def _as_format(like: Format, choice: Choice | None) -> Format:
-    """The format of a choice; None: FP16 activations and whole weights."""
+    """The format of a choice; None: FP16 activations, whole weights, and the model's own attention."""
     if choice is None:
-        return replace(like, lengths=None)
-    return replace(like, lengths=four(choice[:MODULE_COUNT]), weight_bits=_widths(choice))
-
-
-def _widths(choice: Choice) -> Precision | None:
-    return four(choice[MODULE_COUNT:]) if len(choice) > MODULE_COUNT else None
+        return replace(like, lengths=None, attention=None)
+    lengths, widths, attention = parts(choice)
+    own = like.attention.with_lengths(attention) if like.attention and attention else None
+    return replace(like, lengths=lengths, weight_bits=widths, attention=own)
 
 
 def stored_planes(evaluator: Evaluator) -> int:
@@ -156,7 +159,7 @@ def run(
         That an accepted precision must be within the tolerance with, above a half; None: its measured loss decides.
 
     like
-        The format that the lengths are laid over.
+        The format that the lengths are laid over; where its attention is a machine's, its lengths are searched too.
     planes
         Whether to search, too, how many planes of the weights are read.
 
@@ -169,7 +172,9 @@ def run(
     begun_there = {path.name for path in out.iterdir()} <= {MEMORY, REFERENCE}
     if not begun_there and not (out / MEMORY).is_file():
         raise InputError("holds something else than a search", place=Place(str(out)), field="--out")
-    fingerprint = evaluator.fingerprint | {"format": f"{like.rounding}, {like.group_size}, {like.conversion}"}
+    told = f"{like.rounding}, {like.group_size}, {like.conversion}"
+    told += f", {like.attention.told}" if like.attention else ""
+    fingerprint = evaluator.fingerprint | {"format": told}
     stored = stored_planes(evaluator) if planes else 0
     remembered = Remembered(out, fingerprint, lambda choice: evaluator.scores(_as_format(like, choice)))
     begun = time.perf_counter()
@@ -180,6 +185,9 @@ def run(
         return evaluation.perplexity * math.exp(errors * evaluation.loss.standard_error)
 
     cost = replace(bit_operations(evaluator.sites, evaluator.experts_used), planes=stored)
+    if like.attention is not None:
+        macs = AttentionShape.of(evaluator.model).macs(evaluator.context)
+        cost = replace(cost, attention=macs, cache_bits=like.attention.stored_bits)
     visits = []
     for visit in search(judged, (1 + tolerance) * remembered.reference, cost, iterations):
         visits.append(visit)
@@ -187,7 +195,8 @@ def run(
     evaluations = {visit.precision: remembered(visit.precision) for visit in visits}
     seconds = time.perf_counter() - begun
     reference = remembered.reference
-    outcome = SearchOutcome(evaluator.name, tolerance, confidence, reference, cost, visits, evaluations, seconds)
+    kv = like.attention.cache if like.attention else None
+    outcome = SearchOutcome(evaluator.name, tolerance, confidence, reference, cost, visits, evaluations, seconds, kv)
     _write(outcome, out)
     return outcome
 
@@ -201,6 +210,7 @@ def _write(outcome: SearchOutcome, out: Path) -> None:
         )
         if outcome.confidence:
             source += f", at a confidence of {outcome.confidence}"
+        source += f", keys and values {outcome.kv}" if outcome.kv else ""
         content = {**_written(outcome.best.precision), "source": source}
         with whole_file(out / PRECISION) as partial:
             partial.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

@@ -10,7 +10,9 @@
 Bit operations of a token: 4 M a multiply-accumulate with M-bit mantissas and INT4 weights.
 
 Where planes of weights are searched too, a tuple has four widths W after the four lengths, all planes stored to start
-with; a neighbour may have one plane less, and a multiply-accumulate counts W M.
+with; a neighbour may have one plane less, and a multiply-accumulate counts W M. Where attention is a machine's, a tuple
+ends with the lengths of queries and of the softmax's weights, whose multiply-accumulates count as many bits as keys and
+values are kept with.
 """
 
 from __future__ import annotations
@@ -20,9 +22,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from sim.workload.attention_precision import AttentionLengths
+from sim.workload.precision_rules import Precision, four
+
 Choice = tuple[int, ...]
-"""Mantissa lengths of qkv, o, up and down; perhaps as many widths of weights after them."""
+"""Mantissa lengths of qkv, o, up and down; perhaps as many widths of weights after them; perhaps two of attention."""
 MODULES = 4
+ATTENTION = 2
 UNIFORM = range(4, 14)
 SHORTEST = 1
 WEIGHT_BITS = 4
@@ -38,19 +44,30 @@ class BitOperations:
         Multiply-accumulates a token in the modules qkv, o, up and down.
     planes
         Of the weights that are stored, where how many are read is searched; 0: it is not.
+    attention
+        Multiply-accumulates a token of scores and context, where their lengths are searched.
+    cache_bits
+        Of a key or value there.
     """
 
     macs: tuple[int, int, int, int]
     planes: int = 0
+    attention: tuple[int, int] | None = None
+    cache_bits: int = 0
 
     def uniform(self, bits: int) -> Choice:
         """All modules at one mantissa length, weights whole."""
-        return (bits,) * MODULES + (self.planes,) * (MODULES if self.planes else 0)
+        planes = (self.planes,) * (MODULES if self.planes else 0)
+        return (bits,) * MODULES + planes + (bits,) * (ATTENTION if self.attention else 0)
 
     def of(self, precision: Choice) -> int:
         """Bit operations a token."""
-        widths = precision[MODULES:] or (WEIGHT_BITS,) * MODULES
-        return sum(macs * bits * width for macs, bits, width in zip(self.macs, precision, widths, strict=False))
+        lengths, widths, attention = parts(precision)
+        of_modules = zip(self.macs, lengths, widths or (WEIGHT_BITS,) * MODULES, strict=True)
+        own = zip(self.attention or (), attention or (), strict=True)
+        return sum(macs * bits * width for macs, bits, width in of_modules) + sum(
+            macs * bits * self.cache_bits for macs, bits in own
+        )
 
     def saving(self, precision: Choice) -> float:
         """How many times fewer than with FP16 activations and whole weights."""
@@ -121,13 +138,22 @@ def best_of(visits: list[Visit]) -> Visit | None:
     return next((visit for visit in reversed(visits) if visit.accepted), None)
 
 
+def parts(precision: Choice) -> tuple[Precision, Precision | None, AttentionLengths | None]:
+    """Mantissa lengths of the modules, widths of weights, and lengths of attention; None: not of this tuple."""
+    widths = four(precision[MODULES : 2 * MODULES]) if len(precision) >= 2 * MODULES else None
+    own = (precision[-2], precision[-1]) if len(precision) % MODULES else None
+    return four(precision[:MODULES]), widths, own
+
+
 def lengths(precision: Choice) -> str:
-    """Mantissa lengths as `--precision` takes them; widths of weights after a cross."""
-    parts = [precision[:MODULES], *([precision[MODULES:]] if len(precision) > MODULES else [])]
-    return " x ".join(",".join(map(str, part)) for part in parts)
+    """Mantissa lengths as `--precision` takes them; widths of weights after a cross, attention's after a plus."""
+    own, widths, attention = (part and ",".join(map(str, part)) for part in parts(precision))
+    return f"{own}" + (f" x {widths}" if widths else "") + (f" + {attention}" if attention else "")
 
 
 def _neighbours(precision: Choice, shortest: int) -> Iterator[Choice]:
-    for module, bits in enumerate(precision):
-        if bits > (shortest if module < MODULES else 1):
-            yield tuple(each - (index == module) for index, each in enumerate(precision))
+    _, widths, _ = parts(precision)
+    planes = range(MODULES, 2 * MODULES if widths else MODULES)
+    for place, bits in enumerate(precision):
+        if bits > (1 if place in planes else shortest):
+            yield tuple(each - (index == place) for index, each in enumerate(precision))

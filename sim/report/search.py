@@ -18,7 +18,7 @@ def print_outcome(outcome: SearchOutcome, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    visited = Table("qkv,o,up,down", box=None)
+    visited = Table(_tuple(outcome), box=None)
     for heading in ("saving", "perplexity", "loss", "± error"):
         visited.add_column(heading, justify="right")
     visited.add_column("")
@@ -41,7 +41,7 @@ def search_page(outcome: SearchOutcome) -> str:
     title = f"Precision search on {outcome.model}"
     best = outcome.best
     found = "No tuple stays within it." if best is None else f"The best tuple is {lengths(best.precision)}."
-    headings = ("qkv, o, up, down", "saving", "perplexity", "loss", "± standard error", "judgement")
+    headings = (_tuple(outcome), "saving", "perplexity", "loss", "± standard error", "judgement")
     rows = [_cells(outcome, visit) for visit in outcome.visits]
     body = join(
         [
@@ -53,6 +53,12 @@ def search_page(outcome: SearchOutcome) -> str:
         ]
     )
     return document(title, body)
+
+
+def _tuple(outcome: SearchOutcome) -> str:
+    """What the numbers of a tuple are of."""
+    planes = " x planes" if outcome.cost.planes else ""
+    return f"qkv,o,up,down{planes}" + (" + queries,softmax" if outcome.kv else "")
 
 
 def _cells(outcome: SearchOutcome, visit: Visit) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ Shape = tuple[int | None, int | None, int | None]
 def shapes(result: Result) -> Counter[Shape]:
     """How often each shape (m, k, n) occurs; work of the vector unit has the shape of Nones.
 
-    What a machine does beside, such as quantising inputs, is its own: it is no work that was asked for.
+    What a machine does beside, such as quantising, is its own: it is no work that was asked for.
     """
     found: Counter[Shape] = Counter()
     for layer in result.layers:
-        if layer.unit != "quantiser":
+        if layer.unit != "quantiser" and layer.module != "quantise":
             found[layer.m, layer.k, layer.n] += layer.count
     return found
 

@@ -23,7 +23,7 @@ from sim.trace.writer import Recording
 from sim.workload.gemm import Phase, Workload
 from sim.workload.model import ALL_ONLY, TAKES, InferenceRun
 from sim.workload.model_source import refuse_untaken
-from sim.workload.options import Options
+from sim.workload.options import Options, flag
 from sim.workload.precision import plan_of, resolve
 from sim.workload.precision_rules import PrecisionPlan
 from sim.workload.readers.trace import phases_of, recorded_weights
@@ -46,12 +46,13 @@ def read(path: Path, options: Options) -> Workload:
         For a class that is not modelled, and for runs that it cannot do.
     """
     given = options.given()
-    places: dict[Path_, Place] = {("run", name): Place(f"--{name}") for name in given}
+    places: dict[Path_, Place] = {("run", name): Place(flag(name)) for name in given}
     asked = source.with_overrides(Source({"run": given}, places, str(path)), options.overrides, "--set-workload")
     run = source.validate(Described, asked).run
     refuse_untaken(run, asked, same_phase=True)
     places_asked = asked.place(("run", "precision")), asked.place(("run", "scope"))
     plan = plan_of(run.precision, {}, places_asked[0])
+    run = run.with_attention_of(plan)
     decodes = run.phase != "prefill"
     tokens = {"decode": run.context, "mixed": max(run.tokens, run.context)}.get(run.phase, run.tokens)
     pass_ = TraceOptions(tokens=tokens, batch=run.batch, steps=1 if decodes else 0)

@@ -62,9 +62,14 @@ def mixed_phases(
             ]
             if formats.cache.integers:
                 items += [
-                    quantise(rows, heads * (one.head_size + one.value_size), 2 * heads, layers * len(numbers))
+                    quantise(
+                        rows,
+                        one.key_value_heads,
+                        (one.head_size, one.value_size),
+                        formats.cache.read_bits,
+                        layers * len(numbers),
+                    )
                     for _, one, layers in attention_kinds(manifest)
-                    for heads in (one.key_value_heads,)
                 ]
             items += _attention(manifest, run, formats, whole + 1) if not phases else []
         phase = Phase("mixed", tuple(items))

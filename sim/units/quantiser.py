@@ -1,4 +1,4 @@
-"""Quantiser: FP16 tokens from the activation buffer in, integers under an FP16 scale a token out, for integer PEs.
+"""Quantiser: FP16 tokens from the activation buffer in, integers under an FP16 scale a token out.
 
     activation buffer --> largest magnitude --> divider          first pass
     activation buffer --> lanes --> codes --> writer             second pass
@@ -9,6 +9,7 @@ that, a bit a cycle. A block of n tokens takes
     n * (2 * ceil(K / lanes) + 40)  cycles
 
 Tokens come from DRAM as the GeMM or the vector unit left them, whole, and go back as sim/formats/token_integer.py says.
+Keys and values wait in the activation buffer until a head of a token is whole, and leave as outputs of their GeMM do.
 
 RTL: sim/rtl/modules/quantiser.sv; checks: docs/microarchitecture.md
 """
@@ -25,7 +26,7 @@ from sim.arch.schema import Arch
 from sim.cost.scaling import check_process, further_stages, registers
 from sim.cost.terms import CostTerms
 from sim.formats.widths import FP16_BITS
-from sim.mapping.vector_blocks import BlockCursor
+from sim.mapping.vector_blocks import BlockCursor, token_cycles
 from sim.units.buffer import Buffer, activation_memory
 from sim.units.collector import Sink
 from sim.units.unit import Bench, Loss, Steps
@@ -76,6 +77,11 @@ class Quantiser(Vector):
         if arch.quantiser is None or cost is None:
             return ()
         check_process(arch, "cost.quantiser", cost.describes)
+        data = activation_memory(arch)
+        moved = {
+            "quantiser.read_bits": data.read_picojoules_per_bit,
+            "quantiser.written_bits": data.write_picojoules_per_bit,
+        }
         lanes, stage = arch.quantiser.lanes, registers(arch, cost.stage_bits * further_stages(arch, cost.describes))
         area = cost.area_square_millimetres + lanes * (cost.area_square_millimetres_per_lane + stage.square_millimetres)
         return (
@@ -85,7 +91,7 @@ class Quantiser(Vector):
                 standing_milliwatts=lanes * stage.milliwatts,
                 area_square_millimetres=area,
             ),
-            CostTerms("activation_buffer", {"quantiser.read_bits": activation_memory(arch).read_picojoules_per_bit}),
+            CostTerms("activation_buffer", moved),
         )
 
     def __init__(
@@ -108,7 +114,7 @@ class Quantiser(Vector):
     @property
     def block_tokens(self) -> int:
         """Of the present block."""
-        return self.cursor.block.read_bytes // (FP16_BITS // 8 * self.work.values)
+        return self.cursor.block.operations // token_cycles(self.work.values, self.lanes)
 
     def _finish_block(self) -> None:
         self.tokens += self.block_tokens
@@ -137,9 +143,11 @@ class Quantiser(Vector):
     def counters(self) -> dict[str, int]:
         self.waits.settle()
         values = self.tokens * self.work.values
+        written = {"quantiser.written_bits": FP16_BITS * values} if self.work.cached else {}
         return {
             "quantiser.tokens": self.tokens,
             "quantiser.values": values,
             "quantiser.read_bits": 2 * FP16_BITS * values,
+            **written,
             **self.waits.counters,
         }

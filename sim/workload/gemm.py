@@ -1,7 +1,8 @@
 """The kinds of work a machine does, and how they make up a workload.
 
     Workload -> phases (prefill, decode) -> items, each a Gemm, a FusedAttention or a VectorWork with a count
-    a machine with integer PEs adds a Quantisation before each Gemm that they do
+    a machine with integer PEs adds a Quantisation before each Gemm that they do; one with a quantiser beside PEs that
+    take FP16 does keys and values in it
 
 A GeMM multiplies activations [m, k] with weights [k, n] into outputs [m, n]. Activations arrive as FP16 or
 encoded (`mantissa_bits`), outputs leave as FP16 or encoded for their consumer (`output_mantissa_bits`).
@@ -74,6 +75,15 @@ class Gemm:
 
 
 @dataclass(frozen=True)
+class QuantisedTokens:
+    """Heads of tokens, each so many values under a scale of its own, made integers of so many bits."""
+
+    tokens: int
+    values: int
+    bits: int
+
+
+@dataclass(frozen=True)
 class VectorWork:
     """`count` equal pieces of work for the vector unit.
 
@@ -83,6 +93,8 @@ class VectorWork:
         Floating-point operations of one instance, one lane for one cycle each; a multiply-accumulate is one.
     read_bytes, write_bytes
         Bytes of one instance from and to memory that no GeMM beside it moves already.
+    quantised
+        What a quantiser would take of it: keys and values.
     """
 
     name: str
@@ -91,6 +103,7 @@ class VectorWork:
     read_bytes: int
     write_bytes: int
     count: int = 1
+    quantised: tuple[QuantisedTokens, ...] = ()
 
 
 SOFTMAX_OPERATIONS = 5
@@ -163,7 +176,7 @@ class FusedAttention:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """`count` equal inputs of GeMMs, FP16 in memory, made integers under a scale a token.
+    """`count` equal inputs of GeMMs, FP16 in memory, or keys and values, made integers under a scale a token.
 
     Parameters
     ----------
@@ -171,14 +184,18 @@ class Quantisation:
         And the values of each.
     bits
         Of an integer.
+    cached
+        Whether these are keys or values on their way from a GeMM to the cache: that GeMM's outputs, whose bytes in
+        DRAM are its own.
     """
 
     name: str
-    module: GemmModule
+    module: VectorModule
     tokens: int
     values: int
     bits: int
     count: int = 1
+    cached: bool = False
 
     @property
     def operations(self) -> int:
@@ -193,12 +210,12 @@ class Quantisation:
     @property
     def read_bytes(self) -> int:
         """Bytes of one instance from memory, as FP16."""
-        return FP16_BITS // 8 * self.operations
+        return 0 if self.cached else FP16_BITS // 8 * self.operations
 
     @property
     def write_bytes(self) -> int:
         """Bytes of one instance to memory: integers, and a scale a token."""
-        return self.tokens * (-(-self.values * self.bits // 8) + FP16_BITS // 8)
+        return 0 if self.cached else self.tokens * (-(-self.values * self.bits // 8) + FP16_BITS // 8)
 
 
 Item = Gemm | FusedAttention | VectorWork | Quantisation

@@ -29,6 +29,7 @@ def load_workload(
     routing: str | None = None,
     scope: str | None = None,
     kv: str | None = None,
+    attention_precision: str | None = None,
     precision: str | None = None,
     overrides: Iterable[str] = (),
 ) -> Workload:
@@ -50,6 +51,8 @@ def load_workload(
         `fp-int`: the GeMMs with integer weights; `all`: everything.
     kv
         How keys and values are kept with scope `all`: `int8`, `int4`, `int3` or `fp16`.
+    attention_precision
+        Mantissa lengths with scope `all`: one, or two of queries and of the softmax's weights (`6,8`).
     precision
         Mantissa lengths; see `precision.resolve`.
     overrides
@@ -60,7 +63,8 @@ def load_workload(
     InputError
         With file, line, field, what was found and what is allowed.
     """
-    options = Options(phase, tokens, batch, chunk, context, steps, routing, scope, kv, precision, tuple(overrides))
+    asked = (phase, tokens, batch, chunk, context, steps, routing, scope, kv, attention_precision, precision)
+    options = Options(*asked, tuple(overrides))
     folder = shipped.expanded(name)
     if shipped.is_file(folder / MANIFEST):
         return _read("trace", folder, options)

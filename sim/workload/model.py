@@ -18,18 +18,12 @@ from pydantic import (
 from sim.errors import InputError
 from sim.formats.weight import WeightFormat, make
 from sim.section import MisfitError, Section
+from sim.workload.attention_precision import AttentionLengths, AttentionPrecision, as_text, attention_lengths
 from sim.workload.gemm import LARGEST_SIZE
-from sim.workload.precision_rules import ModuleLengths, RuledPrecision
+from sim.workload.precision_rules import ModuleLengths, PrecisionPlan, RuledPrecision
 
 Count = Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
 Tokens = Count
-
-
-def _as_text(value: object) -> object:
-    """Let YAML's `6` and `[7, 6, 6, 6]` stand for the texts `6` and `7,6,6,6`."""
-    if isinstance(value, list):
-        return ",".join(str(item) for item in value)
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _grouping(value: int | str) -> int | str:
@@ -46,22 +40,7 @@ Grouping = Annotated[
 
 PrecisionChoice = Annotated[
     str,
-    BeforeValidator(_as_text),
-    WithJsonSchema({"type": ["string", "integer", "array"], "items": {"type": "integer"}}),
-]
-
-
-def _one_or_two(value: str) -> str:
-    lengths = value.replace(" ", "").split(",")
-    if not (1 <= len(lengths) <= 2 and all(one.isdecimal() and 1 <= int(one) <= 16 for one in lengths)):
-        raise ValueError(f"expected one mantissa length or two (queries, softmax) of 1 to 16, found {value!r:.40}")
-    return ",".join(str(int(one)) for one in lengths)
-
-
-AttentionPrecision = Annotated[
-    str,
-    BeforeValidator(_as_text),
-    AfterValidator(_one_or_two),
+    BeforeValidator(as_text),
     WithJsonSchema({"type": ["string", "integer", "array"], "items": {"type": "integer"}}),
 ]
 
@@ -181,10 +160,15 @@ class InferenceRun(Section):
     """Name out of `precision`, `fp16`, one mantissa length, four of them (`7,6,6,6`), or a precision file."""
 
     @cached_property
-    def attention_lengths(self) -> tuple[int, int]:
+    def attention_lengths(self) -> AttentionLengths:
         """Mantissa lengths of queries and of the softmax's weights."""
-        query, _, probability = self.attention_precision.partition(",")
-        return int(query), int(probability or query)
+        return attention_lengths(self.attention_precision)
+
+    def with_attention_of(self, plan: PrecisionPlan) -> Self:
+        """The run with the attention's lengths that a precision holds, unless it was given others."""
+        if plan.attention is None or "attention_precision" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"attention_precision": ",".join(map(str, plan.attention))})
 
 
 _EVERY_PHASE = {"phase", "batch", "routing", "scope", "kv", "attention_precision", "head", "precision"}

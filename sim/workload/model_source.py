@@ -12,7 +12,7 @@ from sim.section import Section
 from sim.source import Source
 from sim.workload.gemm import Workload
 from sim.workload.model import ALL_ONLY, TAKES, InferenceRun, Model, Weights
-from sim.workload.options import Options
+from sim.workload.options import Options, flag
 from sim.workload.passes import with_courses
 from sim.workload.phases import build_phases, check
 from sim.workload.precision import plan_of
@@ -38,6 +38,7 @@ def workload_of(described: Source, options: Options) -> Workload:
     named = {name: entry.plan(entry.mantissa_bits) for name, entry in model.precision.items()}
     place = described.place(("run", "precision"))
     plan, routing = plan_of(model.run.precision, named, place), _routing(model, described.place(("run", "routing")))
+    model = model.model_copy(update={"run": model.run.with_attention_of(plan)})
     try:
         check(model, plan)
     except InputError as error:
@@ -79,7 +80,7 @@ def _with_options(described: Source, options: Options) -> Source:
     given, run = options.given(), described.values.get("run", {})
     if not given or not isinstance(run, dict):
         return described
-    places: dict[Path_, Place] = {("run", name): Place(f"--{name}") for name in given}
+    places: dict[Path_, Place] = {("run", name): Place(flag(name)) for name in given}
     return Source({**described.values, "run": {**run, **given}}, {**described.places, **places}, described.file)
 
 

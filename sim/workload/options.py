@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 
+def flag(name: str) -> str:
+    """An option as the command line writes it."""
+    return f"--{name.replace('_', '-')}"
+
+
 @dataclass(frozen=True)
 class Options:
     phase: str | None = None
@@ -16,6 +21,7 @@ class Options:
     routing: str | None = None
     scope: str | None = None
     kv: str | None = None
+    attention_precision: str | None = None
     precision: str | None = None
     overrides: tuple[str, ...] = ()
 

@@ -191,7 +191,8 @@ def _attention_block(model: Model, stretch: LayerStretch) -> list[Item]:
     if attention.rotary:
         items.append(vector.rotary(rows, queries + keys, count))
     if cache.integers:
-        items.append(vector.quantise(rows, 2 * keys, 2 * attention.key_value_heads, count))
+        sizes = (attention.head_size, attention.head_size)
+        items.append(vector.quantise(rows, attention.key_value_heads, sizes, cache.read_bits, count))
     for passes, sequences in stretch.forward.attentions:
         items += attention_items(attention, formats, passes, len(stretch.layers), sequences)
     items.append(_projection(model, stretch, "attention.o", "o", (rows, queries, model.hidden_size), count))

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sim import source
 from sim.errors import InputError, Place, nearest_name
 from sim.formats.weight import WeightFormat
 from sim.formats.weights.integer import IntegerWeights
+from sim.workload.attention_precision import AttentionPrecision, attention_lengths
 from sim.workload.gemm import FP16, Gemm
 from sim.workload.precision_rules import (
     LONGEST,
@@ -56,6 +58,8 @@ class PrecisionFile(RuledPrecision):
     """A precision kept in a YAML file of its own."""
 
     precision: ModuleLengths
+    attention_precision: AttentionPrecision | None = None
+    """Of queries and of the softmax's weights, one length or two; absent: those of the run."""
     source: str = ""
 
 
@@ -84,7 +88,8 @@ def plan_of(choice: str, named: Mapping[str, PrecisionPlan], place: Place | None
         return PrecisionPlan(_listed(choice, place))
     if choice.endswith((".yaml", ".yml")):
         file = source.validate(PrecisionFile, source.read(Path(choice)))
-        return file.plan(file.precision)
+        asked = file.attention_precision
+        return replace(file.plan(file.precision), attention=None if asked is None else attention_lengths(asked))
     known = ["fp16", *named]
     raise InputError(
         f"unknown precision `{choice}`",

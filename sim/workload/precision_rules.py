@@ -182,15 +182,18 @@ class PrecisionPlan:
     ----------
     lengths, weight_bits
         Where no rule says otherwise; None: FP16, and bits as stored.
+    attention
+        Mantissa lengths of queries and of the softmax's weights; None: those of the run.
     """
 
     lengths: Precision | None
     weight_bits: Precision | None = None
     rules: tuple[PrecisionRule, ...] = ()
+    attention: tuple[int, int] | None = None
 
     @property
     def plain(self) -> bool:
-        """Whether there are mantissa lengths and nothing else."""
+        """Whether there are mantissa lengths of modules, and neither rules nor bits of weights."""
         return self.weight_bits is None and not self.rules
 
     @property

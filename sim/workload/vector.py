@@ -8,7 +8,7 @@ attention (sim/mapping/attention.py).
 
 from __future__ import annotations
 
-from sim.workload.gemm import VectorWork
+from sim.workload.gemm import QuantisedTokens, VectorWork
 
 FP16_BYTES = 2
 
@@ -39,10 +39,12 @@ def rotary(rows: int, width: int, count: int) -> VectorWork:
     return VectorWork("attention.rotary", "rotary", ROTARY_OPERATIONS * rows * width, 0, 0, count)
 
 
-def quantise(rows: int, width: int, heads: int, count: int) -> VectorWork:
-    """Keys and values of [rows, width] in `heads` heads as integers, each head under a scale a token."""
-    operations = rows * (QUANTISE_OPERATIONS * width + QUANTISE_HEAD_OPERATIONS * heads)
-    return VectorWork("attention.quantise", "quantise", operations, 0, 0, count)
+def quantise(rows: int, heads: int, sizes: tuple[int, int], bits: int, count: int) -> VectorWork:
+    """Keys and values of `rows` tokens as integers, each head under a scale a token; `sizes` of a head of both."""
+    operations = rows * heads * (QUANTISE_OPERATIONS * sum(sizes) + QUANTISE_HEAD_OPERATIONS * len(sizes))
+    same = sizes[0] == sizes[1]
+    quantised = tuple(QuantisedTokens((1 + same) * rows * heads, size, bits) for size in dict.fromkeys(sizes))
+    return VectorWork("attention.quantise", "quantise", operations, 0, 0, count, quantised)
 
 
 def activation(name: str, kind: str, gated: bool, rows: int, width: int, count: int) -> VectorWork:

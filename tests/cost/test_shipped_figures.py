@@ -98,10 +98,11 @@ def test_an_integer_pe_costs_what_its_gates_are_of_fp_fp(synthesis: dict[str, An
     assert pe.growth.with_lanes_and_activation_bits == round(front / element["gate_equivalents"], 3)
 
 
-def test_a_quantiser_costs_what_its_gates_are_of_fp_fp(synthesis: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("machine", "kind"), [("int8", "of"), ("anda-kv", "of 8, 4 and 3 bits,")])
+def test_a_quantiser_costs_what_its_gates_are_of_fp_fp(synthesis: dict[str, Any], machine: str, kind: str) -> None:
     base, fp_fp = synthesis["processing_elements"]["FP-FP"], load_arch("fp-fp").cost.pe
-    two, four = (synthesis["parts"][f"quantiser of {lanes} lanes"]["gate_equivalents"] for lanes in (2, 4))
-    cost, gate = load_arch("int8").cost.quantiser, fp_fp.area_square_millimetres / base["gate_equivalents"]
+    two, four = (synthesis["parts"][f"quantiser {kind} {lanes} lanes"]["gate_equivalents"] for lanes in (2, 4))
+    cost, gate = load_arch(machine).cost.quantiser, fp_fp.area_square_millimetres / base["gate_equivalents"]
     assert cost is not None
     assert written((four - two) / 2 * gate, cost.area_square_millimetres_per_lane)
     assert written((2 * two - four) * gate, cost.area_square_millimetres)

@@ -18,12 +18,14 @@ from sim.machine.machine import Machine
 from sim.mapping.nest import Chunk
 from sim.mapping.vector_blocks import BlockCursor, cut_tokens
 from sim.report.work import shapes
-from sim.simulation import simulate
+from sim.simulation import items_of, simulate
 from sim.units.buffer import Buffer
 from sim.units.collector import OutputBlock
 from sim.units.quantiser import Quantiser
 from sim.workload.attention import CACHES
 from sim.workload.gemm import FP16, FusedAttention, Gemm, Phase, Quantisation, RowBlocks, VectorWork, Workload
+from sim.workload.load import load_workload
+from sim.workload.vector import quantise
 from tests.units.rig import Rig, Sink, busy
 
 DIVISION = 18 + 1 + 21  # bits of the scale, its rounding, bits of the reciprocal
@@ -128,16 +130,68 @@ def test_lanes_cost_area_and_make_it_faster() -> None:
     assert Machine(many).run(work).cycles < Machine(few).run(work).cycles
 
 
-@pytest.mark.parametrize(
-    ("name", "overrides", "message"),
-    [
-        ("int8", ["quantiser=null"], "quantiser: a machine with PEs of kind int8 needs it"),
-        ("figna", ["quantiser={lanes: 4}"], "quantiser: a machine with PEs of kind figna has no it"),
-    ],
-)
-def test_a_quantiser_stands_with_integer_pes_only(name: str, overrides: list[str], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        Machine(load_arch(name, overrides))
+def test_integer_pes_need_a_quantiser_and_each_quantiser_has_a_cost() -> None:
+    with pytest.raises(InputError, match="quantiser: a machine with PEs of kind int8 needs it"):
+        Machine(load_arch("int8", ["quantiser=null"]))
+    with pytest.raises(InputError, match=r"cost\.quantiser: stands with `quantiser`, and only with it"):
+        area_square_millimetres(load_arch("figna", ["quantiser={lanes: 4}"]))
+
+
+@pytest.mark.parametrize("kv", ["int8", "int4", "int3"])
+def test_keys_and_values_go_through_it_head_by_head(kv: str) -> None:
+    overrides = ["layers=3", "attention.heads=8", "attention.key_value_heads=2", "attention.head_size=80"]
+    work = load_workload("llama-7b", scope="all", tokens=20, precision="6", kv=kv, overrides=overrides)
+    with_it, without = (load_arch(name) for name in ("anda-kv", "anda-hpca25"))
+    result, plain = simulate(with_it, work), simulate(without, work)
+    [layer] = [one for one in result.layers if one.module == "quantise"]
+    # Keys and values of 20 tokens in 2 heads each: two passes of 16 lanes over 80 values, and the division.
+    heads = 2 * 2 * 20
+    launch = with_it.controller.launch_cycles
+    assert (layer.unit, layer.count, layer.dram_bytes) == ("quantiser", 3, 0)
+    assert layer.cycles == launch + heads * (2 * 5 + DIVISION)
+    assert result.counters["quantiser.values"] == 3 * heads * 80
+    assert (
+        result.counters["quantiser.read_bits"]
+        == 2 * result.counters["quantiser.written_bits"]
+        == 2 * 16 * 3 * heads * 80
+    )
+    assert shapes(result) == shapes(plain), "the same work: they can be compared"
+    assert result.energy["quantiser"] > 0
+    moved = "dram.weight_bytes", "dram.activation_bytes", "dram.output_bytes"
+    assert [result.counters[name] for name in moved] == [plain.counters[name] for name in moved]
+    [own] = [one for one in plain.layers if one.module == "quantise"]
+    assert own.unit == "vector"
+    machine = Machine(with_it)
+    [step] = [one for one in machine.steps(items_of(work)) if isinstance(one, Quantisation)]
+    assert (step.bits, step.cached) == (int(kv.removeprefix("int")), True)
+    beats, tiles = (machine.run(step, SimulationOptions(grain)) for grain in ("beat", "tile"))  # type: ignore[arg-type]
+    assert (beats.cycles, beats.counters, beats.states) == (tiles.cycles, tiles.counters, tiles.states)
+    assert beats.cycles == layer.cycles
+
+
+def test_keys_and_values_of_two_sizes_are_two_steps() -> None:
+    work = quantise(7, 3, (192, 128), 8, count=5)
+    steps = list(Machine(load_arch("anda-kv")).steps([work]))
+    assert [(one.tokens, one.values, one.bits, one.count) for one in steps] == [(21, 192, 8, 5), (21, 128, 8, 5)]  # type: ignore[union-attr]
+    assert list(Machine(load_arch("anda-hpca25")).steps([work])) == [work]
+
+
+def test_keys_and_values_in_it_do_not_stream() -> None:
+    machine, work = Machine(load_arch("anda-kv")), quantise(7, 3, (64, 64), 8, count=1)
+    with pytest.raises(
+        InputError, match=r"quantiser: attention\.quantise in a quantiser does not follow what it reads"
+    ):
+        machine.program([([(work, None, 7)], 1)])
+
+
+def test_a_cache_without_integers_passes_it_by() -> None:
+    machine = Machine(load_arch("anda-kv"))
+    plain = VectorWork("rotary", "rotary", 100, 0, 0)
+    assert list(machine.steps([plain])) == [plain]
+    with pytest.raises(InputError, match="PEs of kind anda take FP16"):
+        machine.piece(Quantisation("x", "other", 1, 64, 8))
+    with pytest.raises(InputError, match="x is to be quantised, and there is none"):
+        Machine(load_arch("figna")).piece(Quantisation("x", "quantise", 1, 64, 8, cached=True))
 
 
 def test_a_token_that_does_not_fit_the_buffer_is_refused() -> None:

@@ -160,7 +160,11 @@ def test_only_functions_between_gemms_move_bytes() -> None:
     moved = 2 * 3 * 5  # FP16, rows, values
     work = vector.norm("n", "rms", 3, 5, 1)
     assert (work.read_bytes, work.write_bytes) == (moved, moved)
-    for work in (vector.rotary(3, 5, 1), vector.quantise(3, 5, 1, 1), vector.activation("a", "silu", True, 3, 5, 1)):
+    for work in (
+        vector.rotary(3, 5, 1),
+        vector.quantise(3, 1, (5, 5), 8, 1),
+        vector.activation("a", "silu", True, 3, 5, 1),
+    ):
         assert (work.read_bytes, work.write_bytes) == (0, 0)
 
 

@@ -67,6 +67,8 @@ PARTS: dict[str, tuple[str, Mapping[str, int]]] = {
     "quantiser of 4 lanes": ("quantiser", {"Lanes": 4}),
     "plane fill of 16 weights": ("plane_fill", {"GroupSize": 16}),
     "plane fill of 64 weights": ("plane_fill", {}),
+    "quantiser of 8, 4 and 3 bits, 2 lanes": ("quantiser", {"Lanes": 2, "Narrower": 1}),
+    "quantiser of 8, 4 and 3 bits, 4 lanes": ("quantiser", {"Lanes": 4, "Narrower": 1}),
     "BPC: lane": ("bpc_lane", {}),
     "BPC: lane with its gather registers": ("bpc", {"Rows": 1, "Lanes": 1}),
 }

@@ -89,7 +89,7 @@ def switched_a_value(netlist: Netlist, lanes: int, values: NDArray[np.float16]) 
     beats = to_bits(fp16.to_codes(values).reshape(len(values), -1, lanes), 16)
     codes, count = to_bits(tokens.codes.reshape(len(values), -1, lanes), 8), beats.shape[1]
     off, on = np.zeros(1, np.bool_), np.ones(1, np.bool_)
-    held = {"rst_ni": on, "codes_ready_i": on}
+    held = {"rst_ni": on, "codes_ready_i": on, "code_bits_i": to_bits(np.array([8]), 4)[0]}
     rest = held | {"beat_valid_i": off, "beat_i": beats[:, -1], "last_i": off}
     simulation.cycle(rest)
     simulation.start_counting()

@@ -1,17 +1,22 @@
-"""The bit-plane compressor alone: runs of tiles with any finite FP16 values, random stalls at every port."""
+"""The bit-plane compressor alone: runs of tiles with any finite FP16 values, random stalls at every port.
+
+As attention feeds it, the values are the softmax's weights, which its contract makes of random scores.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.engine.channel import Channel, Credits
 from sim.engine.environment import Environment
 from sim.formats import fp16
 from sim.formats.anda import AndaTensor
+from sim.formats.softmax import OnlineSoftmax
 from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
 from sim.mapping.stream import Stream
@@ -44,14 +49,36 @@ def design(rows: int, columns: int, group_size: int, lanes: int, port: int) -> D
     )
 
 
-def check(design: Design, seeds: Sequence[int]) -> list[Comparison]:
+Draw = Callable[[random.Random, np.random.Generator, int, int], NDArray[np.uint16]]
+"""FP16 codes of some rows of a group."""
+
+
+def any_values(rng: random.Random, draw: np.random.Generator, rows: int, group: int) -> NDArray[np.uint16]:
+    """Any finite ones; half of the time of exponents close together, so that mantissas survive."""
+    codes = draw.integers(0, 1 << 16, (rows, group), dtype=np.uint16)
+    codes = np.where((codes >> 10 & 31) == 31, codes & np.uint16(0x83FF), codes)
+    if draw.random() < 0.5:
+        codes = codes & np.uint16(0x87FF) | np.uint16(rng.randint(0, 13) << 11)
+    return codes
+
+
+def softmax_weights(rng: random.Random, draw: np.random.Generator, rows: int, group: int) -> NDArray[np.uint16]:
+    """P of random scores, V's scales and masks, of a block's first group: from even to one key that takes all."""
+    softmax = OnlineSoftmax(rows, 1, group)
+    scores = (draw.standard_normal((rows, group)) * 2.0 ** rng.randint(-3, 5)).astype(np.float16)
+    scales = (draw.random(group) * 2.0 ** rng.randint(-12, 2)).astype(np.float16)
+    visible = draw.random((rows, group)) < rng.choice([0.3, 2])
+    return fp16.to_codes(softmax.weigh(scores, visible, scales).weights)
+
+
+def check(design: Design, seeds: Sequence[int], draw: Draw = any_values) -> list[Comparison]:
     """One case a seed; the differences of each."""
-    sides = [_case(design, random.Random(seed)) for seed in seeds]
+    sides = [_case(design, random.Random(seed), draw) for seed in seeds]
     results = bench.run(design, [case for case, _ in sides])
     return [_compare(wanted, seen) for (_, wanted), seen in zip(sides, results, strict=True)]
 
 
-def _case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
+def _case(design: Design, rng: random.Random, draw: Draw) -> tuple[RtlCase, dict[str, Any]]:
     size = {name: int(value) for name, value in design.parameters.items()}
     rows, columns, group, lanes, port = (size[k] for k in ("Rows", "Columns", "GroupSize", "Lanes", "PortBits"))
     mantissa_bits = rng.randint(1, 16)
@@ -60,10 +87,7 @@ def _case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
     tiles: list[FinishedTile] = []
     beats, flags, planes_out, exponents = [], [], [], []
     for height, width in runs:
-        codes = values.integers(0, 1 << 16, (height, group), dtype=np.uint16)
-        codes = np.where((codes >> 10 & 31) == 31, codes & np.uint16(0x83FF), codes)
-        if values.random() < 0.5:  # exponents close together, so that mantissas survive
-            codes = codes & np.uint16(0x87FF) | np.uint16(rng.randint(0, 13) << 11)
+        codes = draw(rng, values, height, group)
         codes[:, width:] = 0
         count = ceil_div(width, columns)
         for t in range(count):

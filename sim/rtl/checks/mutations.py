@@ -17,6 +17,7 @@ INTEGER = "INT8 PE 1 x 1, groups of 16 in 3 words, zero points"
 INTEGER_SLICED = "INT8 x INT4 PE, sliced weights of 7 and 8 bits, zero points"
 QUANTISER = "quantiser INT8, 3 lanes"
 PLANE_FILL = "plane fill groups of 16"
+CACHE_QUANTISER = "quantiser keys and values of 8, 4 and 3 bits, 16 lanes"
 CORE = "MXU and BPC 4 x 4, groups of 16, zero points, 2 lanes, 3 output registers"
 
 
@@ -164,6 +165,13 @@ MUTATIONS = (
         "quantiser.sv",
         "last_i) largest_q <= '0;",
         "last_i) largest_q <= largest_q;",
+    ),
+    _one(
+        "keys and values of 3 bits have the scale of 4",
+        CACHE_QUANTISER,
+        "quantiser.sv",
+        "code_bits_i < 4'(Bits) ? code_bits_i",
+        "code_bits_i < 4'd4 ? 4'd4 : code_bits_i < 4'(Bits) ? code_bits_i",
     ),
     _one(
         "the reciprocal is rounded down",

@@ -28,12 +28,16 @@ from sim.units.quantiser import Quantiser
 from sim.units.unit import Bench
 from sim.workload.gemm import Quantisation
 
+CACHED_BITS = (8, 4, 3)
+"""Of keys and values."""
 
-def design(lanes: int, bits: int) -> Design:
+
+def design(lanes: int, bits: int, *, narrower: bool = False) -> Design:
     """A quantiser as parameters and ports."""
     beat, codes = {"beat_i": lanes * 16, "last_i": 1}, {"codes_o": lanes * bits, "scale_o": 16, "last_o": 1}
     sources, sinks = (StreamPort("beat", beat),), (StreamPort("codes", codes),)
-    return Design("quantiser", {"Lanes": lanes, "Bits": bits}, sources, sinks)
+    parameters = {"Lanes": lanes, "Bits": bits, "Narrower": int(narrower)}
+    return Design("quantiser", parameters, sources, sinks, ("code_bits_i",))
 
 
 class TokenPorts(Activity):
@@ -75,8 +79,10 @@ def check(design: Design, seeds: Sequence[int]) -> list[Comparison]:
 
 
 def _case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
-    lanes, bits = int(design.parameters["Lanes"]), int(design.parameters["Bits"])
-    tokens, values = rng.randint(1, 6), rng.randint(1, 6 * lanes)
+    lanes, wide = int(design.parameters["Lanes"]), int(design.parameters["Bits"])
+    tokens, values, bits = rng.randint(1, 6), rng.randint(1, 6 * lanes), wide
+    if design.parameters["Narrower"]:  # heads of a token's keys or values
+        bits, values = rng.choice(CACHED_BITS), rng.choice([64, 80, 128, values])
     codes = random_tokens(np.random.default_rng(rng.getrandbits(32)), tokens, values, bits)
     quantised, beats = TokenIntegers.quantise(fp16.from_codes(codes), bits), ceil_div(values, lanes)
     last = np.tile(np.arange(beats) == beats - 1, tokens)[:, np.newaxis]
@@ -91,10 +97,11 @@ def _case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str, Any]]:
     case = RtlCase(
         {"beat": Offer(pack(design.sources[0], signals), np.zeros(len(gap)), gap)},
         {"codes": Want(tokens * beats, ready)},
+        {"code_bits_i": bits},
     )
     scales = fp16.to_codes(quantised.scales).repeat(beats)[:, np.newaxis]
     trace = _model(Quantisation("", "other", tokens, values, bits), lanes, gap, ready)
-    wanted = {"codes_o": to_bits(_beats(quantised.codes, lanes), bits), "scale_o": to_bits(scales, 16), "last_o": last}
+    wanted = {"codes_o": to_bits(_beats(quantised.codes, lanes), wide), "scale_o": to_bits(scales, 16), "last_o": last}
     return case, wanted | {"trace": trace}
 
 

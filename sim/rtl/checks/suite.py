@@ -179,12 +179,26 @@ def checks() -> list[Check]:
         Check("BPC", "as published", bpc.design(16, 16, 64, 16, 1024), bpc.check, 200),
         Check("BPC", "4 x 4, groups of 16, 2 lanes", bpc.design(4, 4, 16, 2, 64), bpc.check, 200),
         Check("BPC", "2 x 8, groups of 128, 1 lane", bpc.design(2, 8, 128, 1, 192), bpc.check, 200),
+        Check(
+            "BPC",
+            "softmax's weights, 16 x 16, 16 lanes",
+            bpc.design(16, 16, 64, 16, 1024),
+            partial(bpc.check, draw=bpc.softmax_weights),
+            200,
+        ),
         Check("plane fill", "groups of 64", plane_fill.design(64), plane_fill.check, 50),
         Check("plane fill", "groups of 16", plane_fill.design(16), plane_fill.check, 50),
         Check("plane fill", "groups of 128", plane_fill.design(128), plane_fill.check, 20),
         Check("quantiser", "INT8, 64 lanes", quantiser.design(64, 8), quantiser.check, 200),
         Check("quantiser", "INT8, 3 lanes", quantiser.design(3, 8), quantiser.check, 200),
         Check("quantiser", "INT4, 16 lanes", quantiser.design(16, 4), quantiser.check, 200),
+        Check(
+            "quantiser",
+            "keys and values of 8, 4 and 3 bits, 16 lanes",
+            quantiser.design(16, 8, narrower=True),
+            quantiser.check,
+            200,
+        ),
         *_arrays(),
     ]
 

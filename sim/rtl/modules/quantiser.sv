@@ -6,14 +6,17 @@
 /// A token of B = ceil(K / Lanes) beats comes twice from the buffer: the first time its largest magnitude is found, then the
 /// divider works for 40 cycles, the second time each beat leaves as codes in the cycle in which it comes: 2 B + 40 cycles.
 /// With L = 2^(Bits - 1) - 1 the scale is the smallest FP16 number with L scale >= the largest, 2^-24 for a token of zeros;
-/// codes are x / scale to nearest, halves away from zero.
+/// codes are x / scale to nearest, halves away from zero. With `Narrower` codes of 4 and 3 bits are made too, as keys and
+/// values may be kept, and leave with their sign in all bits of a code.
 /// Model: sim/units/quantiser.py, sim/formats/token_integer.py; docs/microarchitecture.md
 module quantiser #(
   parameter int unsigned Lanes = 64,
-  parameter int unsigned Bits  = 8    // of a code
+  parameter int unsigned Bits  = 8,   // of a code
+  parameter bit Narrower       = 1'b0
 ) (
   input  logic clk_i,
   input  logic rst_ni,
+  input  logic [3:0] code_bits_i,  // of the codes that are made; stable while a token is in hand
   // Tokens, each twice; lanes behind the last value are 0
   input  logic                   beat_valid_i,
   output logic                   beat_ready_o,
@@ -82,7 +85,7 @@ module quantiser #(
     else if (beat_fires && step_q == Codes && last_i) largest_q <= '0;
   end
 
-  // The largest magnitude is X 2^(e - 25). Divider, first S = ceil(X 2^j / L), with j = Bits - 1 as far as e allows, then
+  // The largest magnitude is X 2^(e - 25). Divider, first S = ceil(X 2^j / L), with j = bits - 1 as far as e allows, then
   // floor(2^30 / S): one bit a cycle, the remainder below the divisor.
   logic [4:0]  exponent, spare;
   logic [3:0]  raised;               // j
@@ -100,9 +103,21 @@ module quantiser #(
   assign exponent    = largest_q[14:10] == '0 ? 5'd1 : largest_q[14:10];
   assign significand = {largest_q[14:10] != '0, largest_q[9:0]};
   assign spare       = exponent - 5'd1;
-  assign raised      = spare < 5'(Bits - 1) ? spare[3:0] : 4'(Bits - 1);
 
-  assign divisor = divide_q < 6'(ScaleSteps) ? LargestCode : divisor_q;
+  if (Narrower) begin : gen_narrower
+    logic [3:0]  bits;
+    logic [11:0] largest_code;
+    assign bits         = code_bits_i < 4'(Bits) ? code_bits_i : 4'(Bits);
+    assign largest_code = (12'd1 << (bits - 4'd1)) - 12'd1;
+    assign raised       = spare < 5'(bits - 4'd1) ? spare[3:0] : bits - 4'd1;
+    assign divisor      = divide_q < 6'(ScaleSteps) ? largest_code : divisor_q;
+  end else begin : gen_wide
+    logic unused;
+    assign unused  = ^code_bits_i;
+    assign raised  = spare < 5'(Bits - 1) ? spare[3:0] : 4'(Bits - 1);
+    assign divisor = divide_q < 6'(ScaleSteps) ? LargestCode : divisor_q;
+  end
+
   assign dividend = divide_q == '0 ? 18'(significand) << raised : dividend_q;
   assign trial   = {remainder_q, dividend[17]};
   assign fits    = trial >= 13'(divisor);

@@ -28,7 +28,7 @@ from sim.workload.attention import (
 from sim.workload.gemm import FP16, Gemm, Item, Phase, VectorWork, Workload
 from sim.workload.manifest import GemmRecord, Manifest, TracedAttention
 from sim.workload.model import Attention, InferenceRun
-from sim.workload.options import Options
+from sim.workload.options import Options, flag
 from sim.workload.precision import HEADS, head_bits, mantissa_bits, of_module, output_mantissa_bits, plan_of
 from sim.workload.precision_rules import LayerPrecision, Moment, Precision, PrecisionPlan, everywhere, layer_of
 from sim.workload.stored import stored_weights
@@ -36,7 +36,7 @@ from sim.workload.trace_file import open_trace
 from sim.workload.vector import quantise, rotary
 from sim.workload.weight_bytes import StoredWeights
 
-TAKEN = ("precision", "phase", "scope", "kv")
+TAKEN = ("precision", "phase", "scope", "kv", "attention_precision")
 """Options that a recording leaves open."""
 
 
@@ -53,7 +53,7 @@ def read(path: Path, options: Options) -> Workload:
     place = Place("--precision") if options.precision else Place(str(path))
     plan = plan_of(options.precision or InferenceRun().precision, {}, place)
     names = [name for name in ("prefill", "decode") if options.phase in (None, "both", name)]
-    run = _run(options)
+    run = _run(options).with_attention_of(plan)
     phases = phases_of(manifest, names, plan, run, (place, Place("--scope")))
     if not phases:
         raise InputError("no GeMM of that phase and scope in it", place=Place(str(path)))
@@ -61,7 +61,7 @@ def read(path: Path, options: Options) -> Workload:
         "trace": manifest.model.model_dump(),
         "sha256": manifest.digest(),
         "precision": plan.written()["mantissa_bits"] if plan.plain else plan.written(),
-        **({"kv": run.kv} if run.scope == "all" else {}),
+        **({"kv": run.kv, "attention_precision": run.attention_precision} if run.scope == "all" else {}),
     }
     return Workload(manifest.model.name, phases, plan.lengths, resolved, plan, recorded_weights(manifest, run.scope))
 
@@ -214,14 +214,14 @@ def _attention(manifest: Manifest, phase: str, lengths: Precision | None, run: I
             if one.rotated_values:
                 yield rotary(rows, one.rotated_values, count * sequences * times)
             if formats.cache.integers:
-                heads = one.key_value_heads
-                yield quantise(rows, heads * (one.head_size + one.value_size), 2 * heads, count * sequences * times)
+                sizes, bits = (one.head_size, one.value_size), formats.cache.read_bits
+                yield quantise(rows, one.key_value_heads, sizes, bits, count * sequences * times)
 
 
 def _run(options: Options) -> InferenceRun:
     """Scope and formats as the caller asks."""
-    given = {name: value for name, value in options.given().items() if name in ("scope", "kv")}
-    return validate(InferenceRun, Source(given, {(name,): Place(f"--{name}") for name in given}, ""))
+    given = {name: value for name, value in options.given().items() if name in ("scope", "kv", "attention_precision")}
+    return validate(InferenceRun, Source(given, {(name,): Place(flag(name)) for name in given}, ""))
 
 
 def attention_kinds(manifest: Manifest) -> Iterator[tuple[Attention, TracedAttention, int]]:
@@ -239,8 +239,8 @@ def attention_kinds(manifest: Manifest) -> Iterator[tuple[Attention, TracedAtten
 
 
 def _refuse_decided(options: Options) -> None:
-    decided = [f"--{name}" for name in options.given() if name not in TAKEN]
+    decided = [flag(name) for name in options.given() if name not in TAKEN]
     decided += [f"--set-workload {assignment}" for assignment in options.overrides]
     if decided:
-        allowed = ", ".join(f"--{name}" for name in TAKEN)
+        allowed = ", ".join(map(flag, TAKEN))
         raise InputError("a trace has been recorded", place=Place(decided[0]), facts={"allowed": allowed})
