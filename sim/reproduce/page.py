@@ -15,7 +15,6 @@ POLICY = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'\">"
 )
-TITLE = "The Anda paper, simulated again"
 KEY = {
     Verdict.WITHIN: "predicted, within its limit",
     Verdict.OUTSIDE: "predicted, outside",
@@ -30,13 +29,13 @@ def page(reproduction: Reproduction) -> str:
             Html('<meta charset="utf-8"><meta name="generator" content="anda-sim">'),
             Html(POLICY),
             Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            tag("title", TITLE),
+            tag("title", reproduction.title),
             Html(f"<style>{_style('sim.report')}{_style('sim.reproduce')}</style>"),
         ]
     )
     body = join(
         [
-            tag("h1", TITLE),
+            tag("h1", reproduction.title),
             *_summary(reproduction),
             tag("nav", *(tag("div", _link(section)) for section in reproduction.sections)),
             *(part for section in reproduction.sections for part in section_html(section)),
@@ -58,7 +57,7 @@ def _summary(reproduction: Reproduction) -> Iterator[Html]:
         "p",
         "Every simulated number was made by a run of this version of the simulator "
         f"(code {reproduction.code}) on the shipped machines and workloads, by ",
-        tag("code", "python sim.py reproduce"),
+        tag("code", "python sim.py reproduce" + ("" if reproduction.paper == "anda" else f" {reproduction.paper}")),
         ". In the tables the paper's number stands in small print behind the simulated one.",
         class_="note",
     )

@@ -49,6 +49,8 @@ def explained(section: PaperSection) -> PaperSection:
 
 def _explained(section: str, table: str, cell: PaperCell) -> PaperCell:
     if not cell.needs_reason:
+        return replace(cell, reason="") if cell.reason else cell
+    if cell.reason:
         return cell
     remark = next((remark for remark in remarks() if remark.about(section, table, cell)), None)
     if remark is None:

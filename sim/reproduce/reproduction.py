@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from sim.reproduce.sections import (
     limits,
     pe,
     phases,
+    pmpd,
     savings,
     schedule,
     search,
@@ -32,7 +33,28 @@ from sim.runs.code import code_version
 from sim.runs.runs import Runs
 from sim.runs.store import Store, default_path
 
-SECTIONS: dict[str, Callable[[Published, CaseResults], PaperSection | None]] = {
+
+@dataclass(frozen=True)
+class Paper:
+    """One of the shelf.
+
+    Attributes
+    ----------
+    sections
+        Name, as `--only` takes it, to what makes the section; None where there is nothing to show yet.
+    """
+
+    title: str
+    sections: Mapping[str, Callable[[CaseResults], PaperSection | None]]
+
+
+def _of_anda(
+    make: Callable[[Published, CaseResults], PaperSection | None],
+) -> Callable[[CaseResults], PaperSection | None]:
+    return lambda bench: make(published(), bench)
+
+
+ANDA: dict[str, Callable[[Published, CaseResults], PaperSection | None]] = {
     "speedup": speed.section,
     "area": area.section,
     "energy": energy.section,
@@ -51,7 +73,26 @@ SECTIONS: dict[str, Callable[[Published, CaseResults], PaperSection | None]] = {
     "contexts": limits.contexts,
     "limits": limits.section,
 }
-"""Name, as `--only` takes it, to what makes the section; None where there is nothing to show yet."""
+SECTIONS = {name: _of_anda(make) for name, make in ANDA.items()}
+SHELF = {
+    "anda": Paper("The Anda paper, simulated again", SECTIONS),
+    "pmpd": Paper("Progressive mixed-precision decoding, simulated", {"pmpd": pmpd.section}),
+}
+"""Papers by the name that `reproduce` takes, the one it takes by itself first."""
+
+
+def paper_of(name: str) -> Paper:
+    """A paper of the shelf.
+
+    Raises
+    ------
+    InputError
+        For one that is not on it.
+    """
+    if name not in SHELF:
+        nearest, facts = nearest_name(name, SHELF), {"allowed": ", ".join(SHELF)}
+        raise InputError(f"no paper `{name}` on the shelf", field="PAPER", nearest=nearest, facts=facts)
+    return SHELF[name]
 
 
 @dataclass(frozen=True)
@@ -60,6 +101,12 @@ class Reproduction:
 
     sections: tuple[PaperSection, ...]
     code: str
+    paper: str = "anda"
+
+    @property
+    def title(self) -> str:
+        """Of the page."""
+        return SHELF[self.paper].title
 
     @property
     def verdicts(self) -> Counter[Verdict]:
@@ -80,16 +127,19 @@ class Reproduction:
 def reproduce(
     only: Sequence[str] = (),
     *,
+    paper: str = "anda",
     jobs: int = 1,
     cache: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Reproduction:
-    """Run the paper's evaluation.
+    """Run a paper's evaluation.
 
     Parameters
     ----------
     only
         Names of sections; all of them where empty.
+    paper
+        Its name on the shelf.
     jobs
         Processes.
     cache
@@ -100,19 +150,20 @@ def reproduce(
     Raises
     ------
     InputError
-        For an unknown section, or a cache that cannot be used.
+        For an unknown paper or section, or a cache that cannot be used.
     """
+    sections = paper_of(paper).sections
     for name in only:
-        if name not in SECTIONS:
-            nearest, facts = nearest_name(name, SECTIONS), {"allowed": ", ".join(SECTIONS)}
+        if name not in sections:
+            nearest, facts = nearest_name(name, sections), {"allowed": ", ".join(sections)}
             raise InputError(f"no section `{name}`", field="--only", nearest=nearest, facts=facts)
     report = progress or (lambda name, done, total: None)
     made = []
     with Store(cache or default_path(), make=True, option="--cache") as store, Runs(jobs=jobs, store=store) as runs:
         bench = CaseResults(runs)
-        for name in only or SECTIONS:
+        for name in only or sections:
             bench.progress = partial(report, name)
-            section = SECTIONS[name](published(), bench)
+            section = sections[name](bench)
             if section is not None:
                 made.append(explained(section))
-    return Reproduction(tuple(made), code_version())
+    return Reproduction(tuple(made), code_version(), paper)
