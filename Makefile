@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint soak soak-machines soak-banks soak-programs soak-values soak-kills soak-kernels bench records clean
+.PHONY: run test lint soak soak-machines soak-banks soak-programs soak-search soak-values soak-kills soak-kernels bench records clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -27,7 +27,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2
 
 # More than a test run has time for, in parts of less than an hour: make soak, or make soak PARTS="machines kills".
-PARTS ?= machines banks programs values kills kernels
+PARTS ?= machines banks programs search values kills kernels
 soak: $(PARTS:%=soak-%)
 
 # Thousands of random machines, whole layers.
@@ -41,6 +41,10 @@ soak-banks: $(READY)
 # Thousands of random programs: work that follows one another without draining.
 soak-programs: $(READY)
 	$(BIN)/python -m tests.soak_programs
+
+# Pairs of machines with schedules searched: more of anything never loses.
+soak-search: $(READY)
+	$(BIN)/python -m tests.soak_search
 
 # GeMMs of every width of weights.
 soak-values: $(READY)

@@ -145,6 +145,24 @@ class Split(MachineSection):
         return self.tokens * self.k
 
 
+class Uses(MachineSection):
+    """How much a schedule uses of what a machine has; none: all of it."""
+
+    output_registers: Count | None = None
+    activation_bytes: Count | None = None
+    exponent_bytes: Count | None = None
+    activation_fill_port_bits: Count | None = None
+    weight_bytes: Count | None = None
+    weight_fill_port_bits: Count | None = None
+    weight_port_bits: Count | None = None
+    activation_port_bits: Count | None = None
+    exponent_port_bits: Count | None = None
+    collector_port_bits: Count | None = None
+    bpc_lanes: Count | None = None
+    writer_blocks: Count | None = None
+    outstanding_loads: Count | None = None
+
+
 class Schedule(MachineSection):
     """How a GeMM is cut: blocks of tokens and outputs, chunks of K, and which blocks the outer loop runs over."""
 
@@ -157,6 +175,8 @@ class Schedule(MachineSection):
     """tokens_outer keeps activations and streams weights once a token block; outputs_outer the other way round."""
     split: Split | None = None
     """What the MXUs split; none: the outputs, over all of them."""
+    uses: Uses | None = None
+    """What a run may see of the machine; none: all that it can fill. A larger machine then runs it as a smaller one."""
 
 
 class Named(MachineSection):
@@ -211,7 +231,7 @@ class Hardware(MachineSection):
         return InputError(problem, place=place, field=field, nearest=nearest, facts=how | facts)
 
 
-Objective = Literal["best", "best-cycles", "best-dram-bytes", "best-energy"]
+Objective = Literal["best", "best-cycles", "best-dram-bytes", "best-energy", "best-energy-delay"]
 """What a schedule is searched for."""
 
 
@@ -222,5 +242,5 @@ class Arch(Hardware, Named):
         Annotated[Schedule, Tag("blocks")] | Annotated[Objective, Tag("best")],
         Discriminator(lambda value: "best" if isinstance(value, str) else "blocks"),
     ]
-    """Blocks, or `best`, `best-cycles`, `best-dram-bytes`, `best-energy`: searched for each GeMM."""
+    """Blocks, or what they are searched for, for each GeMM: see sim/runs/objectives.py."""
     cost: Cost

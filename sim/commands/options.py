@@ -43,7 +43,10 @@ Precision = Annotated[
 ]
 BlockSchedule = Annotated[
     str,
-    typer.Option("--schedule", help="given, best (best-cycles, best-dram-bytes, best-energy), or both side by side."),
+    typer.Option(
+        "--schedule",
+        help="given, best (or best-: cycles, dram-bytes, energy, energy-delay), or both side by side.",
+    ),
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a key of the machine: --set mxu.rows=32.")]
 SetWork = Annotated[list[str] | None, typer.Option("--set-workload", help="Override a key of the workload: layers=2.")]

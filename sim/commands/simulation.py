@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 GRAINS = ("tile", "beat")
 LENGTHS = (4, 5, 6, 8, 11)
 """Mantissa lengths whose values are plotted."""
-SCHEDULES = ("given", "best", "best-cycles", "best-dram-bytes", "best-energy", "both")
+SCHEDULES = ("given", "best", "best-cycles", "best-dram-bytes", "best-energy", "best-energy-delay", "both")
 
 
 @shared.grouped

@@ -20,10 +20,10 @@ from sim.mapping.operands import GroupedWeights, Operand
 from sim.mapping.pace import Pace
 from sim.mapping.plan import Extent, Plan, make_plan
 from sim.mapping.split import check_split
+from sim.mapping.uses import used
 from sim.workload.gemm import FusedAttention, Gemm, Quantisation, VectorWork
 
 AnySection = TypeVar("AnySection", bound=MachineSection)
-AnyHardware = TypeVar("AnyHardware", bound=Hardware)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +119,12 @@ class Pieces:
         """
         arch, work, name = self._arch, replace(gemm, name="", module="other", count=1), f"{self._arch.name} {gemm.name}"
         if not isinstance(arch.schedule, Schedule):
-            seen = _nameless(arch) if arch.schedule == "best-energy" else self._visible
+            seen = _nameless(arch) if arch.schedule in ("best-energy", "best-energy-delay") else self._visible
             return Piece(work, seen, pace, arch.schedule, name)
         schedule = unsourced(arch.schedule)
         check_split(arch, schedule)
-        plan = Piece(gemm, arch, pace, schedule).plan()  # as the user knows it, for the message where it does not fit
+        seen = used(arch, schedule)
+        plan = Piece(gemm, seen, pace, schedule).plan()  # as the user knows it, for the message where it does not fit
         return Piece(work, _filled(used(self._visible, schedule), plan), pace, schedule, name)
 
     def whole(self, piece: Piece) -> Piece:
@@ -168,20 +169,6 @@ def _visible(arch: Arch) -> Hardware:
     of_the_pe = dict.fromkeys(("lanes", "mantissa_bits", "activation_bits"))
     sections["mxu"] = bare.mxu.model_copy(update={"pe": "", **of_the_pe})
     return Hardware.model_construct(None, **sections)
-
-
-def used(hardware: AnyHardware, schedule: Schedule) -> AnyHardware:
-    """What a run with these blocks sees of a machine: MXUs that it leaves out are not there, nor is what it needs none
-    of. So it runs on a larger machine as it does on a smaller."""
-    split = hardware.split_of(schedule)
-    collector = hardware.collector if split.k > 1 else hardware.collector.model_copy(update={"reduction_cycles": None})
-    return hardware.model_copy(
-        update={
-            "mxu": hardware.mxu.model_copy(update={"count": split.mxus}),
-            "activation_dispatcher": hardware.activation_dispatcher.model_copy(update={"streams": 1}),
-            "collector": collector,
-        }
-    )
 
 
 def _filled(hardware: Hardware, plan: Plan) -> Hardware:

@@ -1,8 +1,9 @@
-"""Whether a machine has what a split of its MXUs needs: MXUs, streams of activations, a tree, room for outputs."""
+"""Whether a machine has what a schedule needs: MXUs, streams of activations, a tree, room for outputs, all it uses."""
 
 from __future__ import annotations
 
 from sim.arch.schema import Hardware, Schedule
+from sim.mapping.uses import check_uses
 
 
 def check_split(arch: Hardware, schedule: Schedule) -> None:
@@ -13,6 +14,7 @@ def check_split(arch: Hardware, schedule: Schedule) -> None:
     InputError
         With what is needed and what there is.
     """
+    check_uses(arch, schedule)
     split, mxu = arch.split_of(schedule), arch.mxu
     if split.mxus > mxu.count:
         raise arch.refuse(

@@ -1,32 +1,50 @@
-"""The best schedule for a GeMM on a machine: candidates ranked by what they move, the first few simulated.
+"""The best schedule for a GeMM on a machine: branch and bound over splits, blocks, plans and runs.
 
-What a schedule changes is how often operands are loaded. With tokens outside and activations resident, weights are
-loaded once a token block, so the block should be as large as fits; with outputs outside it is the other way round.
-Blocks of the inner loop and chunks of K only decide what fits and how well loads overlap, and a few sizes of each are
-enough. The published schedule is always among the simulated ones, so the best is never worse than it is.
+    split      bounded by its steps               --> its blocks
+    blocks     bounded in microseconds            --> their plans, one a size of chunk
+    plan       bounded by the laws                --> its run
+    run        what it is
+
+All wait in one queue, the least bound first. No run of a split, of blocks or of a plan has less than its bound, so
+when a run comes out of the queue nothing that is left, whatever it leads to, can be better. A search of a large GeMM
+ends before that, after a few runs; it then says how far below its best run the least bound is.
+
+The published schedule, and the schedules that the caller knows, are among the candidates; so the best is never worse
+than they are. A schedule of a smaller machine names what it uses, and runs on a larger one as it ran there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
 
-from sim.arch.schema import Arch, Hardware, Objective, Schedule
+from sim.arch.schema import Hardware, Objective, Schedule, Split
 from sim.errors import InputError
 from sim.laws.expectation import GemmExpectation
 from sim.machine.assembly import Run
-from sim.machine.costs import Costs
 from sim.machine.execution import run_piece
 from sim.mapping.operands import ceil_div
 from sim.mapping.piece import Piece
+from sim.mapping.split import check_split
+from sim.runs.candidates import Blocks, Space
+from sim.runs.objectives import Score, value_of
+from sim.units.dram import model_of
 from sim.workload.gemm import Gemm
 
 SIMULATED = 6
-"""Candidates that are simulated at least, beside the published one."""
-SIMULATED_TILES = 4000
-"""Output tiles to simulate in all: of a small GeMM many candidates, where filling and draining decide."""
-FEW = 16
-"""Up to so many tiles, or groups of K, every size of a block is tried; of more, those that cut evenly."""
+"""Candidates that are simulated at least, beside those that are given, unless the best is found before."""
+SIMULATED_STEPS = 10_000
+"""Steps of the loops to simulate in all, tiles and chunks: of a small GeMM all candidates that could be the best."""
+WORK = (
+    *("weight_buffer.fill_beats", "activation_buffer.fill_beats", "weight_dispatcher.beats", "collector.beats"),
+    "bpc.rows",
+)
+"""Cycles that a unit works, each of a unit of its own."""
+PLANS = 250
+"""Plans that a search makes before it looks at no further blocks."""
 PUBLISHED_ROWS = {True: 2, False: 1}
 """Token block of the published schedules, in rows of the MXU: 32 tokens for Anda, whose activations are encoded, 16 for
 the others."""
@@ -34,13 +52,27 @@ PUBLISHED_K = 2048
 
 
 @dataclass(frozen=True)
-class RankedCandidate:
-    """A candidate, and what it is ranked by."""
+class Found:
+    """What a search found.
+
+    Parameters
+    ----------
+    least
+        What no candidate's first quantity is below: the run's own where the search went to its end.
+    simulated
+        Runs that it took.
+    """
 
     schedule: Schedule
-    cycles: int
-    dram_bytes: int
-    requests: int
+    run: Run
+    score: Score
+    least: float
+    simulated: int
+
+    @property
+    def gap(self) -> float:
+        """Share by which a better candidate could be better at most; 0: there is none."""
+        return 1 - self.least / self.score[0] if self.score[0] else 0.0
 
 
 def blocks_of(piece: Piece) -> Piece:
@@ -49,29 +81,24 @@ def blocks_of(piece: Piece) -> Piece:
 
 
 def best_schedule(piece: Piece) -> Schedule:
-    """Search the schedule of a GeMM for what its piece names instead of blocks.
+    """The schedule that `search` finds."""
+    return search(piece).schedule
 
-    `best`: the fewest DRAM bytes among schedules that are no slower than the published one;
-    `best-cycles`, `best-dram-bytes`, `best-energy`: the least of one quantity.
+
+def search(piece: Piece, known: Iterable[Schedule] = ()) -> Found:
+    """Search the schedule of a GeMM for what its piece names instead of blocks; see sim/runs/objectives.py.
+
+    Parameters
+    ----------
+    known
+        Further candidates, such as the best of smaller machines; those that do not fit are left out.
 
     Raises
     ------
     InputError
         Where no schedule fits: says which buffer is too small for the smallest tile.
     """
-    gemm, objective, hardware = _gemm(piece), _objective(piece), piece.hardware
-    tiles = ceil_div(gemm.m, hardware.mxu.rows) * ceil_div(gemm.n, hardware.run_width)
-    simulated = max(SIMULATED, SIMULATED_TILES // tiles)
-    shortlist = [entry.schedule for entry in candidates(piece, simulated)[:simulated]]
-    published = published_schedule(hardware)
-    if any(_estimated(piece, published)):
-        shortlist.append(published)
-    runs = {schedule: run_piece(piece.scheduled(schedule)) for schedule in shortlist}
-    score = _score(hardware, objective)
-    eligible = list(runs)
-    if objective == "best" and published in runs:
-        eligible = [schedule for schedule in runs if runs[schedule].cycles <= runs[published].cycles]
-    return min(eligible, key=lambda schedule: score(runs[schedule]))
+    return _Search(piece).found(known)
 
 
 def published_schedule(hardware: Hardware) -> Schedule:
@@ -79,111 +106,104 @@ def published_schedule(hardware: Hardware) -> Schedule:
     return Schedule(
         token_block=PUBLISHED_ROWS[hardware.bpc is not None] * hardware.mxu.rows,
         output_block=hardware.run_width,
-        k_block=_round_up(PUBLISHED_K, hardware.mxu.dot_length),
+        k_block=ceil_div(PUBLISHED_K, hardware.mxu.dot_length) * hardware.mxu.dot_length,
     )
 
 
-def _gemm(piece: Piece) -> Gemm:
-    assert isinstance(piece.work, Gemm)
-    return piece.work
+class _Search:
+    def __init__(self, piece: Piece) -> None:
+        assert isinstance(piece.schedule, str)
+        assert isinstance(piece.work, Gemm)
+        self.objective: Objective = piece.schedule
+        self.piece, self.space = piece, Space(piece)
+        self.value = value_of(piece.hardware, self.objective)
+        self.plans = self.steps = 0
+        self._has_plans = False
+        self.slowest: int | None = None
+        self.runs: dict[Schedule, Run] = {}
+        self.best: tuple[Score, Schedule] | None = None
+        self._queue: list[tuple[Score, int, Split | Blocks | Schedule]] = []
+        self._order = count()
 
+    def found(self, known: Iterable[Schedule]) -> Found:
+        for schedule in (published_schedule(self.piece.hardware), *known):
+            if self._expected(schedule) is not None:
+                self._simulate(schedule)
+        given = len(self.runs)
+        for split in self.space.splits():
+            self._put(self.value(*self.space.least(split)), split)
+        least = self._run_down(given)
+        if self.best is None:
+            self.piece.scheduled(self._smallest()).plan()  # says what does not fit
+            raise AssertionError("a smallest schedule that fits is among the candidates")
+        score, schedule = self.best
+        return Found(schedule, self.runs[schedule], score, min(least, score[0]), len(self.runs))
 
-def _objective(piece: Piece) -> Objective:
-    assert isinstance(piece.schedule, str)
-    return piece.schedule
+    def _run_down(self, given: int) -> float:
+        """Take the queue's least until it is no better than the best run, or enough has been simulated; what is left
+        has this much at least."""
+        left = math.inf
+        while self._queue:
+            bound, _, entry = heappop(self._queue)
+            if self.best is not None and bound >= self.best[0]:
+                break
+            if isinstance(entry, Schedule):
+                if len(self.runs) - given >= SIMULATED and self.steps >= SIMULATED_STEPS:
+                    return min(left, bound[0])
+                self._simulate(entry)
+            elif self.plans >= PLANS and self._has_plans:
+                left = min(left, bound[0])
+            elif isinstance(entry, Split):
+                for blocks in self.space.blocks(entry):
+                    self._put(self.value(blocks.counters, blocks.cycles), blocks)
+            else:
+                self._expand(entry)
+        return left
 
+    def _expand(self, blocks: Blocks) -> None:
+        for chunk in self.space.chunks(blocks.split):
+            schedule = blocks.schedule(chunk)
+            expected = self._expected(schedule)
+            if expected is None:
+                continue
+            lower = self._least_cycles(expected)
+            if self.slowest is None or lower <= self.slowest:
+                self._put(self.value(expected.counters, lower), schedule)
+                self._has_plans = True
 
-def candidates(piece: Piece, refined: int) -> list[RankedCandidate]:
-    """Schedules that fit, the most promising first; of the first `refined` all sizes of chunks."""
-    gemm, group, rank = _gemm(piece), piece.hardware.mxu.dot_length, _rank(_objective(piece))
-    chunks = sorted({min(size, _round_up(gemm.k, group)) for size in (PUBLISHED_K, group)}, reverse=True)
-    found: list[RankedCandidate] = []
-    for chunk in chunks:
-        for blocks in _blocks(piece.hardware, gemm):
-            found += _estimated(piece, Schedule(k_block=chunk, **blocks))
-        if found:
-            break
-    if not found:
-        piece.scheduled(_smallest(piece.hardware)).plan()  # says what does not fit
-    found.sort(key=rank)
-    more = [
-        estimate
-        for entry in found[:refined]
-        for chunk in _chunk_sizes(gemm.k, group)
-        for estimate in _estimated(piece, entry.schedule.model_copy(update={"k_block": chunk}))
-    ]
-    return sorted({entry.schedule: entry for entry in (*found, *more)}.values(), key=rank)
+    def _expected(self, schedule: Schedule) -> GemmExpectation | None:
+        self.plans += 1
+        try:
+            check_split(self.piece.hardware, schedule)
+            return GemmExpectation(self.piece.scheduled(schedule))
+        except InputError:
+            return None
 
+    def _least_cycles(self, expected: GemmExpectation) -> int:
+        """No unit works longer than the run, and no loader has more loads under way than it may."""
+        hardware, counters = self.piece.hardware, expected.counters
+        loads, a_load = hardware.dram.outstanding_loads, model_of(hardware).read_cycles(1)
+        busy = [counters.get(name, 0) for name in WORK]
+        waits = [counters[f"{side}_loader.requests"] // loads * a_load for side in ("weight", "activation")]
+        return max(expected.bounds.lower_cycles, *busy, *waits)
 
-def _estimated(piece: Piece, schedule: Schedule) -> Iterator[RankedCandidate]:
-    try:
-        expected = GemmExpectation(piece.scheduled(schedule))
-    except InputError:
-        return
-    yield RankedCandidate(schedule, expected.bounds.lower_cycles, expected.traffic.bytes, expected.traffic.requests)
+    def _put(self, bound: Score, entry: Split | Blocks | Schedule) -> None:
+        if self.best is None or bound < self.best[0]:
+            heappush(self._queue, (bound, next(self._order), entry))
 
+    def _simulate(self, schedule: Schedule) -> None:
+        if schedule in self.runs:
+            return
+        run = self.runs[schedule] = run_piece(self.piece.scheduled(schedule))
+        self.steps += run.counters["mxu.tiles"] + run.counters["weight_loader.requests"]
+        if self.objective == "best" and schedule == published_schedule(self.piece.hardware):
+            self.slowest = run.cycles
+        if self.slowest is not None and run.cycles > self.slowest:
+            return
+        score = self.value(run.counters, run.cycles)
+        if self.best is None or score < self.best[0]:
+            self.best = score, schedule
 
-def _rank(objective: Objective) -> Callable[[RankedCandidate], tuple[int, ...]]:
-    if objective == "best-cycles":
-        return lambda entry: (entry.cycles, entry.dram_bytes, entry.requests)
-    return lambda entry: (entry.dram_bytes, entry.cycles, entry.requests)
-
-
-def _score(hardware: Hardware, objective: Objective) -> Callable[[Run], tuple[float, ...]]:
-    def dram_bytes(run: Run) -> int:
-        return sum(run.counters[f"dram.{side}_bytes"] for side in ("weight", "activation", "output"))
-
-    if objective == "best-cycles":
-        return lambda run: (run.cycles, dram_bytes(run))
-    if objective == "best-energy":
-        assert isinstance(hardware, Arch)
-        costs = Costs(hardware)
-        return lambda run: (sum(costs.energy_picojoules(run.counters, run.cycles).values()), run.cycles)
-    return lambda run: (dram_bytes(run), run.cycles)
-
-
-def _blocks(hardware: Hardware, gemm: Gemm) -> Iterator[dict[str, int | str]]:
-    rows, run = hardware.mxu.rows, hardware.run_width
-    tokens = [rows * tiles for tiles in _even_parts(ceil_div(gemm.m, rows))]
-    outputs = [run * runs for runs in _even_parts(ceil_div(gemm.n, run))]
-    few_tokens, few_outputs = _few(tokens, rows), _few(outputs, run)
-    for block in tokens:
-        for inner in few_outputs:
-            yield {"token_block": block, "output_block": inner, "order": "tokens_outer"}
-    for block in outputs:
-        for inner in few_tokens:
-            yield {"token_block": inner, "output_block": block, "order": "outputs_outer"}
-
-
-def _few(sizes: list[int], tile: int) -> list[int]:
-    """Sizes for the inner loop's blocks: all where there are few, else the three smallest powers of two."""
-    if len(sizes) <= FEW:
-        return sizes
-    return [tile, 2 * tile, 4 * tile]
-
-
-def _even_parts(tiles: int) -> list[int]:
-    """Sizes of blocks that cut `tiles` tiles into 1, 2, 3 ... blocks as evenly as can be, the largest first."""
-    if tiles <= FEW:
-        return list(range(tiles, 0, -1))
-    return sorted({ceil_div(tiles, blocks) for blocks in range(1, tiles + 1)}, reverse=True)
-
-
-def _chunk_sizes(k: int, group: int) -> list[int]:
-    """Stretches of K from eight groups to all of it, doubling; every one where there are few."""
-    if ceil_div(k, group) <= FEW:
-        return [group * groups for groups in range(1, ceil_div(k, group) + 1)]
-    sizes, size = [], 8 * group
-    while size < k:
-        sizes.append(size)
-        size *= 2
-    return [*sizes, _round_up(k, group)]
-
-
-def _round_up(value: int, multiple: int) -> int:
-    return ceil_div(value, multiple) * multiple
-
-
-def _smallest(hardware: Hardware) -> Schedule:
-    mxu = hardware.mxu
-    return Schedule(token_block=mxu.rows, output_block=hardware.run_width, k_block=mxu.dot_length)
+    def _smallest(self) -> Schedule:
+        mxu = self.piece.hardware.mxu
+        return Schedule(token_block=mxu.rows, output_block=self.piece.hardware.run_width, k_block=mxu.dot_length)

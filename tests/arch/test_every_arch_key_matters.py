@@ -57,6 +57,15 @@ SPLIT = [
     *("collector.reduction_cycles=1", "schedule.split={tokens: 2, outputs: 2, k: 2}", "schedule.output_block=128"),
     *("schedule.token_block=64", "schedule.k_block=768"),
 ]
+USES = (
+    *("output_registers: 2", "activation_bytes: 32768", "exponent_bytes: 320", "activation_fill_port_bits: 1024"),
+    *("weight_bytes: 16384", "weight_fill_port_bits: 1024", "weight_port_bits: 512", "activation_port_bits: 512"),
+    *("exponent_port_bits: 40", "collector_port_bits: 512", "bpc_lanes: 4", "writer_blocks: 2", "outstanding_loads: 2"),
+)
+PART = [
+    *("dram.bandwidth_gigabytes_per_second=3", "dram.transaction_bytes=512", "schedule.k_block=256"),
+    "schedule.uses={" + ", ".join(USES) + "}",
+]
 LONG = ["mxu.dot_length=128", "schedule.output_block=128"]
 MORE = [
     *("bpc.group_size=128", "vector.fpus=80", "controller.launch_cycles=2", "dram.outstanding_loads=8"),
@@ -70,6 +79,7 @@ SCENARIOS: dict[str, tuple[str, list[str], Workload]] = {
     "table areas": ("anda-edge", [], WORK),
     "several MXUs": ("anda-hpca25", ["mxu.count=2", "buffers.weight.banks=2"], WORK),
     "split MXUs": ("anda-hpca25", SPLIT, WORK),
+    "a part used": ("anda-hpca25", PART, WORK),
     "FP16": ("fp-fp", SCARCE, ATTENTION),
     "aligned": ("figna", SMALL, WORK),
     "synthesised": ("figna", ["cost.pe=rtl"], WORK),
@@ -205,5 +215,6 @@ def test_the_walk_reaches_every_section() -> None:
     sections |= {"controller", "dram", "schedule", "quantiser"}
     costs = {("cost", part) for part in (*COSTED, "controller", "logic", "sram", "dram")}
     costs |= {("cost", part, "describes") for part in (*COSTED, "controller")} | {("cost", "pe", "growth")}
-    inner = {("buffers", "activation"), ("buffers", "weight"), ("dram", "efficiency"), ("schedule", "split")}
+    inner = {("buffers", "activation"), ("buffers", "weight"), ("dram", "efficiency")}
+    inner |= {("schedule", "split"), ("schedule", "uses")}
     assert reached == {(name,) for name in sections} | inner | costs
