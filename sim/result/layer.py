@@ -99,7 +99,7 @@ def do(machine: Machine, phase: str, item: Item, runs: Runs) -> Done:
         waterfall=waterfall,
         ports={unit: use.share for unit, use in uses.items()},
         bounds=expected.bounds,
-        schedule=_schedule(cut, expected),
+        schedule=_schedule(machine, cut, expected),
         dram_floor=_floor(machine, expected),
         fast_forward=LayerFastForward(
             skipped_cycles=sum(skip.cycles for skip in run.skips),
@@ -150,11 +150,12 @@ def _floor(machine: Machine, expected: Expectation) -> DramFloor | None:
     return dram_floor(machine.arch, expected.plan, expected.pace)
 
 
-def _schedule(piece: Piece, expected: Expectation) -> LayerSchedule | None:
+def _schedule(machine: Machine, piece: Piece, expected: Expectation) -> LayerSchedule | None:
     if not isinstance(expected, GemmExpectation):
         return None
     plan = expected.plan
     split = piece.schedule.split if isinstance(piece.schedule, Schedule) else None
+    split = None if split == machine.arch.split_of(None) else split
     return LayerSchedule(
         token_block=plan.tokens.block,
         output_block=plan.outputs.block,
