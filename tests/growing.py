@@ -10,7 +10,7 @@ from sim.errors import InputError
 from sim.machine.machine import Machine
 from sim.mapping.piece import Piece
 from sim.mapping.uses import all_of
-from sim.runs.best_schedule import Found, search
+from sim.runs.best_schedule import FoundSchedule, search
 from sim.workload.gemm import Gemm
 
 RESOURCES = (
@@ -27,9 +27,9 @@ class GrowingPair:
     """A search on a machine, on one with twice as much of a resource knowing what the first found, and not knowing."""
 
     resource: str
-    small: Found
-    large: Found
-    alone: Found
+    small: FoundSchedule
+    large: FoundSchedule
+    alone: FoundSchedule
 
 
 def growing_pair(seed: int) -> GrowingPair | None:

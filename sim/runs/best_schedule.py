@@ -29,7 +29,7 @@ from sim.machine.execution import run_piece
 from sim.mapping.operands import ceil_div
 from sim.mapping.piece import Piece
 from sim.mapping.split import check_split
-from sim.runs.candidates import Blocks, Space
+from sim.runs.candidates import ScheduleBlocks, ScheduleSpace
 from sim.runs.objectives import Score, value_of
 from sim.units.dram import model_of
 from sim.workload.gemm import Gemm
@@ -52,7 +52,7 @@ PUBLISHED_K = 2048
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundSchedule:
     """What a search found.
 
     Parameters
@@ -85,7 +85,7 @@ def best_schedule(piece: Piece) -> Schedule:
     return search(piece).schedule
 
 
-def search(piece: Piece, known: Iterable[Schedule] = ()) -> Found:
+def search(piece: Piece, known: Iterable[Schedule] = ()) -> FoundSchedule:
     """Search the schedule of a GeMM for what its piece names instead of blocks; see sim/runs/objectives.py.
 
     Parameters
@@ -115,17 +115,17 @@ class _Search:
         assert isinstance(piece.schedule, str)
         assert isinstance(piece.work, Gemm)
         self.objective: Objective = piece.schedule
-        self.piece, self.space = piece, Space(piece)
+        self.piece, self.space = piece, ScheduleSpace(piece)
         self.value = value_of(piece.hardware, self.objective)
         self.plans = self.steps = 0
         self._has_plans = False
         self.slowest: int | None = None
         self.runs: dict[Schedule, Run] = {}
         self.best: tuple[Score, Schedule] | None = None
-        self._queue: list[tuple[Score, int, Split | Blocks | Schedule]] = []
+        self._queue: list[tuple[Score, int, Split | ScheduleBlocks | Schedule]] = []
         self._order = count()
 
-    def found(self, known: Iterable[Schedule]) -> Found:
+    def found(self, known: Iterable[Schedule]) -> FoundSchedule:
         for schedule in (published_schedule(self.piece.hardware), *known):
             if self._expected(schedule) is not None:
                 self._simulate(schedule)
@@ -137,7 +137,7 @@ class _Search:
             self.piece.scheduled(self._smallest()).plan()  # says what does not fit
             raise AssertionError("a smallest schedule that fits is among the candidates")
         score, schedule = self.best
-        return Found(schedule, self.runs[schedule], score, min(least, score[0]), len(self.runs))
+        return FoundSchedule(schedule, self.runs[schedule], score, min(least, score[0]), len(self.runs))
 
     def _run_down(self, given: int) -> float:
         """Take the queue's least until it is no better than the best run, or enough has been simulated; what is left
@@ -160,7 +160,7 @@ class _Search:
                 self._expand(entry)
         return left
 
-    def _expand(self, blocks: Blocks) -> None:
+    def _expand(self, blocks: ScheduleBlocks) -> None:
         for chunk in self.space.chunks(blocks.split):
             schedule = blocks.schedule(chunk)
             expected = self._expected(schedule)
@@ -187,7 +187,7 @@ class _Search:
         waits = [counters[f"{side}_loader.requests"] // loads * a_load for side in ("weight", "activation")]
         return max(expected.bounds.lower_cycles, *busy, *waits)
 
-    def _put(self, bound: Score, entry: Split | Blocks | Schedule) -> None:
+    def _put(self, bound: Score, entry: Split | ScheduleBlocks | Schedule) -> None:
         if self.best is None or bound < self.best[0]:
             heappush(self._queue, (bound, next(self._order), entry))
 

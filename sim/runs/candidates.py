@@ -31,7 +31,7 @@ Order = Literal["tokens_outer", "outputs_outer"]
 ORDERS: tuple[Order, Order] = ("tokens_outer", "outputs_outer")
 
 
-class Blocks(NamedTuple):
+class ScheduleBlocks(NamedTuple):
     """A candidate but for its chunks of K, and counts and cycles that none of its runs goes below."""
 
     split: Split
@@ -49,7 +49,7 @@ class Blocks(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Space:
+class ScheduleSpace:
     """The candidates of one piece."""
 
     piece: Piece
@@ -96,7 +96,7 @@ class Space:
         rows, columns = ceil_div(gemm.m, mxu.rows * split.tokens), ceil_div(gemm.n, mxu.columns * split.outputs)
         return self._at_least(split, rows * columns, (1, 1))
 
-    def blocks(self, split: Split) -> Iterator[Blocks]:
+    def blocks(self, split: Split) -> Iterator[ScheduleBlocks]:
         """Sizes of blocks in both orders."""
         rows, run = self.hardware.mxu.rows * split.tokens, self.hardware.run_of(split)
         tokens = [rows * tiles for tiles in even_parts(ceil_div(self.gemm.m, rows))]
@@ -117,14 +117,16 @@ class Space:
         sizes = [group << i for i in range((most - 1).bit_length())]
         return [*sizes, group * most]
 
-    def _bounded(self, split: Split, order: Order, tokens: int, outputs: int) -> Blocks:
+    def _bounded(self, split: Split, order: Order, tokens: int, outputs: int) -> ScheduleBlocks:
         gemm, mxu, pace = self.gemm, self.hardware.mxu, self.pace
         rows = _tiles(gemm.m, tokens, mxu.rows * split.tokens)
         columns = _tiles(gemm.n, outputs, mxu.columns * split.outputs)
         outer = order == "tokens_outer"
         activations = self._loads(pace.activations, gemm.m, tokens, "activation", columns, outer, outputs, gemm.n)
         weights = self._loads(self._weights, gemm.n, outputs, "weight", rows, not outer, tokens, gemm.m)
-        return Blocks(split, order, tokens, outputs, *self._at_least(split, rows * columns, (weights, activations)))
+        return ScheduleBlocks(
+            split, order, tokens, outputs, *self._at_least(split, rows * columns, (weights, activations))
+        )
 
     def _at_least(self, split: Split, tiles: int, loads: tuple[int, int]) -> tuple[dict[str, int], int]:
         """Counts and cycles of so many tiles, weights and activations loaded so often."""

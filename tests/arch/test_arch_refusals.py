@@ -82,7 +82,7 @@ def test_a_wrong_value_is_told_with_what_was_expected(write: Write, line: str, f
     [
         ("dram.arbitration=round-robin", "round_robin", "first_come, priority or round_robin"),
         ("schedule.order=token_outer", "tokens_outer", "tokens_outer or outputs_outer"),
-        ("schedule=best-cycle", "best-cycles", "best, best-cycles, best-dram-bytes or best-energy"),
+        ("schedule=best-cycle", "best-cycles", "best, best-cycles, best-dram-bytes, best-energy or best-energy-delay"),
         ("mxu.pe=fpint", "fp_int", "anda, figna, fp_fp, fp_int, ifpu, int8, int8_int4"),
     ],
 )

@@ -14,7 +14,7 @@ from sim.mapping.split import check_split
 from sim.mapping.uses import all_of
 from sim.runs import best_schedule as searching
 from sim.runs.best_schedule import search
-from sim.runs.candidates import Space
+from sim.runs.candidates import ScheduleSpace
 from sim.runs.objectives import value_of
 from sim.workload.gemm import Gemm
 from tests.growing import growing_pair
@@ -35,7 +35,7 @@ SMALL = Gemm("small", "up", m=11, k=58, n=70, mantissa_bits=4, output_mantissa_b
 def every(machine: Machine, gemm: Gemm) -> list[Schedule]:
     """Every candidate that fits."""
     piece, found = machine.piece(gemm), []
-    space = Space(piece)
+    space = ScheduleSpace(piece)
     for split in space.splits():
         for blocks in space.blocks(split):
             for chunk in space.chunks(split):
@@ -66,7 +66,7 @@ def test_the_search_finds_the_best_of_all_candidates_within_the_gap_that_it_tell
 def test_no_candidate_has_less_than_its_bounds() -> None:
     machine = Machine(load_arch("anda-hpca25", [*WIDE, "schedule=best-cycles"]))
     piece = machine.piece(SMALL)
-    space, held = Space(piece), 0
+    space, held = ScheduleSpace(piece), 0
     for split in space.splits():
         least, least_cycles = space.least(split)
         for blocks in space.blocks(split):
