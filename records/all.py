@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from records.attention_accuracy import SmolLm2Attention
 from records.dram_effect import DramEffect
 from records.gpu_forecast import GpuForecast
 from records.microarchitecture.page import Microarchitecture
@@ -27,6 +28,7 @@ RECORDS: dict[str, Record] = {
         PrecisionSearch(),
         TinyLlama(),
         SmolLm2(),
+        SmolLm2Attention(),
         RtlChecks(),
         RtlArea(),
         RtlCosts(),

@@ -24,7 +24,7 @@ from sim.trace.text import tokens_of
 from sim.workload.attention_precision import AttentionLengths
 
 PAGE = ROOT / "docs" / "attention.md"
-BEGIN, END = "<!-- made by python -m records attention -->", "<!-- end of it -->"
+BEGIN, END = "<!-- made by python -m records attention-smollm2 -->", "<!-- end of it -->"
 TEXT = ROOT / "workloads" / "tiny-llama" / "validation.txt"
 WIDE, USUAL = (16, 16), (8, 8)
 SETTINGS: tuple[tuple[str, AttentionLengths], ...] = (
@@ -109,15 +109,6 @@ class AttentionAccuracy(Record):
         return Format(None, attention=attention_format(machine, evaluator.model, self.context, kv, lengths))
 
 
-class TinyLlamaAttention(AttentionAccuracy):
-    name = "attention"
-    files: ClassVar[tuple[Path, ...]] = (RESULTS / "attention" / "tiny-llama.json",)
-    tokens, context, sampled = 32768, 256, 2048
-
-    def model(self) -> Path:
-        return TEXT.parent
-
-
 class SmolLm2Attention(AttentionAccuracy):
     name = "attention-smollm2"
     files: ClassVar[tuple[Path, ...]] = (RESULTS / "attention" / "smollm2.json",)
@@ -147,7 +138,7 @@ def page() -> str:
 
 def table() -> str:
     """Losses of perplexity, a row a format, a column a model."""
-    recorded = [read(record.files[0]) for record in (TinyLlamaAttention, SmolLm2Attention) if record.files[0].is_file()]
+    recorded = [read(record.files[0]) for record in (SmolLm2Attention,) if record.files[0].is_file()]
     heads = [f"{one['model']}, {one['tokens']:,} tokens" for one in recorded]
     lines = ["| keys and values | Q, P | " + " | ".join(heads) + " |", "|---|---|" + "--:|" * len(heads)]
     for name, (kv, lengths) in NAMES.items():
