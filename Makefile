@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint soak soak-machines soak-banks soak-programs soak-search soak-values soak-kills soak-kernels bench records clean
+.PHONY: run test lint soak soak-machines soak-banks soak-programs soak-search soak-values soak-kills soak-kernels soak-rtl bench records clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -27,7 +27,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2
 
 # More than a test run has time for, in parts of less than an hour: make soak, or make soak PARTS="machines kills".
-PARTS ?= machines banks programs search values kills kernels
+PARTS ?= machines banks programs search values kills kernels rtl
 soak: $(PARTS:%=soak-%)
 
 # Thousands of random machines, whole layers.
@@ -57,6 +57,10 @@ soak-kills: $(READY)
 # CUDA kernels in every tiling, compiled for every architecture.
 soak-kernels: $(READY)
 	$(BIN)/python -m tests.gpu_ref.soak
+
+# Every case of every RTL check, 540 whole GeMMs on flat channels and 135 on banks among them, and every planted fault.
+soak-rtl: $(READY)
+	$(BIN)/python sim.py rtl check --mutations
 
 # Speed by size and grain, and against SCALE-Sim and ZigZag, each in its own virtual environment; about ten minutes.
 bench: $(READY)

@@ -55,7 +55,7 @@ def rtl(part: GemmPart, machine: Machine) -> Witness:
         return Witness("RTL", f"not run: {error.problem}")
     except BenchError as error:
         return Witness("RTL", "stopped", differences=(str(error).splitlines()[0],))
-    compared = matrix.compare(prepared, seen)
+    compared = matrix.compare(work, matrix.reference(prepared), seen)
     ends = _block_ends(work, seen)
     late = first_difference(served.blocks - 1, ends)
     differences = (*compared.differences, *([f"output blocks: {late}"] if late else []))

@@ -20,11 +20,13 @@ BEGIN, END = "<!-- drawn: ", "<!-- end -->"
 
 def drawings() -> dict[str, str]:
     """Text behind each marker."""
-    measured = read(RECORDS / "area.json")
+    measured, checks = read(RECORDS / "area.json"), read(RECORDS / "checks.json")
     return {
         "version": f"made by {made_by()}",
         **diagrams(),
-        "checks": tables.checked(read(RECORDS / "checks.json")),
+        "checks": tables.checked(checks),
+        "simulated only": tables.simulated_only(checks),
+        "faults": tables.planted(checks),
         "PEs": tables.processing_elements(measured),
         "parts": tables.parts(measured),
         "front ends": tables.front_ends(measured),

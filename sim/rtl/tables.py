@@ -7,6 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from sim.rtl.area.ratios import BASELINE, energy, ratios
+from sim.rtl.checks.suite import checks
+from sim.units.catalogue import unit_label
 
 
 def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -106,3 +108,21 @@ def checked(record: dict[str, Any]) -> str:
         sums = (sum(check[key] for check in found) for key in ("cases", "handshakes", "bits", "differing"))
         rows.append((unit, *(f"{total:,}" for total in sums)))
     return aligned(("unit", "cases", "handshakes", "bits", "cases that differ"), rows)
+
+
+def simulated_only(record: dict[str, Any]) -> str:
+    """Units without RTL."""
+    width = max(len(unit_label(unit)) for unit in record["without_rtl"])
+    return "\n".join(f"{unit_label(unit):{width}}  {felt}" for unit, felt in record["without_rtl"].items())
+
+
+def planted(record: dict[str, Any]) -> str:
+    """Faults by the kind of check that is to find them, and those that nothing can find."""
+    rows = []
+    unit_of = {check.name: check.unit for check in checks()}
+    found = sorted(record["mutations"], key=lambda fault: unit_of[fault["check"]])
+    for unit, group in groupby(found, key=lambda fault: unit_of[fault["check"]]):
+        faults = list(group)
+        numbers = len(faults), sum(bool(f["seen"]) for f in faults), sum(bool(f["equivalent"]) for f in faults)
+        rows.append((unit, *map(str, numbers)))
+    return aligned(("check of", "planted", "caught", "without effect"), rows)

@@ -8,9 +8,13 @@ import pytest
 
 from sim.arch.load import load_arch
 from sim.rtl.checks import matrix
-from sim.rtl.checks.mutations import MUTATIONS, Mutation
+from sim.rtl.checks.build import SOURCES
+from sim.rtl.checks.mutations import MUTATIONS, caught
+from sim.rtl.checks.planted import resets
+from sim.rtl.checks.planted.edited import edited
+from sim.rtl.checks.planted.fault import Mutation, fault
 from sim.rtl.checks.shape import Shape
-from sim.rtl.report import MUTATION_CASES
+from sim.units.collector import Collector
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
@@ -19,9 +23,46 @@ SMALL = {"weight_port": 256, "activation_port": 128, "collector_port": 64}
 PORTS = {"figna-m11": {"activation_port": 192, "weight_port": 512}, "figna-m8": {"activation_port": 256}}
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.fault)
+SAMPLE = [mutation for mutation in MUTATIONS if not mutation.equivalent][::10]
+"""One in ten; all of them are tried by `make soak`, and recorded."""
+
+
+@pytest.mark.parametrize("mutation", SAMPLE, ids=lambda mutation: mutation.fault)
 def test_a_fault_is_caught(mutation: Mutation) -> None:
-    assert mutation.caught(MUTATION_CASES) is not None
+    assert caught(mutation) is not None
+
+
+def test_there_are_faults_of_every_module_with_registers_and_of_timing_each_once() -> None:
+    assert len({mutation.fault for mutation in MUTATIONS}) == len(MUTATIONS) >= 60
+    files = {edit.file for mutation in MUTATIONS for edit in mutation.edits}
+    with_registers = {path.name for path in SOURCES.glob("*.sv") if "always_ff" in path.read_text()}
+    assert with_registers <= files
+    assert {file for file in files if file.endswith(".py")}
+
+
+def test_every_register_with_a_reset_is_among_the_faults() -> None:
+    resets_there_are = sum(path.read_text().count("if (!rst_ni)") for path in SOURCES.glob("*.sv"))
+    branches = {(module, with_reset) for module, _, with_reset, _ in resets.registers()}
+    assert len(branches) == resets_there_are
+
+
+def test_an_equivalent_fault_says_why() -> None:
+    for mutation in MUTATIONS:
+        assert not mutation.equivalent or len(mutation.equivalent.split()) > 5
+
+
+def test_a_fault_of_timing_is_undone_when_it_has_been_tried() -> None:
+    change = fault("", "", "units/collector.py", "return ceil_div(rows", "return 1 + ceil_div(rows").edits
+    before = Collector.drain_cycles.__code__
+    with edited(change):
+        assert Collector.drain_cycles.__code__ != before
+    assert Collector.drain_cycles.__code__ == before
+
+
+def test_a_change_to_text_that_is_not_there_is_refused() -> None:
+    change = fault("", "", "units/collector.py", "no such text", "").edits
+    with pytest.raises(ValueError, match="0 places"), edited(change):
+        pass
 
 
 @pytest.mark.parametrize("machine", MACHINES)

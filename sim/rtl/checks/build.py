@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,9 @@ from typing import NamedTuple
 from sim.errors import InputError
 
 SOURCES = Path(__file__).resolve().parents[1] / "modules"
+DRIVER = SOURCES / "driver.h"
+TAIL = 40
+"""Cycles that a case runs on after its last expected handshake."""
 FLAGS = ("--cc", "--assert", "--unroll-count", "1", "--x-assign", "unique", "--x-initial", "unique")
 
 
@@ -110,57 +114,101 @@ def build(design: Design) -> Path:
     if missing is not None:
         raise InputError(missing, field="rtl")
     texts = _texts(design)
-    key = hashlib.sha256(repr((sorted(texts.items()), _bench(design), design.parameters)).encode())
+    made_of = sorted(texts.items()), _bench(design), DRIVER.read_text(), design.parameters
+    key = hashlib.sha256(repr(made_of).encode())
     folder = cache() / f"{design.module}-{key.hexdigest()[:16]}"
     program = folder / "bench"
     if program.exists():
         return program
-    folder.mkdir(exist_ok=True)
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    (folder / "bench.cpp").write_text(_bench(design))
-    _verilate(design, folder)
-    _compile(design, folder)
+    # Another process may be at the same design: what is there is whole.
+    with tempfile.TemporaryDirectory(dir=cache()) as made:
+        work = Path(made)
+        for name, text in texts.items():
+            (work / name).write_text(text)
+        (work / "bench.cpp").write_text(_bench(design))
+        _verilate(design, work)
+        _compile(design, work)
+        folder.mkdir(exist_ok=True)
+        os.replace(work / "bench", program)
     return program
 
 
 def _texts(design: Design) -> dict[str, str]:
-    names = sorted(path.name for path in SOURCES.iterdir() if path.suffix in (".sv", ".vlt", ".h"))
-    texts = {name: (SOURCES / name).read_text() for name in names}
-    for edit in design.edits:
-        if texts[edit.file].count(edit.old) != 1:
-            raise ValueError(f"{edit.file} has {texts[edit.file].count(edit.old)} places that read {edit.old!r}")
-        texts[edit.file] = texts[edit.file].replace(edit.old, edit.new)
-    return texts
+    names = sorted(path.name for path in SOURCES.iterdir() if path.suffix in (".sv", ".vlt"))
+    return {
+        name: changed(name, (SOURCES / name).read_text(), [edit for edit in design.edits if edit.file == name])
+        for name in names
+    }
+
+
+def changed(file: str, text: str, edits: Sequence[Edit]) -> str:
+    """A source with its changes.
+
+    Raises
+    ------
+    ValueError
+        Where the text to change does not stand there exactly once.
+    """
+    for edit in edits:
+        if text.count(edit.old) != 1:
+            raise ValueError(f"{file} has {text.count(edit.old)} places that read {edit.old!r}")
+        text = text.replace(edit.old, edit.new)
+    return text
+
+
+def lint(design: Design) -> None:
+    """Have Verilator look a design over.
+
+    Raises
+    ------
+    InputError
+        With the first warnings, where there are any.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in _texts(design).items():
+            Path(folder, name).write_text(text)
+        _verilator(design, Path(folder), "--lint-only", "-Wall")
 
 
 def _verilate(design: Design, work: Path) -> None:
+    # A mutation may leave a signal unused.
+    warnings = "-Wno-lint" if design.edits else "-Wall"
+    _verilator(design, work, *FLAGS, warnings, "--prefix", "Vtop", "-Mdir", "obj")
+
+
+def _verilator(design: Design, work: Path, *options: str) -> None:
     files = [*sorted(path.name for path in work.glob("*.vlt")), "anda_pkg.sv"]
     files += sorted(path.name for path in work.glob("*.sv") if path.name != "anda_pkg.sv")
     parameters = [f"-G{name}={value}" for name, value in design.parameters.items()]
-    command = [str(verilator()), *FLAGS, *parameters, "--top-module", design.module, "--prefix", "Vtop", "-Mdir", "obj"]
-    # A mutation may leave a signal unused.
-    _run([*command, *(["-Wno-lint"] if design.edits else ["-Wall"]), *files], work)
+    _run([str(verilator()), *options, *parameters, "--top-module", design.module, *files], work)
 
 
 def _compile(design: Design, work: Path) -> None:
-    include = _run([str(verilator()), "--getenv", "VERILATOR_ROOT"], work).strip() + "/include"
-    flags = ["-std=c++17", "-w", f"-I{include}", f"-I{include}/vltstd", "-Iobj", "-I."]
+    libraries = prepare()
     units = sorted(path.name for path in (work / "obj").glob("Vtop*.cpp"))
-    slow = [name for name in units if "Slow" in name]
-    # What runs once need not be fast.
-    for name, parts, level in (("fast", [*(set(units) - set(slow)), "bench.cpp"], "-O1"), ("slow", slow, "-O0")):
-        (work / f"{name}.cpp").write_text("".join(f'#include "{part}"\n' for part in sorted(parts)))
-        _run(["g++", *flags, level, "-c", f"{name}.cpp"], work)
-    _run(["g++", "fast.o", "slow.o", *_runtime(include, flags), "-pthread", "-o", "bench"], work)
+    (work / "all.cpp").write_text("".join(f'#include "{unit}"\n' for unit in (*units, "bench.cpp")))
+    _run(["g++", *_flags(), "-Iobj", "-I.", "-include", DRIVER.name, "-c", "all.cpp"], work)
+    _run(["g++", "all.o", *libraries, "-pthread", "-o", "bench"], work)
 
 
-def _runtime(include: str, flags: list[str]) -> list[str]:
-    """Verilator's own library, compiled once for all designs."""
+@functools.cache
+def _flags() -> tuple[str, ...]:
+    """What everything is compiled with: a case is run in less time than it would take to make the program faster."""
+    include = _run([str(verilator()), "--getenv", "VERILATOR_ROOT"], cache()).strip() + "/include"
+    return ("-std=c++17", "-w", "-O0", f"-I{include}", f"-I{include}/vltstd", f"-I{cache()}")
+
+
+def prepare() -> list[str]:
+    """Compile what all designs share, Verilator's own library and the test bench's headers; the library's objects."""
+    include = _flags()[3].removeprefix("-I")
+    header = cache() / DRIVER.name
+    if not header.exists():
+        header.write_text(DRIVER.read_text())
+        _run(["g++", *_flags(), "-x", "c++-header", header.name, "-o", f"{header.name}.gch"], cache())
     objects = [cache() / f"{name}.o" for name in ("verilated", "verilated_threads", "verilated_dpi")]
     for target in objects:
         if not target.exists():
-            _run(["g++", *flags, "-O1", "-c", f"{include}/{target.stem}.cpp", "-o", target.name], cache())
+            _run(["g++", *_flags(), "-c", f"{include}/{target.stem}.cpp", "-o", target.name], cache())
     return [str(target) for target in objects]
 
 
@@ -180,10 +228,8 @@ def _bench(design: Design) -> str:
 #include "Vtop.h"
 
 int main(int argc, char** argv) {{
-    Verilated::randReset(2);
-    Verilated::randSeed(1);
-    static Vtop top;
-    run_cases(top, {{{config}}}, {{{sources}}}, {{{sinks}}}, argv[1], argv[2]);
+    const auto bind = [](Vtop& top) {{ return Ports{{{{{config}}}, {{{sources}}}, {{{sinks}}}}}; }};
+    run_cases<Vtop>(bind, {TAIL}, argv[1], argv[2]);
     return 0;
 }}
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,11 +33,14 @@ class Comparison:
         In words; none where both sides are equal.
     handshakes, bits
         Handshakes whose cycle was compared, and bits of payload, filled up to whole bytes.
+    covered
+        How often what is rare occurred, by what it is (coverage.py).
     """
 
     differences: list[str] = field(default_factory=list)
     handshakes: int = 0
     bits: int = 0
+    covered: Counter[str] = field(default_factory=Counter)
 
     def cycles(self, port: str, wanted: Sequence[int], handshakes: Handshakes) -> None:
         self.handshakes += len(wanted)
@@ -48,6 +52,16 @@ class Comparison:
         """Compare a signal's payload with bits, (handshakes, width)."""
         packed = np.packbits(wanted, axis=1, bitorder="little")
         self.equal(signal, packed, handshakes.payload[signal][:, : packed.shape[1]])
+
+    def probe(
+        self, signal: str, cycles: Sequence[int], seen: Handshakes, wanted: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Compare when something happens inside a design, and its bits; no port of the simulator's, and not counted."""
+        inside = Comparison()
+        inside.cycles(signal, cycles, seen)
+        if wanted is not None:
+            inside.payload(signal, wanted, seen)
+        self.differences += inside.differences
 
     def equal(self, signal: str, wanted: NDArray[Any], found: NDArray[Any]) -> None:
         """Compare a signal's payload, (handshakes, bytes or bits)."""

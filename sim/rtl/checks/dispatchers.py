@@ -19,6 +19,7 @@ from sim.rtl.checks import bench
 from sim.rtl.checks.bench import Offer, RtlCase, Want, pack, to_bits
 from sim.rtl.checks.build import Design, StreamPort
 from sim.rtl.checks.comparison import Comparison
+from sim.rtl.checks.coverage import of_exponents, of_scales
 from sim.rtl.checks.randomness import arrivals, gaps, pattern
 from sim.rtl.checks.reference import HandshakeTrace, Operations, SourcePort, supply
 from sim.rtl.checks.shape import OP_FIELDS
@@ -66,7 +67,7 @@ def check_weights(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     results = bench.run(design, [case for case, _ in sides])
     found = []
     for (_, wanted), seen in zip(sides, results, strict=True):
-        comparison = Comparison()
+        comparison = Comparison(covered=wanted["covered"])
         for port, cycles in wanted["trace"].handshakes.items():
             comparison.cycles(port, cycles, seen[port])
         for signal in ("block_op_o", "block_first_o", "block_last_o"):
@@ -97,7 +98,7 @@ def _weight_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str,
             block[~known] = 0
             integers.append((block - np.where(known, zero[owner % columns], 0)).reshape(beats, -1))
             codes.append(block.reshape(beats, -1))
-            scale = values.integers(0, 1 << 16, (beats, columns))
+            scale = values.integers(0, 1 << 16, (beats, columns)) * (values.random((beats, columns)) >= 0.1)
             scales.append(np.where((scale >> 10 & 31) == 31, scale & 0x83FF, scale))
             zeros.append(np.repeat(zero[np.newaxis], beats, axis=0))
     all_scales, first = np.concatenate(scales), _first_beats(ops, group * bits, port)
@@ -127,6 +128,7 @@ def _weight_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[str,
         "block_last_o": np.array([[last] for _, _, last in places]),
         "load_weights_o": to_bits(np.concatenate(integers), size["WeightBits"]),
         "load_scales_data_o": to_bits(widened, 19),
+        "covered": of_scales(all_scales[first]),
     }
 
 
@@ -224,11 +226,13 @@ def check_activations(design: Design, seeds: Sequence[int]) -> list[Comparison]:
     results = bench.run(design, [case for case, _ in sides])
     found = []
     for (_, wanted), seen in zip(sides, results, strict=True):
-        comparison = Comparison()
+        comparison = Comparison(covered=wanted["covered"])
         for port, cycles in wanted["trace"].handshakes.items():
             comparison.cycles(port, cycles, seen[port])
         for signal in ("words_o", "exponents_o"):
             bits, known = wanted[signal]
+            if len(seen["taken"].cycles) != len(bits):
+                continue  # and its cycles differ
             shown = np.unpackbits(seen["taken"].payload[signal], axis=1, bitorder="little")[:, : bits.shape[1]]
             comparison.equal(signal, bits & known, (shown & known).astype(np.bool_))
         found.append(comparison)
@@ -274,7 +278,11 @@ def _activation_case(design: Design, rng: random.Random) -> tuple[RtlCase, dict[
         {"taken": Want(len(asked))},
     )
     trace = _activation_model(size, asked, gap, pauses)
-    return case, {"trace": trace} | {name: (np.array(bits), np.array(mask)) for name, (bits, mask) in wanted.items()}
+    first_rows = [rows for rows, first in asked if first]
+    covered = of_exponents(first_rows, size["WordBits"], size["PortBits"], size["ExponentBits"])
+    return case, {"trace": trace, "covered": covered} | {
+        name: (np.array(bits), np.array(mask)) for name, (bits, mask) in wanted.items()
+    }
 
 
 def _activation_model(size: dict[str, int], asked: list[tuple[int, bool]], gap: Any, pauses: Any) -> HandshakeTrace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,16 @@ from sim.rtl.checks import bench
 from sim.rtl.checks.bench import Handshakes, Offer, RtlCase, Want, pack
 from sim.rtl.checks.build import Design
 from sim.rtl.checks.comparison import Comparison
+from sim.rtl.checks.coverage import of_work
 from sim.rtl.checks.randomness import arrivals, gaps, pattern, tokens
 from sim.rtl.checks.reference import HandshakeTrace, Stalls, run_matrix
 from sim.rtl.checks.shape import Shape
-from sim.rtl.checks.stimulus import Work, random_values, random_weights
+from sim.rtl.checks.stimulus import Work, aimed, cancelling, random_values, random_weights, with_small_groups
+
+LEAST_CODE = 1 / 100
+"""Of a token's largest value: what is no code of 0 when it is quantised to 8 bits."""
+SPAN = 128
+"""Weights under one scale, where a PE leaves the choice."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,17 @@ def random_work(
     tame = shape.compressor_lanes > 0
     values = np.random.default_rng(rng.getrandbits(32))
     # Sums of integer PEs are of all values under one scale: here of one dot product or two, or of all of K.
-    span = rng.choice([group, 2 * group, k]) if shape.pe.quantised else 128
+    span = rng.choice([group, 2 * group, k]) if shape.pe.quantised else SPAN
     zero_points = shape.weight_bits > shape.code_bits
     weights = random_weights(values, n, k, zero_points, tame, rng.choice(widths), span)
     activations = random_values(values, (m, k), tame)
-    return Work(shape, arch, activations, weights, rng.randint(1, 16), rng.randint(1, 16))
+    if values.random() < 0.3:
+        activations = with_small_groups(values, activations, group)
+    if values.random() < 0.3:
+        activations, weights = cancelling(values, activations, weights, LEAST_CODE if shape.pe.quantised else 0)
+    work = Work(shape, arch, activations, weights, rng.randint(1, 16), rng.randint(1, 16))
+    one_span = weights.scales.shape[-1] == 1
+    return replace(work, weights=aimed(work, values, tame)) if one_span and values.random() < 0.6 else work
 
 
 def random_stalls(work: Work, rng: random.Random) -> Stalls:
@@ -110,6 +122,7 @@ def prepare(design: Design, work: Work, stalls: Stalls) -> PreparedCase:
     closing = list(work.closing())
     wants = {
         "group": Want(sum(op.groups for op in ops)),
+        "word": Want(sum(op.groups for op in ops) * work.words),
         "output": Want(sum(shape.output_beats(placed.op.rows) for placed in closing), stalls.pattern),
     }
     config = {"mantissa_bits_i": work.mantissa_bits, "digits_i": work.passes, "digit_bits_i": shape.code_bits}
@@ -126,28 +139,38 @@ def prepare(design: Design, work: Work, stalls: Stalls) -> PreparedCase:
 
 
 def reference(prepared: PreparedCase) -> HandshakeTrace:
-    """The simulator's handshakes."""
+    """The simulator's handshakes, its units held up as the RTL is."""
     work = prepared.work
-    trace = run_matrix(work.arch, work.shape.pe, work.operations, prepared.stalls)
+    return derived(work, run_matrix(work.arch, work.shape.pe, work.operations, prepared.stalls))
+
+
+def derived(work: Work, trace: HandshakeTrace) -> HandshakeTrace:
+    """The same with the handshakes that follow from others: of operations, chunks, and room for blocks."""
     starts, beats = iter(trace.handshakes["group"]), iter(trace.handshakes["weight"])
-    chunks, ops = trace.open("chunk"), trace.open("op")
+    activations = iter(trace.handshakes["activation"])
+    chunks, ops, words = trace.open("chunk"), trace.open("op"), trace.open("word")
     for op in work.operations:
         group_starts = [next(starts) for _ in range(op.groups)]
         loads = [next(beats) for _ in range(op.groups * work.shape.weight_beats(op.columns))]
-        # An operation is taken with its last beat; its chunk of activations when its first group begins.
+        # A word is taken with its last beat, an operation with that of its weights.
         ops.append(loads[-1])
-        if op.takes_activations:
+        first, other = work.word_beats(op)
+        for count in (first, *(other,) * (work.words - 1)) * op.groups:
+            words.append([next(activations) for _ in range(count)][-1])
+        if op.takes_activations:  # a chunk of activations: when the first group begins
             chunks.append(group_starts[0])
     trace.handshakes["slot" if work.shape.compressor_lanes else "grant"] = trace.handshakes.pop("space")
     return trace
 
 
-def compare(prepared: PreparedCase, seen: dict[str, Handshakes]) -> Comparison:
+def compare(work: Work, trace: HandshakeTrace, seen: dict[str, Handshakes]) -> Comparison:
     """The simulator and the RTL side by side."""
-    work, trace, comparison = prepared.work, reference(prepared), Comparison()
+    comparison = Comparison(covered=of_work(work))
     for port, handshakes in seen.items():
-        comparison.cycles(port, trace.handshakes[port], handshakes)
+        if port != "word":
+            comparison.cycles(port, trace.handshakes[port], handshakes)
     comparison.payload("output_o", work.output_bits(), seen["output"])
+    comparison.probe("working_o", trace.handshakes["word"], seen["word"], work.working())
     if work.shape.compressor_lanes:
         rows, exponents = work.encoded_rows()
         comparison.payload("row_o", rows, seen["row"])
@@ -168,4 +191,4 @@ def check(
         work = random_work(shape, rng, tokens=tokens, outputs=outputs, widths=widths)
         prepared.append(prepare(design, work, random_stalls(work, rng)))
     results = bench.run(design, [one.case for one in prepared])
-    return [compare(one, seen) for one, seen in zip(prepared, results, strict=True)]
+    return [compare(one.work, reference(one), seen) for one, seen in zip(prepared, results, strict=True)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sim.laws.conservation import BrokenLawError
 from sim.rtl.checks.bench import BenchError
 from sim.rtl.checks.build import Edit
+from sim.rtl.checks.planted import compressor, dispatchers, elements, matrix, resets, timing
+from sim.rtl.checks.planted.edited import edited
+from sim.rtl.checks.planted.fault import Mutation
+from sim.rtl.checks.planted.fault import fault as _one
 from sim.rtl.checks.suite import find
 
 ARITHMETIC = "arithmetic 4,000 operands a case"
@@ -21,28 +24,27 @@ CACHE_QUANTISER = "quantiser keys and values of 8, 4 and 3 bits, 16 lanes"
 CORE = "MXU and BPC 4 x 4, groups of 16, zero points, 2 lanes, 3 output registers"
 
 
-@dataclass(frozen=True)
-class Mutation:
-    """A fault, and the check that is to find it."""
-
-    fault: str
-    check: str
-    edits: tuple[Edit, ...]
-
-    def caught(self, cases: int) -> str | None:
-        """How the check sees it: a difference or a failed assertion; None if it does not."""
-        try:
-            compared = find(self.check).compare(cases, self.edits)
-        except BenchError as error:
-            return str(error).splitlines()[0]
-        return next((case.differences[0] for case in compared if case.differences), None)
+FEW = 20
+"""Cases that notice most faults; where they do not, all of the check are run."""
 
 
-def _one(fault: str, check: str, file: str, old: str, new: str) -> Mutation:
-    return Mutation(fault, check, (Edit(file, old, new),))
+def caught(mutation: Mutation) -> str | None:
+    """How its check sees a fault: a difference, a failed assertion, a broken law; None if it does not."""
+    return _noticed(mutation, FEW) or _noticed(mutation, None)
 
 
-MUTATIONS = (
+def _noticed(mutation: Mutation, cases: int | None) -> str | None:
+    in_time = tuple(edit for edit in mutation.edits if edit.file.endswith(".py"))
+    in_rtl = tuple(edit for edit in mutation.edits if edit not in in_time)
+    try:
+        with edited(in_time):
+            compared = find(mutation.check).compare(cases, in_rtl)
+    except (BenchError, BrokenLawError, StopIteration) as error:
+        return (str(error) or "the simulation ends early").splitlines()[0]
+    return next((case.differences[0] for case in compared if case.differences), None)
+
+
+EARLIER = (
     _one(
         "weights load a cycle late",
         MXU,
@@ -204,4 +206,14 @@ MUTATIONS = (
         "{1'b0, word[i][MantissaBits-1:0]}",
         "{1'b0, word[i][MantissaBits-1:1], 1'b0}",
     ),
+)
+
+MUTATIONS = (
+    *EARLIER,
+    *dispatchers.FAULTS,
+    *matrix.FAULTS,
+    *compressor.FAULTS,
+    *elements.FAULTS,
+    *timing.FAULTS,
+    *resets.FAULTS,
 )

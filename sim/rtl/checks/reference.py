@@ -77,7 +77,8 @@ class SourcePort(Activity):
 
     def work(self, cycles: int) -> Timeout:
         after = self._cycles[-1] + 1 if self._cycles else 0
-        beat = max(self._environment._now, after + int(self._gaps[len(self._cycles)]))
+        gap = int(self._gaps[len(self._cycles)]) if len(self._cycles) < len(self._gaps) else 0
+        beat = max(self._environment._now, after + gap)
         self._cycles.append(beat)
         return super().work(beat + cycles - self._environment._now)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from sim.arch.load import load_arch
-from sim.arch.schema import Arch, Buffers, Schedule
+from sim.arch.schema import Arch, BufferConfig, Buffers, Schedule
 from sim.formats.widths import EXPONENT_BITS
 from sim.mapping.operands import ceil_div
 from sim.rtl.checks import pe as rtl
 from sim.rtl.checks.build import Design, StreamPort
 from sim.units.processing_element import ProcessingElement, make
 
+AnyBuffer = TypeVar("AnyBuffer", bound=BufferConfig)
 OP_FIELDS = {
     "run_closes": 1,
     "run_opens": 1,
@@ -24,6 +26,8 @@ OP_FIELDS = {
     "rows": 8,
 }
 """op_t of anda_pkg.sv, least significant field first."""
+SMALLER = 4
+"""Rows and columns of a shipped machine over those that are compiled to run whole GeMMs."""
 CONFIG = ("mantissa_bits_i", "digits_i", "digit_bits_i", "scale_groups_i")
 """What an array is told once for a whole GeMM."""
 
@@ -64,6 +68,36 @@ class Shape:
     activation_bits: int | None = None
     lanes: int | None = None
 
+    @classmethod
+    def small(cls, machine: str, *, compressed: bool = False) -> Shape:
+        """One MXU of a shipped machine, a quarter of its rows and columns, with ports as the machine gives it then.
+
+        Its PEs are as deep as those of the RTL, whatever its clock.
+        """
+        whole = load_arch(machine)
+        rows, columns = max(1, whole.mxu.rows // SMALLER), max(1, whole.mxu.columns // SMALLER)
+        overrides = ["mxu.count=1", f"mxu.rows={rows}", f"mxu.columns={columns}"]
+        lanes = max(1, whole.bpc.lanes // SMALLER) if whole.bpc else 0
+        if lanes:
+            overrides.append(f"bpc.lanes={lanes}")
+        arch = load_arch(machine, overrides)
+        bits = make(arch).weight_bits
+        return cls(
+            machine,
+            rows,
+            columns,
+            arch.mxu.dot_length,
+            bits,
+            arch.weight_dispatcher.port_bits,
+            arch.activation_dispatcher.port_bits,
+            arch.activation_dispatcher.exponent_port_bits or 0,
+            arch.collector.port_bits,
+            arch.mxu.output_registers,
+            lanes if compressed else 0,
+            arch.cost.pe.describes.pipeline_cycles,
+            code_bits=bits,
+        )
+
     @cached_property
     def encoded(self) -> bool:
         return make(load_arch(self.machine)).encoded
@@ -72,6 +106,7 @@ class Shape:
     def arch(self) -> Arch:
         """The machine with an array of this shape."""
         overrides = [
+            "mxu.count=1",
             f"mxu.rows={self.rows}",
             f"mxu.columns={self.columns}",
             f"mxu.dot_length={self.group_size}",
@@ -95,8 +130,7 @@ class Shape:
         """The machine with another schedule and other buffers."""
         buffers = self.arch.buffers
         sized = Buffers(
-            activation=buffers.activation.model_copy(update={"bytes": activation_bytes}),
-            weight=buffers.weight.model_copy(update={"bytes": weight_bytes}),
+            activation=_sized(buffers.activation, activation_bytes), weight=_sized(buffers.weight, weight_bytes)
         )
         return self.arch.model_copy(update={"schedule": schedule, "buffers": sized})
 
@@ -145,6 +179,7 @@ class Shape:
             ),
         )
         group = StreamPort("group", {}, valid="group_starts_o", probe=True)
+        word = StreamPort("word", {"working_o": self.rows * self.columns}, valid="word_fires_o", probe=True)
         if self.compressor_lanes:
             return Design(
                 "anda_core",
@@ -152,6 +187,7 @@ class Shape:
                 (*sources, StreamPort("slot", {})),
                 (
                     group,
+                    word,
                     StreamPort("output", {"output_o": self.collector_port}, valid="output_fires_o", probe=True),
                     StreamPort("handover", {}, valid="handover_o", probe=True),
                     StreamPort(
@@ -172,6 +208,7 @@ class Shape:
             (*sources, StreamPort("grant", {})),
             (
                 group,
+                word,
                 StreamPort("output", {"output_o": self.collector_port, "output_last_o": 1, "output_run_last_o": 1}),
             ),
             CONFIG,
@@ -182,3 +219,8 @@ class Shape:
 
     def output_beats(self, rows: int) -> int:
         return ceil_div(rows * self.columns * 16, self.collector_port)
+
+
+def _sized(buffer: AnyBuffer, size: int) -> AnyBuffer:
+    """A buffer of so many bytes, filled up to whole banks."""
+    return buffer.model_copy(update={"bytes": size + -size % buffer.banks})

@@ -6,7 +6,7 @@ Operations are those of the simulator's own plan, values those of the PE's own `
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +32,10 @@ from sim.workload.gemm import Gemm
 
 Bits = NDArray[np.bool_]
 Half = NDArray[np.float16]
+Float32 = NDArray[np.float32]
+LARGEST_TAME = 2.0**15
+OVERFLOWING = (65519.0, 65521.0, 65528.0, 65535.0)
+"""About the number from which FP16 rounds to infinity."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +70,21 @@ class Work:
     output_mantissa_bits: int
 
     @cached_property
-    def plan(self) -> Plan:
-        schedule = self.arch.schedule
-        assert isinstance(schedule, Schedule)
+    def gemm(self) -> Gemm:
+        """What is asked of the machine."""
         (m, k), (n, _) = self.values.shape, self.weights.shape
         length = self.mantissa_bits if self.shape.encoded else None
+        output = self.output_mantissa_bits if self.shape.compressor_lanes else None
         size: Grouping = "channel" if self.weights.scales.shape[-1] == 1 else self.weights.group_size
         stored = IntegerWeights(self.weights.bits, size)
-        gemm = Gemm("case", "other", m, k, n, mantissa_bits=length, weights=stored)
-        operand = self.shape.pe.activations(gemm.mantissa_bits)
-        return make_plan(self.arch, gemm, operand, GroupedWeights(stored), schedule, self.shape.pe.passes(gemm))
+        return Gemm("case", "other", m, k, n, mantissa_bits=length, output_mantissa_bits=output, weights=stored)
+
+    @cached_property
+    def plan(self) -> Plan:
+        schedule, gemm = self.arch.schedule, self.gemm
+        assert isinstance(schedule, Schedule)
+        operand, weights = self.shape.pe.activations(gemm.mantissa_bits), GroupedWeights(gemm.weights)
+        return make_plan(self.arch, gemm, operand, weights, schedule, self.shape.pe.passes(gemm))
 
     @property
     def passes(self) -> int:
@@ -116,11 +125,17 @@ class Work:
         return [placed.op for placed in self.placed]
 
     @cached_property
-    def outputs(self) -> Half:
+    def totals(self) -> Float32:
         """(m, n) as the machine's PE says that it multiplies."""
         self.shape.pe.require_values()
         with np.errstate(over="ignore"):
-            return self.shape.pe.multiply(self.values, self.weights, self.mantissa_bits).astype(np.float16)
+            return self.shape.pe.multiply(self.values, self.weights, self.mantissa_bits)
+
+    @cached_property
+    def outputs(self) -> Half:
+        """(m, n), rounded."""
+        with np.errstate(over="ignore"):
+            return self.totals.astype(np.float16)
 
     @cached_property
     def _aligned(self) -> BlockFloat:
@@ -208,8 +223,7 @@ class Work:
             rows, span = slice(placed.row, placed.row + op.rows), slice(placed.group, placed.group + op.groups)
             block = self.word_bits[rows, span].transpose(1, 2, 0, 3).reshape(op.groups, self.words, -1)
             side = self.side_bits[rows, span].transpose(1, 0, 2).reshape(op.groups, -1)
-            beats = ceil_div(block.shape[-1], port)
-            first = max(beats, ceil_div(op.rows * self.shape.side_bits, exponent_port))
+            first, beats = self.word_beats(op)
             total = first + (self.words - 1) * beats
             stream = np.zeros((op.groups, total, port), np.bool_)
             stream[:, :beats] = _beats(block[:, 0], beats, port).reshape(op.groups, beats, port)
@@ -221,6 +235,20 @@ class Work:
             words.append(stream.reshape(-1, port))
             exponents.append(side_stream.reshape(-1, exponent_port))
         return {"activation_i": np.concatenate(words), "activation_exponents_i": np.concatenate(exponents)}
+
+    def word_beats(self, op: TileOp) -> tuple[int, int]:
+        """Beats of the first word of a group, with what stands beside it, and of each other word."""
+        beats = ceil_div(op.rows * self.shape.pe.word_bits, self.shape.activation_port)
+        return max(beats, ceil_div(op.rows * self.shape.side_bits, self.shape.exponent_beat_bits)), beats
+
+    def working(self) -> Bits:
+        """(words, rows x columns): the PEs of the array that take each word."""
+        rows, columns = np.arange(self.shape.rows)[:, np.newaxis], np.arange(self.shape.columns)
+        parts = [
+            np.tile(((rows < op.rows) & (columns < op.columns)).reshape(1, -1), (op.groups * self.words, 1))
+            for op in self.operations
+        ]
+        return np.concatenate(parts)
 
     def closing(self) -> Iterator[PlacedOperation]:
         """The operations that finish a tile."""
@@ -308,3 +336,64 @@ def random_values(rng: np.random.Generator, shape: Sequence[int], tame: bool) ->
     codes = rng.integers(0, 1 << 16, tuple(shape), dtype=np.uint16)
     codes = np.where((codes >> 10 & 31) == 31, codes & np.uint16(0x83FF), codes)
     return fp16.from_codes(codes)
+
+
+def with_small_groups(rng: np.random.Generator, values: Half, group_size: int) -> Half:
+    """The values with a third of the groups made of subnormals only."""
+    codes = fp16.to_codes(values)
+    chosen = rng.random((values.shape[0], ceil_div(values.shape[1], group_size))) < 1 / 3
+    small = chosen.repeat(group_size, axis=1)[:, : values.shape[1]]
+    return fp16.from_codes(np.where(small, codes & np.uint16(0x83FF), codes))
+
+
+def aimed(work: Work, rng: np.random.Generator, tame: bool) -> IntegerTensor:
+    """The weights with scales that take an output of each column to where FP16 rounds in a way of its own.
+
+    That is subnormal or just below, or, unless tame, about to overflow. The weights are under one scale a column.
+    """
+    weights = work.weights
+    unscaled = replace(work, weights=replace(weights, scales=np.ones_like(weights.scales))).totals
+    wanted = np.exp2(rng.uniform(-27, -13, weights.shape[0]))
+    if not tame:
+        wanted = np.where(rng.random(weights.shape[0]) < 0.5, wanted, rng.choice(OVERFLOWING, weights.shape[0]))
+    sums = unscaled[rng.integers(0, unscaled.shape[0], weights.shape[0]), np.arange(weights.shape[0])]
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        scales = (wanted / sums).astype(np.float16)
+        largest = np.abs(scales * unscaled).max(axis=0)
+    fits = (
+        (scales != 0) & (np.abs(scales) < LARGEST_TAME / (1 << weights.bits)) & ((largest < LARGEST_TAME) | (not tame))
+    )
+    return replace(weights, scales=np.where(fits, scales, weights.scales[:, 0])[:, np.newaxis])
+
+
+def cancelling(
+    rng: np.random.Generator, values: Half, weights: IntegerTensor, least: float
+) -> tuple[Half, IntegerTensor]:
+    """Both with every other span of K taking off what the one before adds, but for one small activation.
+
+    What is left shows the last bits of the sums on the way, which rounding to FP16 hides elsewhere.
+
+    Parameters
+    ----------
+    least
+        Of the small activation, relative to the largest of its token.
+    """
+    span, pairs = weights.codes.shape[-1], weights.length // (2 * weights.codes.shape[-1])
+    if not pairs:
+        return values, weights
+    values, codes = np.abs(values), weights.codes.copy()  # sums are largest where all terms have one sign
+    zeros, scales = weights.zeros.copy(), weights.scales.copy()
+    for first in range(0, 2 * pairs, 2):
+        second = first + 1
+        values[:, second * span : (second + 1) * span] = values[:, first * span : second * span]
+        zeros[:, second], scales[:, second] = zeros[:, first], scales[:, first]
+        middle = zeros[:, first, np.newaxis].astype(np.int16)
+        taken = middle - np.abs(codes[:, first] - middle)
+        codes[:, second] = np.maximum(taken, np.maximum(0, 2 * middle - (1 << weights.bits) + 1))
+        codes[:, first] = 2 * middle - codes[:, second]
+    values[:, 2 * pairs * span :] = 0
+    token = np.abs(values[rng.integers(values.shape[0])].astype(np.float32))
+    size = token[:span]
+    place = int(np.argmin(np.where(size <= least * token.max(), np.inf, size)))
+    codes[:, 1, place] = zeros[:, 1]
+    return values, replace(weights, codes=codes, zeros=zeros, scales=scales)

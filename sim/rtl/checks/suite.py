@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
-from sim.rtl.checks import arithmetic, bpc, collector, dispatchers, matrix, plane_fill, quantiser
+from sim import shipped
+from sim.rtl.checks import arithmetic, bpc, collector, complete, dispatchers, matrix, plane_fill, quantiser
 from sim.rtl.checks.build import Design, Edit
 from sim.rtl.checks.comparison import Comparison
 from sim.rtl.checks.shape import Shape
+
+COMPLETE = "complete GeMMs"
+COMPLETE_CASES = 45
+"""Of each machine: nine on each memory."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ def _arrays() -> list[Check]:
     anda = "anda-hpca25"
     checks = [
         array("APU", "1 x 1, groups of 64", narrow(anda, 1, 1), 200),
+        array("MXU", "3 x 2, exponents through 13 b", Shape(anda, 3, 2, 64, 4, 256, 192, 13, 64), 100),
         array("APU", "1 x 2, groups of 128, zero points", narrow(anda, 1, 2, 128, weight_bits=5, weight_port=64), 100),
         array("MXU", "2 x 2, groups of 64", narrow(anda, 2, 2), 200),
         array(
@@ -79,6 +85,12 @@ def _arrays() -> list[Check]:
             "MXU and BPC",
             "2 x 4, groups of 32, 2 lanes, 1 output register",
             Shape(anda, 2, 4, 32, 4, 512, 64, 80, 192, registers=1, compressor_lanes=2),
+            100,
+        ),
+        array(
+            "MXU and BPC",
+            "6 x 4, groups of 32, 2 lanes, 1 output register",
+            Shape(anda, 6, 4, 32, 4, 512, 192, 13, 192, registers=1, compressor_lanes=2),
             100,
         ),
         array("MXU and BPC", "16 x 16, groups of 64, as published", Shape(anda, 16, 16, compressor_lanes=16), 24),
@@ -95,7 +107,19 @@ def _arrays() -> list[Check]:
         wide = replace(square, rows=1, columns=3, group_size=other_group, weight_port=64, registers=1)
         checks.append(array(unit, "2 x 2, groups of 64", square, 200, tokens=2, outputs=3))
         checks.append(array(unit, f"1 x 3, groups of {other_group}, 1 output register", wide, 50))
-    return checks + _widths() + _integers()
+    return checks + _widths() + _integers() + _complete()
+
+
+def _complete() -> list[Check]:
+    """Whole GeMMs on a small version of every shipped machine, outputs encoded where it can and as FP16."""
+    found = []
+    for machine in shipped.names("arch_configs"):
+        raw = Shape.small(machine)
+        shapes = {"": raw} if not raw.encoded else {"": Shape.small(machine, compressed=True), ", FP16 outputs": raw}
+        for outputs, shape in shapes.items():
+            variant = f"{machine}, {shape.rows} x {shape.columns}{outputs}"
+            found.append(Check(COMPLETE, variant, shape.design(), partial(complete.check, shape), COMPLETE_CASES))
+    return found
 
 
 def _integers() -> list[Check]:
@@ -135,9 +159,10 @@ def _widths() -> list[Check]:
     return [*found, array("FP-FP PE, wide weights", "of 8 bits, zero points", whole, 200, outputs=3, widths=(8,))]
 
 
-def checks() -> list[Check]:
+@cache
+def checks() -> tuple[Check, ...]:
     """Every check, small units first."""
-    return [
+    return (
         Check("arithmetic", "4,000 operands a case", arithmetic.design(), arithmetic.check, 20),
         Check(
             "weight dispatcher",
@@ -174,11 +199,19 @@ def checks() -> list[Check]:
             dispatchers.check_activations,
             200,
         ),
+        Check(
+            "activation dispatcher",
+            "7 rows, 512 b and 13 b",
+            dispatchers.activation_design(7, 64, 512, 13),
+            dispatchers.check_activations,
+            200,
+        ),
         Check("collector", "as published", collector.design(16, 16, 1024), collector.check, 200),
         Check("collector", "4 x 2, 192 b", collector.design(4, 2, 192), collector.check, 200),
         Check("BPC", "as published", bpc.design(16, 16, 64, 16, 1024), bpc.check, 200),
         Check("BPC", "4 x 4, groups of 16, 2 lanes", bpc.design(4, 4, 16, 2, 64), bpc.check, 200),
         Check("BPC", "2 x 8, groups of 128, 1 lane", bpc.design(2, 8, 128, 1, 192), bpc.check, 200),
+        Check("BPC", "7 x 4, groups of 32, 2 lanes", bpc.design(7, 4, 32, 2, 128), bpc.check, 200),
         Check(
             "BPC",
             "softmax's weights, 16 x 16, 16 lanes",
@@ -200,7 +233,7 @@ def checks() -> list[Check]:
             200,
         ),
         *_arrays(),
-    ]
+    )
 
 
 def find(name: str) -> Check:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Activation dispatcher: gathers the beats of a word of every row, and hands it on in the cycle of the last one.
 /// For r rows a word takes ceil(r * WordBits / PortBits) beats; the first of a group not less than
 /// ceil(r * SideBits / ExponentBits), as exponents, or the tokens' scales, come through a port of their own beside it.
@@ -70,9 +71,11 @@ module activation_dispatcher #(
   end
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni) word_valid_i |-> word_rows_i != '0 && 32'(word_rows_i) <= Rows)
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    word_valid_i |-> word_rows_i != '0 && 32'(word_rows_i) <= Rows)
     else $error("a word without rows, or beyond them");
-  assert property (@(posedge clk_i) disable iff (!rst_ni) beat_valid_i && !beat_ready_o |=> beat_valid_i && $stable(beat_i))
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    beat_valid_i && !beat_ready_o |=> beat_valid_i && $stable(beat_i))
     else $error("activations changed while they waited");
 `endif
 

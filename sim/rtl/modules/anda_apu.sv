@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Anda processing unit: weight double buffer, bit-serial dot product, FP accumulator (Anda, Sec. IV-B, Fig. 11).
 ///
 ///     words --> anda_dot --> scale_accumulate --> output registers

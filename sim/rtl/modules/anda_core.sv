@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Anda's data path from the buffers' ports to encoded rows: the MXU with its dispatchers and collector, and the BPC.
 module anda_core import anda_pkg::*; #(
   parameter int unsigned Rows               = 16,
@@ -36,8 +37,10 @@ module anda_core import anda_pkg::*; #(
   output logic                          activation_ready_o,
   input  logic [ActivationPortBits-1:0] activation_i,
   input  logic [ExponentPortBits-1:0]   activation_exponents_i,
-  // A group begins; outputs leave the collector; the gather registers are handed over
+  // A group begins; a word is taken, by these PEs; outputs leave the collector; the gather registers are handed over
   output logic                         group_starts_o,
+  output logic                         word_fires_o,
+  output logic [Rows-1:0][Columns-1:0] working_o,
   output logic                         output_fires_o,
   output logic [CollectorPortBits-1:0] output_o,
   output logic                         handover_o,
@@ -59,13 +62,13 @@ module anda_core import anda_pkg::*; #(
 
   matrix_unit #(
     .Kind(Anda), .Rows(Rows), .Columns(Columns), .GroupSize(GroupSize), .WeightBits(WeightBits),
-    .CodeBits(CodeBits), .WeightPortBits(WeightPortBits), .ActivationPortBits(ActivationPortBits), .ExponentPortBits(ExponentPortBits),
-    .CollectorPortBits(CollectorPortBits), .Registers(Registers)
+    .CodeBits(CodeBits), .WeightPortBits(WeightPortBits), .ActivationPortBits(ActivationPortBits),
+    .ExponentPortBits(ExponentPortBits), .CollectorPortBits(CollectorPortBits), .Registers(Registers)
   ) i_matrix_unit (
     .clk_i, .rst_ni, .mantissa_bits_i, .digits_i, .digit_bits_i, .scale_groups_i, .op_valid_i, .op_ready_o, .op_i,
     .weight_valid_i, .weight_ready_o, .weight_codes_i, .weight_scales_i, .weight_zeros_i,
     .chunk_valid_i, .chunk_ready_o, .activation_valid_i, .activation_ready_o, .activation_i, .activation_exponents_i,
-    .group_starts_o, .grant_valid_i(grant_valid), .grant_ready_o(grant_ready),
+    .group_starts_o, .word_fires_o, .working_o, .grant_valid_i(grant_valid), .grant_ready_o(grant_ready),
     .output_valid_o(output_valid), .output_ready_i(output_ready), .output_o,
     .output_last_o(output_last), .output_run_last_o(output_run_last), .output_rows_o(output_rows)
   );

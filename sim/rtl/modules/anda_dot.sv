@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Anda's bit-serial dot product: 64 weights, gated by one mantissa plane a cycle (Anda, Sec. IV-B, Fig. 11).
 ///
 ///     word --> sign latch | plane register --> AND, signs --> adder tree --> acc = (acc << 1) + sum

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Types that the units share.   Model: sim/mapping/nest.py (TileOp)
 package anda_pkg;
 

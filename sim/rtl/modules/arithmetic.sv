@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The four steps of floating-point arithmetic side by side, for their check only; nothing instantiates this.
 module arithmetic #(
   parameter int unsigned IntegerBits = 51

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Bit-plane compressor: runs of FP16 outputs in, Anda rows out (Anda, Sec. IV-C, Fig. 12).
 ///
 ///     beats --> gather registers --> lanes --> rows

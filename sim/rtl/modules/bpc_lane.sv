@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// One BPC lane: an FP16 group in, a sign row and M planes out, MSB first (Anda, Sec. IV-C, Fig. 12).
 ///
 ///     field extractor --> max-exponent catcher --> parallel-to-serial aligner --> packager

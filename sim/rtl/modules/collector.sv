@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Output collector: drains a finished tile from the output registers, row after row.
 ///
 /// A tile of r rows takes ceil(r * Columns * 16 / PortBits) beats. The first tile of a run waits for a grant, which
@@ -68,7 +69,8 @@ module collector import anda_pkg::*; #(
   end
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni) beat_valid_o && !beat_ready_i |=> beat_valid_o && $stable(beat_o))
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    beat_valid_o && !beat_ready_i |=> beat_valid_o && $stable(beat_o))
     else $error("outputs changed while they waited");
 `endif
 

@@ -1,4 +1,5 @@
-// Test bench for modules whose ports are valid/ready streams: offers what a file holds, and writes down every handshake.
+// SPDX-License-Identifier: Apache-2.0
+// Test bench for modules whose ports are valid/ready streams: offers what a file holds, notes every handshake.
 //
 // In cycle c (counted from the end of reset) inputs are set, the design settles, handshakes are noted, the clock rises.
 // A source offers its item k from cycle at[k] on, and not before gap[k] cycles have passed since item k - 1 was taken;
@@ -131,50 +132,59 @@ public:
     }
 };
 
-/// Cycles run on after the last expected handshake, in which no other may happen.
-constexpr uint32_t kTail = 40;
+/// The ports of a design.
+struct Ports {
+    std::vector<uint8_t*> config;
+    std::vector<Source> sources;
+    std::vector<Sink> sinks;
+};
 
-template <class Top>
-void run_cases(Top& top, std::vector<uint8_t*> config, std::vector<Source> sources, std::vector<Sink> sinks,
-               const char* cases, const char* results) {
+/// Runs every case on a design of its own, whose registers come up as another seed has it.
+template <class Top, class Bind>
+void run_cases(Bind bind, uint32_t tail_cycles, const char* cases, const char* results) {
     Reader reader(cases);
     FILE* file = std::fopen(results, "wb");
+    Verilated::randReset(2);
     while (!reader.done()) {
         const uint32_t max_cycles = reader.word();
-        for (uint8_t* value : config) *value = reader.word();
-        for (Source& source : sources) source.open(reader);
-        for (Sink& sink : sinks) sink.open(reader);
+        Verilated::randSeed(reader.word());
+        const auto top = std::make_unique<Top>();
+        Ports ports = bind(*top);
+        for (uint8_t* value : ports.config) *value = reader.word();
+        for (Source& source : ports.sources) source.open(reader);
+        for (Sink& sink : ports.sinks) sink.open(reader);
         const auto clock = [&](uint32_t cycle) {
-            for (Source& source : sources) source.drive(cycle);
-            for (Sink& sink : sinks) sink.drive(cycle);
-            top.clk_i = 0;
-            top.eval();
+            for (Source& source : ports.sources) source.drive(cycle);
+            for (Sink& sink : ports.sinks) sink.drive(cycle);
+            top->clk_i = 0;
+            top->eval();
         };
         const auto rise = [&] {
-            top.clk_i = 1;
-            top.eval();
+            top->clk_i = 1;
+            top->eval();
         };
-        top.rst_ni = 0;
+        top->rst_ni = 0;
         clock(0);
         rise();
-        top.rst_ni = 1;
-        uint32_t tail = kTail;
+        top->rst_ni = 1;
+        // Cycles run on after the last expected handshake, in which no other may happen.
+        uint32_t tail = tail_cycles;
         for (uint32_t cycle = 0; cycle < max_cycles && tail; ++cycle) {
             clock(cycle);
             bool finished = true;
-            for (Source& source : sources) {
+            for (Source& source : ports.sources) {
                 source.sample(cycle);
                 finished = finished && source.finished();
             }
-            for (Sink& sink : sinks) {
+            for (Sink& sink : ports.sinks) {
                 sink.sample(cycle);
                 finished = finished && sink.finished();
             }
             rise();
             if (finished) --tail;
         }
-        for (const Source& source : sources) source.write(file);
-        for (const Sink& sink : sinks) sink.write(file);
+        for (const Source& source : ports.sources) source.write(file);
+        for (const Sink& sink : ports.sinks) sink.write(file);
     }
     std::fclose(file);
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// FIGNA PE: pre-aligned mantissas x INT4 in integer units, a few a cycle (FIGNA, HPCA 2024).
 ///
 ///     word --> multipliers, adder tree --> + acc --> scale_accumulate

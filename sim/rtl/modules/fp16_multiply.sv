@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The exact product of two finite FP16 numbers as binary32; subnormals kept.
 module fp16_multiply (
   input  logic [15:0] a_i,
@@ -16,6 +17,8 @@ module fp16_multiply (
   assign zero     = a[17:10] == '0 || b[17:10] == '0;
   assign product  = {1'b1, a[9:0]} * {1'b1, b[9:0]};
   assign exponent = a[17:10] + b[17:10] - 8'd127 + 8'(product[21]);
-  assign fp32_o   = {a[18] ^ b[18], zero ? 31'b0 : {exponent, product[21] ? product[20:0] : {product[19:0], 1'b0}, 2'b0}};
+  assign fp32_o   = {
+    a[18] ^ b[18], zero ? 31'b0 : {exponent, product[21] ? product[20:0] : {product[19:0], 1'b0}, 2'b0}
+  };
 
 endmodule

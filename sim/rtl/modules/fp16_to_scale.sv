@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Widens a finite FP16 number to a scale: exact; subnormals become normal.
 module fp16_to_scale (
   input  logic [15:0]      fp16_i,

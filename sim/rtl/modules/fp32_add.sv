@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// fl(a + b): binary32, to nearest even. Operands and sum are normal numbers or 0; x - x is +0.
 ///                                                 Model: acc of sim/formats/contract.py
 module fp32_add (

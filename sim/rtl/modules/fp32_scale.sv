@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// fl(a x s 2^unit): binary32 times a scale and a power of two, to nearest even.
 /// The contract keeps the product between 2^-126 and 2^127 or 0, so that neither overflow nor subnormals occur.
 ///                                                 Model: t_g of sim/formats/contract.py

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// binary32 to FP16, to nearest even; subnormals kept, overflow to Inf. The operand is a normal number or 0.
 ///                                                 Model: FP16(acc) of sim/formats/contract.py
 module fp32_to_fp16 (

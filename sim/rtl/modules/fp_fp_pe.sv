@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// FP-FP PE: FP16 x FP16 products, exact in binary32, added to the accumulator one after the other in the order of k.
 ///
 ///     word --> products --> chain of adders, accumulator --> FP16 output registers

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// FP-INT PE: FP16 x INT4 multipliers, their products added exactly in fixed point, one rounding a group.
 ///
 ///     word --> significand x weight, shifted to units of 2^-24 --> + acc --> scale_accumulate

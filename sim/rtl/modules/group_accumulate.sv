@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Frame of the bit-parallel PEs: registers a word, and adds up what the PE makes of each into the group's dot product.
 ///
 ///     word --> word_o --> (PE's multipliers) --> sum_i --> dot_o

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// iFPU PE: pre-aligned mantissas added and subtracted as four planes of +1 and -1 have it (iFPU, ICLR 2023).
 ///
 ///     w = sum_i 2^(i-1) b_i - 1/2,  b_i = +1 where bit i of w + 8 is set, else -1
@@ -52,7 +53,9 @@ module ifpu_pe #(
   always_comb begin
     sum = '0;
     for (int unsigned k = 0; k < Lanes; k++) begin
-      automatic logic [SumBits-1:0] mantissa = {{(SumBits - MantissaBits - 1){mantissas[k][MantissaBits]}}, mantissas[k]};
+      automatic logic [SumBits-1:0] mantissa = {
+        {(SumBits - MantissaBits - 1){mantissas[k][MantissaBits]}}, mantissas[k]
+      };
       for (int unsigned i = 0; i < WeightBits; i++) begin
         sum += (codes[k][i] ? mantissa : -mantissa) << i;
       end

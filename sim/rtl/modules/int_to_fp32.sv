@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A signed integer as binary32, to nearest even.   Model: fl(d_g) of sim/formats/contract.py
 /// 0 becomes +0; every other integer of up to 64 bits is a normal number.
 module int_to_fp32 #(

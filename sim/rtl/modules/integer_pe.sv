@@ -1,11 +1,12 @@
-/// Integer PE: INT8 or INT4 activations x INT8 or INT4 weights, a few a cycle, into an int32 sum of all values under one
-/// scale of the weights; that counts in the scale, and at the end of a tile the sum of those in the token's.
+// SPDX-License-Identifier: Apache-2.0
+/// Integer PE: INT8 or INT4 activations x INT8 or INT4 weights, a few a cycle, into an int32 sum of all values under
+/// one scale of the weights; that counts in the scale, and at the end of a tile the sum of those in the token's.
 ///
 ///     word --> multipliers, adder tree --> << digit, + int32 --> token_accumulate
 ///     +0       +1                                                +2
 ///
-/// A group takes ceil(GroupSize / Lanes) words, not less than three; weights in digits pass once for each. mxu.pipeline_cycles
-/// is 6.
+/// A group takes ceil(GroupSize / Lanes) words, not less than three; weights in digits pass once for each.
+/// mxu.pipeline_cycles is 6.
 /// Model: sim/units/pe/int8.py, sim/units/pe/int8_int4.py; docs/microarchitecture.md
 module integer_pe #(
   parameter int unsigned WeightBits     = 8,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The MXU with both dispatchers and the collector: from the buffers' ports to FP16 outputs.
 ///
 ///     operations, weights --> weight dispatcher -----+
@@ -41,8 +42,10 @@ module matrix_unit import anda_pkg::*; #(
   output logic                          activation_ready_o,
   input  logic [ActivationPortBits-1:0] activation_i,
   input  logic [ExponentPortBits-1:0]   activation_exponents_i,
-  // A group begins
-  output logic group_starts_o,
+  // A group begins; a word is taken, by these PEs
+  output logic                         group_starts_o,
+  output logic                         word_fires_o,
+  output logic [Rows-1:0][Columns-1:0] working_o,
   // Outputs
   input  logic                         grant_valid_i,
   output logic                         grant_ready_o,
@@ -102,12 +105,13 @@ module matrix_unit import anda_pkg::*; #(
     .WeightCodes(WeightCodes), .Lanes(Lanes), .MantissaBits(MantissaBits),
     .ActivationBits(ActivationBits), .Registers(Registers)
   ) i_mxu (
-    .clk_i, .rst_ni, .mantissa_bits_i, .digits_i, .scale_groups_i, .load_i(load), .load_beat_i(load_beat), .load_weights_i(load_weights),
+    .clk_i, .rst_ni, .mantissa_bits_i, .digits_i, .scale_groups_i, .load_i(load), .load_beat_i(load_beat),
+    .load_weights_i(load_weights),
     .load_scales_i(load_scales), .load_scales_data_i(load_scales_data),
     .block_valid_i(block_valid), .block_ready_o(block_ready), .block_op_i(block_op),
     .block_first_i(block_first), .block_last_i(block_last), .block_shift_i(block_shift), .chunk_valid_i, .chunk_ready_o,
     .word_valid_o(word_valid), .word_ready_i(word_ready), .word_rows_o(word_rows), .word_first_o(word_first),
-    .words_i(words), .exponents_i(exponents),
+    .words_i(words), .exponents_i(exponents), .word_fires_o, .working_o,
     .tile_valid_o(tile_valid), .tile_ready_i(tile_ready), .tile_o(tile), .outputs_o(outputs)
   );
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Matrix unit: Rows x Columns PEs of one kind, output stationary (Anda, Sec. IV).
 ///
 /// A group begins when the shadow weights are full and, for the first of an operation, when a chunk of activations is
@@ -47,6 +48,9 @@ module mxu import anda_pkg::*; #(
   output logic                          word_first_o,
   input  logic [Rows-1:0][WordBits-1:0] words_i,
   input  logic [Rows-1:0][SideBits-1:0] exponents_i,
+  // PEs that take the present word; for probes
+  output logic                         word_fires_o,
+  output logic [Rows-1:0][Columns-1:0] working_o,
   // Finished tile; taken when it is drained
   output logic                               tile_valid_o,
   input  logic                               tile_ready_i,
@@ -96,6 +100,7 @@ module mxu import anda_pkg::*; #(
   assign word_valid_o = active;
   assign word_rows_o  = op.rows;
   assign word_fires   = active && word_ready_i;
+  assign word_fires_o = word_fires;
   assign last_word    = word_q + 8'd1 == words;
   assign opens_group  = word_q == '0;
   assign tile_begins  = first_group && op.opens_tile;
@@ -207,6 +212,7 @@ module mxu import anda_pkg::*; #(
           pe_flags       = column_flags;
           pe_flags.valid = column_flags.valid && op.rows > 8'(r);
         end
+        assign working_o[r][c] = pe_flags.valid;
         anda_apu #(.GroupSize(GroupSize), .WeightBits(WeightBits), .Slices(Slices), .Registers(Registers)) i_apu (
           `PE_PORTS, .exponent_i(exponents_i[r]), .mantissa_bits_i, .load_i(load), .weights_i(slice),
           .load_scale_i(load_scales_i), .scale_i(load_scales_data_i[c]), .swap_i(starts)
@@ -228,6 +234,7 @@ module mxu import anda_pkg::*; #(
           pe_flags       = sum_flags;
           pe_flags.valid = column_flags.valid && op.rows > 8'(r);
         end
+        assign working_o[r][c] = pe_flags.valid;
         if (is_integer(Kind)) begin : gen_integer
           integer_pe #(
             .WeightBits(WeightBits), .ActivationBits(ActivationBits), .Lanes(Lanes), .Registers(Registers)

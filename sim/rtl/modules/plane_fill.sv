@@ -1,8 +1,9 @@
-/// Fills up the codes of one column's group of which only the most significant planes were read, on their way to the PEs.
+// SPDX-License-Identifier: Apache-2.0
+/// Fills up the codes of one column's group of which only the most significant planes were read, on its way to PEs.
 ///
-/// In place of s unread planes stands a one or a zero: codes become 2 code + one, of one bit more than was read, under the
-/// scale times 2^(s - 1). Of the zero point e = zero mod 2^(s - 1) is cut off; of 2^s weights along K the first 2 e + 1
-/// have a zero, so that the mean error is none. With all planes read, everything passes as it is.
+/// In place of s unread planes stands a one or a zero: codes become 2 code + one, of one bit more than was read, under
+/// the scale times 2^(s - 1). Of the zero point e = zero mod 2^(s - 1) is cut off; of 2^s weights along K the first 2 e
+/// + 1 have a zero, so that the mean error is none. With all planes read, everything passes as it is.
 /// Between the port and the shadow registers; no cycle.   Model: IntegerTensor.planes in sim/formats/integer.py
 module plane_fill #(
   parameter int unsigned GroupSize = 64
@@ -48,7 +49,8 @@ module plane_fill #(
   assign column_ready_o = filled_ready_i;
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni) column_valid_i && !column_ready_o |=> column_valid_i && $stable(codes_i))
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    column_valid_i && !column_ready_o |=> column_valid_i && $stable(codes_i))
     else $error("codes changed while they waited");
 `else
   logic unused_clock;

@@ -1,13 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Quantiser: tokens of FP16 values in, integers under an FP16 scale a token out.
 ///
 ///     beats --> largest --> divider: scale, reciprocal        first pass
 ///     beats --> lanes: x reciprocal, round --> codes          second pass
 ///
-/// A token of B = ceil(K / Lanes) beats comes twice from the buffer: the first time its largest magnitude is found, then the
-/// divider works for 40 cycles, the second time each beat leaves as codes in the cycle in which it comes: 2 B + 40 cycles.
-/// With L = 2^(Bits - 1) - 1 the scale is the smallest FP16 number with L scale >= the largest, 2^-24 for a token of zeros;
-/// codes are x / scale to nearest, halves away from zero. With `Narrower` codes of 4 and 3 bits are made too, as keys and
-/// values may be kept, and leave with their sign in all bits of a code.
+/// A token of B = ceil(K / Lanes) beats comes twice from the buffer: first its largest magnitude is found, then the
+/// divider works for 40 cycles, then each beat leaves as codes in the cycle in which it comes: 2 B + 40 cycles.
+/// With L = 2^(Bits - 1) - 1 the scale is the smallest FP16 number with L scale >= the largest, 2^-24 for a token of
+/// zeros; codes are x / scale to nearest, halves away from zero. With `Narrower` codes of 4 and 3 bits are made too, as
+/// keys and values may be kept, and leave with their sign in all bits of a code.
 /// Model: sim/units/quantiser.py, sim/formats/token_integer.py; docs/microarchitecture.md
 module quantiser #(
   parameter int unsigned Lanes = 64,
@@ -85,8 +86,8 @@ module quantiser #(
     else if (beat_fires && step_q == Codes && last_i) largest_q <= '0;
   end
 
-  // The largest magnitude is X 2^(e - 25). Divider, first S = ceil(X 2^j / L), with j = bits - 1 as far as e allows, then
-  // floor(2^30 / S): one bit a cycle, the remainder below the divisor.
+  // The largest magnitude is X 2^(e - 25). Divider, first S = ceil(X 2^j / L), with j = bits - 1 as far as e allows,
+  // then floor(2^30 / S): one bit a cycle, the remainder below the divisor.
   logic [4:0]  exponent, spare;
   logic [3:0]  raised;               // j
   logic [10:0] significand;          // X
@@ -173,7 +174,8 @@ module quantiser #(
   end
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni) codes_valid_o && !codes_ready_i |=> codes_valid_o && $stable(codes_o))
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    codes_valid_o && !codes_ready_i |=> codes_valid_o && $stable(codes_o))
     else $error("codes changed while they waited");
   assert property (@(posedge clk_i) disable iff (!rst_ni) codes_valid_o |-> scale_q != '0 && scale_q < 16'h7c00)
     else $error("a scale that is no positive FP16 number");

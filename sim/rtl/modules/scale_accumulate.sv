@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Back end of a PE: from the exact integer dot product of a group to the FP16 outputs of a tile (Anda, Sec. IV-B).
 ///
 ///     dot --> binary32 --> x scale, 2^unit --> + accumulator --> FP16 output registers

@@ -1,9 +1,10 @@
-/// Back end of an integer PE: int32 sums, each times its weights' scale, added up, and a tile's total times the token's.
+// SPDX-License-Identifier: Apache-2.0
+/// Back end of an integer PE: int32 sums, each times its weights' scale, added up, a tile's total times the token's.
 ///
 ///     sum --> binary32 --> x scale --> + accumulator --> x token's scale --> FP16 output registers
 ///     +0      +1           +2          +3                +4                  +5
 ///
-/// One multiplier serves both scales, the token's two cycles after the last weights': sums come three cycles apart or more.
+/// One multiplier serves both scales, the token's two cycles after the last weights': sums are three cycles apart.
 /// Model: sim/formats/contract.py, mxu.pipeline_cycles; docs/microarchitecture.md
 module token_accumulate #(
   parameter int unsigned Registers = 2,  // output registers

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Double buffer for one column's weights of a group: the shadow fills slice by slice while the other bank computes.
 /// A swap takes the shadow as it stands before the clock edge, so that loading may begin in the cycle of the swap.
 module weight_buffer #(

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// One column's weights for bit-parallel PEs: double buffer, the lanes of the present word, FP16 where the PE wants it.
 /// The weights go with the word that came a cycle before, as the PEs register their words.
 module weight_column #(

@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Weight dispatcher: loads blocks of weights into the shadow registers of the PEs, and leads the MXU through its
 /// operations.
 ///
 /// A block of c columns takes ceil(c * GroupSize * CodeBits / PortBits) beats. They may flow while the shadow is empty,
-/// from the cycle of the swap on; the block is offered in the cycle after the last. Weights wider than a PE takes come in
-/// digits, a block for each, low ones first, and each counts digit_bits_i times two more than the one before.
+/// from the cycle of the swap on; the block is offered in the cycle after the last. Weights wider than a PE takes come
+/// in digits, a block for each, low ones first, and each counts digit_bits_i times two more than the one before.
 /// Model: sim/units/weight_dispatcher.py; docs/microarchitecture.md
 module weight_dispatcher import anda_pkg::*; #(
   parameter int unsigned Columns    = 16,
@@ -149,9 +150,11 @@ module weight_dispatcher import anda_pkg::*; #(
   end
   assert property (@(posedge clk_i) disable iff (!rst_ni) op_ready_o |-> last_digit)
     else $error("an operation ends between the digits of a weight");
-  assert property (@(posedge clk_i) disable iff (!rst_ni) op_valid_i |-> op_i.groups != '0 && op_i.columns != '0 && 32'(op_i.columns) <= Columns)
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    op_valid_i |-> op_i.groups != '0 && op_i.columns != '0 && 32'(op_i.columns) <= Columns)
     else $error("an operation without work, or beyond the columns");
-  assert property (@(posedge clk_i) disable iff (!rst_ni) beat_valid_i && !beat_ready_o |=> beat_valid_i && $stable(codes_i))
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    beat_valid_i && !beat_ready_o |=> beat_valid_i && $stable(codes_i))
     else $error("weights changed while they waited");
 `endif
 
