@@ -64,7 +64,7 @@ def any_values(rng: random.Random, draw: np.random.Generator, rows: int, group: 
     if draw.random() < 0.2:
         codes = codes & np.uint16(0x83FF)
     if draw.random() < 0.3:  # one value far above the others, in the last place or in any
-        place = draw.choice([group - 1, draw.integers(group)])
+        place = group - 1 if draw.random() < 0.5 else int(draw.integers(group))
         codes[:, place] = codes[:, place] & np.uint16(0x83FF) | np.uint16(30 << 10)
         codes[:, :place] &= np.uint16(0xBFFF)
         codes[:, place + 1 :] &= np.uint16(0xBFFF)
