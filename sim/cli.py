@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import gc
+import inspect
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from sim import plugins, program
 from sim.commands import catalogue, explain, models, report, reproduction, simulation, streaming, sweep
@@ -24,19 +26,31 @@ ALLOCATIONS = 100_000
 
 
 class Pluggable(TyperGroup):
-    """The commands of this package, and those that plug in."""
+    """The commands of this package, and those that plug in; each is made where it is asked for."""
+
+    listing = False
+    """Whether only names and first lines are wanted, as in the list of all commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name, help=inspect.getdoc(own)) for name, own in OWN.items()}
 
     def get_command(self, ctx: Any, name: str) -> Any:
-        plugged, own = COMMANDS.find(name), super().get_command(ctx, name)
-        if plugged is None or own is not None:
-            return self._alone(name, own, plugged)
-        group = typer.main.get_group(plugged)
-        group.name = name
-        # A group of one command that has its name is that command.
-        return group.commands.get(name, group) if len(group.commands) == 1 else group
+        plugged, own = COMMANDS.find(name), OWN.get(name)
+        if own is None:
+            return None if plugged is None else self._made(name, plugged)
+        if plugged is not None:
+            raise InputError("a plug-in may not replace a command", field=name)
+        if isinstance(own, typer.Typer):
+            return self._made(name, own)
+        return self.commands[name] if self.listing else self._made(name, _alone(name, own))
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *COMMANDS.names()]
+        return [*OWN, *COMMANDS.names()]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.listing = True
+        super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -46,31 +60,40 @@ class Pluggable(TyperGroup):
             raise
 
     @staticmethod
-    def _alone(name: str, own: Any, plugged: object) -> Any:
-        if own is not None and plugged is not None:
-            raise InputError("a plug-in may not replace a command", field=name)
-        return own
+    def _made(name: str, commands: typer.Typer) -> Any:
+        group = typer.main.get_group(commands)
+        group.name = name
+        # A group of one command that has its name is that command.
+        return group.commands.get(name, group) if len(group.commands) == 1 else group
 
 
+OWN: dict[str, Callable[..., None] | typer.Typer] = {
+    "run": simulation.run,
+    "compare": simulation.compare,
+    "stream": streaming.stream,
+    "list": catalogue.list_,
+    "schema": catalogue.schema,
+    "explain": explain.explain,
+    "report": report.report,
+    "reproduce": reproduction.reproduce,
+    "trace": models.trace,
+    "perplexity": models.perplexity,
+    "search": models.search,
+    "pareto": sweep.pareto,
+    "sweep": sweep.app,
+}
 app = typer.Typer(
     name="anda-sim",
     cls=Pluggable,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("run")(simulation.run)
-app.command("compare")(simulation.compare)
-app.command("stream")(streaming.stream)
-app.command("list")(catalogue.list_)
-app.command("schema")(catalogue.schema)
-app.command("explain")(explain.explain)
-app.command("report")(report.report)
-app.command("reproduce")(reproduction.reproduce)
-app.command("trace")(models.trace)
-app.command("perplexity")(models.perplexity)
-app.command("search")(models.search)
-app.add_typer(sweep.app, name="sweep")
-app.command("pareto")(sweep.pareto)
+
+
+def _alone(name: str, command: Callable[..., None]) -> typer.Typer:
+    made = typer.Typer()
+    made.command(name)(command)
+    return made
 
 
 def _plain(message: str) -> str:

@@ -52,7 +52,8 @@ def _measure(text: str, place: Placer) -> None:
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=LOADER)):
         depth += isinstance(event, OPENING) - isinstance(event, CLOSING)
-        _check(depth, count, place(event.start_mark))
+        if depth > DEEPEST or count > MOST_VALUES:
+            _check(depth, count, place(event.start_mark))
 
 
 def _check(depth: int, count: int, place: Place) -> None:

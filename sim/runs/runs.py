@@ -18,7 +18,6 @@ from sim.engine.activity import Recorder
 from sim.errors import InputError
 from sim.machine.assembly import Run, SimulationOptions
 from sim.machine.execution import run_piece
-from sim.machine.streaming import run_program
 from sim.mapping.piece import Piece
 from sim.mapping.program import LayerProgram
 from sim.runs.best_schedule import blocks_of
@@ -145,5 +144,7 @@ class Runs:
 def simulated(piece: Work, options: SimulationOptions, recorder: Recorder | None = None) -> Run:
     """Simulate a program, or a piece, its schedule searched first where it names no blocks."""
     if isinstance(piece, LayerProgram):
+        from sim.machine.streaming import run_program  # few runs are of programs
+
         return run_program(piece, options, recorder)
     return run_piece(blocks_of(piece), options, recorder)

@@ -118,9 +118,9 @@ class ActivationDispatcher(Unit):
             first = max(word, ceil_div(rows * EXPONENT_BITS, self.config.exponent_port_bits))
         return first + (words - 1) * word
 
-    def book(self, op: TileOp, waiting_cycles: int) -> None:
+    def book(self, op: TileOp, group_cycles: int, waiting_cycles: int) -> None:
         """Tile grain: what the MXU's operation has this unit do, and the cycles between groups it rests."""
-        beats = op.tiles * op.groups * self.group_cycles(op.stream.fullest(op.rows), op.stream.words)
+        beats = op.tiles * op.groups * group_cycles
         work = op.tiles * op.work
         self.activity.book((State.BUSY, beats), (State.IDLE, waiting_cycles))
         self.beats += beats

@@ -195,8 +195,9 @@ class Collector(Unit):
         return ceil_div(self._bits(tile), self.port_bits)
 
     def tile_drain(self) -> Steps:
-        self.beats += self.drain_cycles(self.tile)
-        yield self.activity.work(self.drain_cycles(self.tile))
+        cycles = self.drain_cycles(self.tile)
+        self.beats += cycles
+        yield self.activity.work(cycles)
 
     def in_hand(self) -> tuple[Any, ...]:
         return (self.tile.relative_to(self.bench.now),)

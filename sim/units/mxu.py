@@ -310,7 +310,7 @@ class Mxu(Unit):
         assert self.op is not None
         op, words, group = self.op, self.op.stream.words, self.group_cycles(self.op)
         groups, waiting = op.groups * op.tiles, (op.groups - 1) * max(0, self.weights.block_cycles(op) - group)
-        self.activations.book(op, waiting)
+        self.activations.book(op, group, waiting)
         yield self.activity.spend(
             (State.BUSY, groups * words),
             (State.ACTIVATIONS, groups * (group - words)),

@@ -18,7 +18,7 @@ from tests.units.rig import Rig, busy
 def stream(rig: Rig, dispatcher: ActivationDispatcher, rows: int, words: int, groups: int) -> int:
     """Ask for `groups` groups as the MXU does at this grain; returns the cycles they take."""
     if rig.grain == "tile":
-        dispatcher.book(operation(rows, groups, Stream(words)), waiting_cycles=0)
+        dispatcher.book(operation(rows, groups, Stream(words)), dispatcher.group_cycles(rows, words), waiting_cycles=0)
         rig.at(groups * dispatcher.group_cycles(rows, words), lambda: None)
     else:
         rig.process(_word_by_word(dispatcher, rows, words, groups))
