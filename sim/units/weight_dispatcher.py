@@ -189,11 +189,12 @@ class WeightDispatcher(Unit):
 def _plane_fill(arch: Arch) -> tuple[CostTerms, ...]:
     """Of a machine that fills up planes: at every column of every MXU, with the stages that the clock needs."""
     cost, mxu = arch.cost.plane_fill, arch.mxu
+    if cost is not None:
+        check_process(arch, "cost.plane_fill", cost.describes)
     if not arch.weight_dispatcher.fills_planes:
         return ()
     if cost is None:
         raise arch.refuse("cost.plane_fill", "missing; a machine with weight_dispatcher.fills_planes needs it")
-    check_process(arch, "cost.plane_fill", cost.describes)
     stage = registers(arch, cost.stage_bits_per_weight * further_stages(arch, cost.describes))
     columns = mxu.columns * mxu.count
     a_weight = cost.square_micrometres_per_weight * SQUARE_MILLIMETRES + stage.square_millimetres

@@ -159,7 +159,12 @@ def test_a_wrong_choice_is_told_with_the_nearest_and_all(override: str, nearest:
             "too few stages for 1000 MHz",
         ),
         ("anda-hpca25", ["mxu.pipeline_cycles=4"], "mxu.pipeline_cycles", "too few stages for 285 MHz"),
-        ("anda-hpca25", ["cost.sram.node_nanometres=22"], "cost.pe.describes.node_nanometres", "no rule"),
+        (
+            "anda-hpca25",
+            ["cost.sram.node_nanometres=22", "cost.plane_fill=null"],
+            "cost.pe.describes.node_nanometres",
+            "no rule",
+        ),
         ("fp-fp", ["mxu.pe=fp_int"], "cost.pe.describes.kind", "figures of a PE of kind fp_fp"),
         ("fp-fp", ["cost.pe.growth.with_dot_length=0.1"], "cost.pe.growth", "add up to more than 1"),
         ("fp-fp", ["cost.pe.describes.mantissa_bits=8"], "cost.pe.describes.mantissa_bits", "only with it"),

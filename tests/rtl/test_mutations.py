@@ -52,7 +52,7 @@ def test_an_equivalent_fault_says_why() -> None:
 
 
 def test_a_fault_of_timing_is_undone_when_it_has_been_tried() -> None:
-    change = fault("", "", "units/collector.py", "return ceil_div(rows", "return 1 + ceil_div(rows").edits
+    change = fault("", "", "units/collector.py", "return ceil_div(self._bits", "return 1 + ceil_div(self._bits").edits
     before = Collector.drain_cycles.__code__
     with edited(change):
         assert Collector.drain_cycles.__code__ != before

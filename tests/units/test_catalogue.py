@@ -55,7 +55,7 @@ def test_a_unit_prices_its_own_counters_only_and_names_components_that_there_are
         for terms in unit.costs(arch):
             assert terms.component in components()
             assert {counter.partition(".")[0] for counter in terms.picojoules} <= set(unit.names)
-            assert set(terms.picojoules) <= counters | {"bpc.groups", "vector.written_bits"}
+            assert set(terms.picojoules) <= counters | {"bpc.groups", "vector.written_bits", "quantiser.written_bits"}
 
 
 def test_a_component_has_one_unit_that_introduces_it() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sim.formats.weights.integer import IntegerWeights
 from sim.workload import vector
-from sim.workload.gemm import FP16, FusedAttention, Gemm, RowBlocks, VectorWork
+from sim.workload.gemm import FP16, FusedAttention, Gemm, QuantisedTokens, RowBlocks, VectorWork
 from sim.workload.load import load_workload
 
 TINY = str(Path(__file__).parent / "tiny.yaml")
@@ -26,7 +26,15 @@ def test_prefill_of_seventy_tokens_in_two_sequences() -> None:
         Gemm("attention.v", "qkv", 140, 128, 64, 3, 9, cached=(int4, 32)),
         vector.rotary(140, 128 + 64, 3),
         # Of each of 2 x 64 values the maximum and the product; of each of 2 x 2 heads a scale and its reciprocal.
-        VectorWork("attention.quantise", "quantise", 140 * (2 * 128 + 2 * 4), 0, 0, 3),
+        VectorWork(
+            "attention.quantise",
+            "quantise",
+            140 * (2 * 128 + 2 * 4),
+            0,
+            0,
+            3,
+            quantised=(QuantisedTokens(140 * 2 * 2, 32, 4),),  # keys and values of 2 heads a token
+        ),
         # 2 key-value heads of 2 sequences, one pass a layer; the output is encoded for o.
         FusedAttention(
             "attention[70x128]", (RowBlocks(128, 64, 1), RowBlocks(12, 128, 1)), 4, 32, 32, int4, 5, 6, 8, count=3
