@@ -14,6 +14,7 @@ from sim.rtl.checks.planted import resets
 from sim.rtl.checks.planted.edited import edited
 from sim.rtl.checks.planted.fault import Mutation, fault
 from sim.rtl.checks.shape import Shape
+from sim.runs.code import PACKAGE
 from sim.units.collector import Collector
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -44,6 +45,13 @@ def test_every_register_with_a_reset_is_among_the_faults() -> None:
     resets_there_are = sum(path.read_text().count("if (!rst_ni)") for path in SOURCES.glob("*.sv"))
     branches = {(module, with_reset) for module, _, with_reset, _ in resets.registers()}
     assert len(branches) == resets_there_are
+
+
+def test_every_fault_changes_text_that_stands_once() -> None:
+    for mutation in MUTATIONS:
+        for edit in mutation.edits:
+            folder = SOURCES if edit.file.endswith(".sv") else PACKAGE
+            assert (folder / edit.file).read_text().count(edit.old) == 1, mutation.fault
 
 
 def test_an_equivalent_fault_says_why() -> None:

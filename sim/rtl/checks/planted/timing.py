@@ -29,7 +29,7 @@ FAULTS = (
         "every word waits for exponents",
         ACTIVATIONS,
         ACTIVATION_PORT,
-        "exponents = opens_group and self",
+        "exponents = word.opens_group and self",
         "exponents = self",
     ),
     fault(
@@ -72,8 +72,8 @@ FAULTS = (
         "only the tile's columns are drained",
         THREE_REGISTERS,
         DRAIN,
-        "self.tile.rows * self.mxu_columns * FP16_BITS",
-        "self.tile.rows * (self.tile.run_columns % self.mxu_columns or self.mxu_columns) * FP16_BITS",
+        "tile.stream.fullest(tile.rows) * self.mxu_columns * width",
+        "tile.stream.fullest(tile.rows) * (tile.run_columns % self.mxu_columns or self.mxu_columns) * width",
     ),
     fault("every tile waits for room", COLLECTOR, DRAIN, "if self.tile.run_opens:", "if self.tile.rows:"),
     fault(
